@@ -1,0 +1,184 @@
+// Package image names container images and the places that use them.
+package image
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+// digestPattern is the only digest form accepted anywhere: BuildKit, containerd
+// and every signature format read here bind images by SHA-256.
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// pathPattern is the grammar of a repository name (OCI distribution-spec,
+// "Pulling manifests"); the name package checks only the characters.
+var pathPattern = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+
+// ValidDigest reports whether s is "sha256:" and 64 lower-case hex digits.
+func ValidDigest(s string) bool { return digestPattern.MatchString(s) }
+
+// A Ref is an image reference as somebody wrote it, with Docker's defaults
+// filled in: "alpine" is docker.io/library/alpine:latest. It names a tag, a
+// digest, or both; the digest then decides. The zero Ref names nothing.
+type Ref struct{ registry, repository, tag, digest string }
+
+// Parse reads a reference as docker pull does. It accepts NAME, NAME:TAG,
+// NAME@sha256:HEX and NAME:TAG@sha256:HEX.
+func Parse(text string) (Ref, error) {
+	base, digest, pinned := strings.Cut(text, "@")
+	if pinned && !ValidDigest(digest) {
+		return Ref{}, fmt.Errorf("reference %q: digest %q is not sha256: and 64 lower-case hex digits", text, digest)
+	}
+	tag, err := name.NewTag(base)
+	if err != nil {
+		return Ref{}, fmt.Errorf("reference %q: write it as registry/repository:tag or registry/repository@sha256:…: %w", text, err)
+	}
+	if !pathPattern.MatchString(tag.RepositoryStr()) {
+		return Ref{}, fmt.Errorf("reference %q: %q is not a repository name", text, tag.RepositoryStr())
+	}
+	r := Ref{registry: tag.RegistryStr(), repository: tag.RepositoryStr(), tag: tag.TagStr(), digest: digest}
+	if pinned && !strings.HasSuffix(base, ":"+r.tag) {
+		r.tag = "" // "latest" was only NewTag's default
+	}
+	if r.registry == name.DefaultRegistry {
+		r.registry = "docker.io"
+	}
+	return r, nil
+}
+
+// ParseRepository reads a repository name, without tag or digest. The Ref it
+// returns names no image; it serves where only [Ref.Registry] and
+// [Ref.Repository] matter.
+func ParseRepository(text string) (Ref, error) {
+	repo, err := name.NewRepository(text)
+	if err != nil {
+		return Ref{}, fmt.Errorf("repository %q: write it as registry/repository, without a tag: %w", text, err)
+	}
+	if !pathPattern.MatchString(repo.RepositoryStr()) {
+		return Ref{}, fmt.Errorf("repository %q: %q is not a repository name", text, repo.RepositoryStr())
+	}
+	r := Ref{registry: repo.RegistryStr(), repository: repo.RepositoryStr()}
+	if r.registry == name.DefaultRegistry {
+		r.registry = "docker.io"
+	}
+	return r, nil
+}
+
+// Registry returns the host, with a port where one was written. Docker Hub is
+// "docker.io".
+func (r Ref) Registry() string { return r.registry }
+
+// Repository returns the path within the registry, such as "library/alpine".
+func (r Ref) Repository() string { return r.repository }
+
+// Name returns registry and repository, such as "docker.io/library/alpine".
+func (r Ref) Name() string { return r.registry + "/" + r.repository }
+
+// Tag returns the tag; "" where only a digest was written.
+func (r Ref) Tag() string { return r.tag }
+
+// Digest returns the digest that was written, "" where there is none.
+func (r Ref) Digest() string { return r.digest }
+
+// IsZero reports whether r names nothing.
+func (r Ref) IsZero() bool { return r == Ref{} }
+
+func (r Ref) String() string {
+	s := r.Name()
+	if r.tag != "" {
+		s += ":" + r.tag
+	}
+	if r.digest != "" {
+		s += "@" + r.digest
+	}
+	return s
+}
+
+// Pin binds r to digest. It fails if r was written with another digest, names
+// nothing, or digest is malformed.
+func (r Ref) Pin(digest string) (Pinned, error) {
+	switch {
+	case r.repository == "":
+		return Pinned{}, errors.New("pin: empty reference")
+	case !ValidDigest(digest):
+		return Pinned{}, fmt.Errorf("pin %s: %q is not a sha256 digest", r, digest)
+	case r.digest != "" && r.digest != digest:
+		return Pinned{}, fmt.Errorf("pin: reference says %s, registry says %s", r.digest, digest)
+	}
+	return Pinned{ref: r, digest: digest}, nil
+}
+
+// A Pinned is a Ref bound to the digest of its manifest or index. Only
+// [Ref.Pin] and [Pinned.At] make one; the zero Pinned names nothing.
+type Pinned struct {
+	ref       Ref
+	digest    string
+	mediaType string
+	children  []Child
+}
+
+// A Child is one manifest that an index lists.
+type Child struct {
+	Digest    string
+	MediaType string
+	Platform  string // "os/arch" or "os/arch/variant"; "" where the index names none
+	// Attests is the digest of the platform manifest that this BuildKit
+	// attestation manifest claims to be about; "" for an image. It stands in the
+	// index, which the attestation's signer did not sign: a hint, not evidence.
+	Attests string
+}
+
+// Ref returns the reference p was made from.
+func (p Pinned) Ref() Ref { return p.ref }
+
+// Digest returns the digest p is bound to, "" for the zero Pinned.
+func (p Pinned) Digest() string { return p.digest }
+
+// MediaType returns the manifest's media type, "" where the manifest was not
+// read: a reference by digest is verified without it.
+func (p Pinned) MediaType() string { return p.mediaType }
+
+// Children returns what the index lists, nil for a single manifest or one that
+// was not read.
+func (p Pinned) Children() []Child { return slices.Clone(p.children) }
+
+// Described returns p with what its manifest says of itself. The caller must
+// have checked that the manifest has p's digest.
+func (p Pinned) Described(mediaType string, children []Child) Pinned {
+	p.mediaType, p.children = mediaType, slices.Clone(children)
+	return p
+}
+
+// At returns the manifest with the given digest in p's repository, undescribed.
+func (p Pinned) At(digest string) (Pinned, error) {
+	return Ref{registry: p.ref.registry, repository: p.ref.repository}.Pin(digest)
+}
+
+// String returns "repository@digest", the only form in which an image is ever
+// said to be verified.
+func (p Pinned) String() string {
+	if p.digest == "" {
+		return ""
+	}
+	return p.ref.Name() + "@" + p.digest
+}
+
+// A Position is a place in a file. Line and Col start at 1; Col counts bytes.
+type Position struct {
+	File      string // slash-separated, relative to the workspace; "" for the command line
+	Line, Col int
+}
+
+// A Use is one place that uses an image. Err is set, and Ref is zero, where
+// the text could not be resolved (a variable with no value, say).
+type Use struct {
+	Text string
+	Ref  Ref
+	At   Position
+	Err  error
+}

@@ -1,0 +1,85 @@
+package image_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+const hex64 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ in, want string }{
+		{"alpine", "docker.io/library/alpine:latest"},
+		{"alpine:3.22", "docker.io/library/alpine:3.22"},
+		{"index.docker.io/library/alpine", "docker.io/library/alpine:latest"},
+		{"moby/buildkit:v1", "docker.io/moby/buildkit:v1"},
+		{"gcr.io/distroless/static", "gcr.io/distroless/static:latest"},
+		{"127.0.0.1:5000/team/app", "127.0.0.1:5000/team/app:latest"},
+		{"ghcr.io/acme/app@sha256:" + hex64, "ghcr.io/acme/app@sha256:" + hex64},
+		{"ghcr.io/acme/app:latest@sha256:" + hex64, "ghcr.io/acme/app:latest@sha256:" + hex64},
+		{"ghcr.io/acme/app:v2@sha256:" + hex64, "ghcr.io/acme/app:v2@sha256:" + hex64},
+	} {
+		got, err := image.Parse(tc.in)
+		if err != nil || got.String() != tc.want {
+			t.Errorf("Parse(%q) = %q, %v; want %q", tc.in, got, err, tc.want)
+		}
+	}
+	for _, bad := range []string{
+		"", "UPPER/case", "a b", "app@sha256:short", "app@sha512:" + hex64 + hex64, "app@sha256:" + strings.ToUpper(hex64),
+		"${BASE}", "app:", "app@", "app:tag:tag", "http://ghcr.io/a/b", "app@sha256:" + hex64 + "@sha256:" + hex64, "app\nb",
+	} {
+		if got, err := image.Parse(bad); err == nil {
+			t.Errorf("Parse(%q) = %q, want an error", bad, got)
+		}
+	}
+}
+
+func TestPin(t *testing.T) {
+	t.Parallel()
+	ref, err := image.Parse("ghcr.io/acme/app:v1@sha256:" + hex64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ref.Pin("sha256:" + strings.Repeat("0", 64)); err == nil {
+		t.Error("bound to another digest than the one written")
+	}
+	if _, err := ref.Pin(""); err == nil {
+		t.Error("bound to an empty digest")
+	}
+	if _, err := (image.Ref{}).Pin("sha256:" + hex64); err == nil {
+		t.Error("the zero Ref was bound")
+	}
+	p, err := ref.Pin("sha256:" + hex64)
+	if err != nil || p.String() != "ghcr.io/acme/app@sha256:"+hex64 {
+		t.Errorf("Pin = %q, %v", p, err)
+	}
+	if (image.Pinned{}).String() != "" {
+		t.Error("the zero Pinned names something")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"alpine", "ghcr.io/a/b:c@sha256:" + hex64, "localhost:1/x", "a@b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := image.Parse(s)
+		if err != nil {
+			return
+		}
+		again, err := image.Parse(r.String())
+		if err != nil || again != r {
+			t.Fatalf("Parse(%q) = %q, which parses as %q, %v", s, r, again, err)
+		}
+	})
+}
+
+func ExampleParse() {
+	ref, err := image.Parse("alpine:3.22")
+	fmt.Println(ref, err)
+	// Output: docker.io/library/alpine:3.22 <nil>
+}
