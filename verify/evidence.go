@@ -1,0 +1,71 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+)
+
+// What a signature was made over.
+const (
+	SignedImage       = "image"                // the manifest or index that was asked for
+	SignedPlatform    = "platform"             // a platform manifest of the index
+	SignedAttestation = "attestation-manifest" // the BuildKit attestation manifest of a platform
+)
+
+// Evidence is one signature that satisfied a requirement.
+type Evidence struct {
+	System  string // "sigstore"
+	Format  string // how it was written, such as "cosign-legacy" or "bundle-v0.3"
+	Storage string // where it lay: "sig-tag", "att-tag", "referrer" or "fallback-tag"
+	Source  string // repository and tag or digest of the manifest that carries it
+
+	// Digest is the digest that was signed, read from the signed payload.
+	Digest string
+	// Signed says what Digest is: SignedImage, SignedPlatform or SignedAttestation.
+	Signed string
+	// Covers is the platform manifest that a signed attestation manifest names
+	// in its own, signed bytes; "" where Digest vouches for itself.
+	Covers   string
+	Platform string // "os/arch[/variant]" where Signed is not SignedImage
+
+	Signer string // certificate identity, or "key sha256:…" of a public key
+	Issuer string // OIDC issuer; "" for a key
+	// Claims are the certificate's other Fulcio extensions, by the names of
+	// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md.
+	Claims map[string]string
+
+	LogIndex        *int64    // nil where no log entry was required
+	SignedAt        time.Time // the earliest time a log or time authority vouches for; zero if none
+	PredicateType   string    // in-toto predicate type; "" for a legacy signature
+	SignedReference string    // the name the signer gave the image; "" where the format has none
+}
+
+// covers returns the digest ev vouches for.
+func (ev Evidence) covers() string {
+	if ev.Signed == SignedAttestation {
+		return ev.Covers
+	}
+	return ev.Digest
+}
+
+func (ev Evidence) complete() error {
+	if ev.Signer == "" || ev.System == "" || ev.Format == "" {
+		return fmt.Errorf("%s: incomplete evidence", ev.System)
+	}
+	return nil
+}
+
+// A Candidate is one signature that was found, and why it did or did not
+// satisfy the requirement. What it says of its signer is proven only where
+// Reason is Verified, WrongSigner or WrongType.
+type Candidate struct {
+	Format, Storage, Source string
+	Reason                  Reason
+	Err                     error // nil if Reason is Verified
+
+	Signed   string // as in Evidence
+	Platform string
+
+	Signer, Issuer string
+	PredicateType  string
+}

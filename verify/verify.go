@@ -1,0 +1,155 @@
+// Package verify says whether an image is signed by someone it should be.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+// A Reason says how a check ended. Its text is stable: it is an output value,
+// the SARIF rule ID and what users match on.
+type Reason string
+
+// The Reasons. Only Verified passes.
+const (
+	Undecided    Reason = ""              // no check ran to its end
+	Verified     Reason = "verified"      // signed as required
+	Exempt       Reason = "exempt"        // let through by a dated exception, never by a check
+	Unsigned     Reason = "unsigned"      // every place was asked, twice, and holds no signature
+	WrongSigner  Reason = "wrong-signer"  // sound signature, signer not among those expected
+	BadSignature Reason = "bad-signature" // signature, certificate, log entry or payload does not hold
+	WrongType    Reason = "wrong-type"    // signed, but not with the required predicate
+	Expired      Reason = "expired"       // signed outside the validity of its certificate
+	Revoked      Reason = "revoked"       // the signing certificate was withdrawn
+	NoRule       Reason = "no-rule"       // no requirement speaks of the image
+	Unresolved   Reason = "unresolved"    // the reference is not known before the build
+	NotFound     Reason = "not-found"     // the registry has no such image
+	Denied       Reason = "denied"        // the registry refused the credentials
+	Unavailable  Reason = "unavailable"   // registry, log or trust root gave no usable answer
+	Unsupported  Reason = "unsupported"   // a format or algorithm this program does not know
+)
+
+// NoAnswer reports whether r means that the question could not be asked, as
+// opposed to having been answered with no.
+func (r Reason) NoAnswer() bool { return r == Unavailable || r == Denied }
+
+// A Verdict is the outcome of one check of one image. The zero Verdict is
+// Undecided and does not pass.
+type Verdict struct {
+	image       image.Pinned
+	reason      Reason
+	requirement string
+	evidence    []Evidence
+	candidates  []Candidate
+	err         error
+}
+
+// Pass returns a passing Verdict for img. Evidence that is missing, names no
+// signer, or is for another digest gives a failing Verdict instead: a
+// verifier's mistake keeps the gate shut.
+func Pass(img image.Pinned, ev Evidence) Verdict {
+	if img.Digest() == "" || ev.Digest != img.Digest() {
+		return Fail(img, BadSignature, fmt.Errorf("evidence is for %q, not for %q", ev.Digest, img.Digest()))
+	}
+	if err := ev.complete(); err != nil {
+		return Fail(img, BadSignature, err)
+	}
+	return Verdict{image: img, reason: Verified, evidence: []Evidence{ev}}
+}
+
+// PassPlatforms returns a passing Verdict for an index that is vouched for
+// through its platform manifests: each of platforms must be a child of img and
+// have its own evidence, in the same order. Anything less gives a failing
+// Verdict.
+func PassPlatforms(img image.Pinned, platforms []image.Child, ev []Evidence) Verdict {
+	if img.Digest() == "" || len(platforms) == 0 || len(platforms) != len(ev) {
+		return Fail(img, BadSignature, errors.New("evidence does not cover every platform asked for"))
+	}
+	children := img.Children()
+	for i, p := range platforms {
+		listed := slices.ContainsFunc(children, func(c image.Child) bool { return c.Digest == p.Digest && p.Digest != "" })
+		if !listed || ev[i].covers() != p.Digest {
+			return Fail(img, BadSignature, fmt.Errorf("evidence is for %q, not for platform %s %q", ev[i].covers(), p.Platform, p.Digest))
+		}
+		if err := ev[i].complete(); err != nil {
+			return Fail(img, BadSignature, err)
+		}
+	}
+	return Verdict{image: img, reason: Verified, evidence: slices.Clone(ev)}
+}
+
+// Fail returns a failing Verdict. A Reason that would pass, or that only
+// another package may grant, becomes Undecided.
+func Fail(img image.Pinned, r Reason, err error) Verdict {
+	if r == Verified || r == Exempt {
+		r = Undecided
+	}
+	return Verdict{image: img, reason: r, err: err}
+}
+
+// For returns v with the requirement it answers, in words.
+func (v Verdict) For(requirement string) Verdict {
+	v.requirement = requirement
+	return v
+}
+
+// With returns v with the signatures that were looked at.
+func (v Verdict) With(candidates []Candidate) Verdict {
+	v.candidates = slices.Clone(candidates)
+	return v
+}
+
+// Passed reports whether the image is signed as required.
+func (v Verdict) Passed() bool { return v.reason == Verified && len(v.evidence) > 0 }
+
+// Image returns the image that was checked.
+func (v Verdict) Image() image.Pinned { return v.image }
+
+// Reason returns how the check ended.
+func (v Verdict) Reason() Reason { return v.reason }
+
+// Requirement returns what was required, in words; "" where nothing was.
+func (v Verdict) Requirement() string { return v.requirement }
+
+// Evidence returns what satisfied the requirement: one item for the image
+// itself, or one for each platform. It is empty unless v passed.
+func (v Verdict) Evidence() []Evidence { return slices.Clone(v.evidence) }
+
+// Candidates returns every signature that was looked at, with its own Reason.
+func (v Verdict) Candidates() []Candidate { return slices.Clone(v.candidates) }
+
+// Err returns why v fails; nil if it passed.
+func (v Verdict) Err() error { return v.err }
+
+// A Verifier is one trust requirement, ready to run. Signers, keys and roots
+// are bound when it is made, so Verify cannot be called without them.
+type Verifier interface {
+	Verify(ctx context.Context, img image.Pinned) Verdict
+}
+
+// An Error explains a failing Verdict to the person who has to fix it.
+type Error struct {
+	Op   string // what was being done, such as "read signatures"
+	Hint string // one imperative sentence; may be empty
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Op + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint returns the next step that err, or an error it wraps, suggests; "" where
+// none does.
+func Hint(err error) string {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.Hint != "" {
+			return e.Hint
+		}
+	}
+	return ""
+}
