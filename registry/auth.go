@@ -1,0 +1,245 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+// A host is what one run learns of one registry: whose credentials to use, and
+// how it wants to be asked.
+//
+// The distribution protocol begins with GET /v2/ to learn the challenge. A 401
+// on any request carries the same challenge, so without credentials the first
+// real request serves: a public registry is asked nothing more than what is
+// wanted. With credentials the question is asked once, since a registry may
+// answer an anonymous request for a private image with 404.
+type host struct {
+	reg  name.Registry
+	auth authn.Authenticator
+
+	mu        sync.Mutex // held while the first request settles the challenge
+	settled   bool
+	challenge *challenge // nil: no authentication
+
+	repos sync.Map // repository -> *repo
+}
+
+// A repo holds the client for one repository, whose token is good for it alone.
+type repo struct {
+	mu     sync.Mutex
+	client *http.Client
+}
+
+// A challenge is a recorded 401 (or 200) answer to be given instead of asking
+// GET /v2/ again.
+type challenge struct {
+	scheme string
+	status int
+	header http.Header
+}
+
+func (c *Client) host(ctx context.Context, ref image.Ref) (*host, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h, ok := c.hosts[ref.Registry()]; ok {
+		return h, nil
+	}
+	var opts []name.Option
+	if c.insecure(ref.Registry()) {
+		opts = append(opts, name.Insecure)
+	}
+	reg, err := name.NewRegistry(ref.Registry(), opts...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoRetry, err)
+	}
+	auth, err := authn.Resolve(ctx, c.opts.Keychain, reg)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w: credentials for %s: %w", errNoRetry, ErrDenied, ref.Registry(), err)
+	}
+	h := &host{reg: reg, auth: auth}
+	c.hosts[ref.Registry()] = h
+	return h, nil
+}
+
+// do sends req with whatever authentication its repository needs.
+func (h *host) do(ctx context.Context, c *Client, ref image.Ref, req *http.Request) (*http.Response, error) {
+	v, _ := h.repos.LoadOrStore(ref.Repository(), &repo{})
+	r, ok := v.(*repo)
+	if !ok {
+		return nil, errNoRetry
+	}
+	client, resp, err := h.client(ctx, c, ref, r, req)
+	if err != nil || resp != nil {
+		return resp, err
+	}
+	resp, err = client.Do(req.Clone(ctx))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") == "" {
+		return resp, err
+	}
+	if resp.Request.URL.Host != req.URL.Host {
+		return resp, nil // the host it redirected to wants credentials, and gets none
+	}
+	if _, authenticated := client.Transport.(*transport.Wrapper); authenticated {
+		return resp, nil // refused even with a fresh token
+	}
+	// This repository wants what others of the registry did not.
+	discard(resp)
+	client, err = h.upgrade(ctx, c, ref, r, client, &challenge{req.URL.Scheme, resp.StatusCode, resp.Header})
+	if err != nil {
+		return nil, err
+	}
+	return client.Do(req.Clone(ctx))
+}
+
+// upgrade replaces the repository's anonymous client, unless a concurrent
+// request has done so already.
+func (h *host) upgrade(ctx context.Context, c *Client, ref image.Ref, r *repo, from *http.Client, ch *challenge) (*http.Client, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil && r.client != from {
+		return r.client, nil
+	}
+	client, err := h.authenticate(ctx, c, ref, ch)
+	if err == nil {
+		r.client = client
+	}
+	return client, err
+}
+
+// client returns the repository's client. Where nothing is known of the
+// registry yet and there are no credentials, req itself is sent to find out; an
+// answer other than a challenge is then returned in place of a client.
+func (h *host) client(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request) (*http.Client, *http.Response, error) {
+	h.mu.Lock()
+	if !h.settled {
+		defer h.mu.Unlock()
+		return h.settle(ctx, c, ref, r, req)
+	}
+	ch := h.challenge
+	h.mu.Unlock()
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil {
+		return r.client, nil, nil
+	}
+	if ch == nil {
+		r.client = plain(c)
+		return r.client, nil, nil
+	}
+	client, err := h.authenticate(ctx, c, ref, ch)
+	if err == nil {
+		r.client = client
+	}
+	return client, nil, err
+}
+
+func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request) (*http.Client, *http.Response, error) {
+	var ch *challenge
+	if h.auth == authn.Anonymous {
+		resp, err := plain(c).Do(req.Clone(ctx))
+		if err != nil {
+			return nil, nil, err
+		}
+		if resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") == "" || resp.Request.URL.Host != req.URL.Host {
+			h.settled = !retryable(resp.StatusCode)
+			return nil, resp, nil
+		}
+		discard(resp)
+		ch = &challenge{req.URL.Scheme, resp.StatusCode, resp.Header}
+	} else {
+		// The answer is recorded on its way, for the other repositories.
+		ch = &challenge{scheme: h.reg.Scheme()}
+	}
+	client, err := h.authenticate(ctx, c, ref, ch)
+	if ch.status != 0 { // the registry answered, whatever the token service said
+		h.settled, h.challenge = true, ch
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	r.mu.Lock()
+	r.client = client
+	r.mu.Unlock()
+	return client, nil, nil
+}
+
+func (h *host) authenticate(ctx context.Context, c *Client, ref image.Ref, ch *challenge) (*http.Client, error) {
+	rt, err := transport.NewWithContext(ctx, h.reg, h.auth, &ping{host: h.reg.RegistryStr(), challenge: ch, inner: c.base},
+		[]string{h.reg.Repo(ref.Repository()).Scope(transport.PullScope)})
+	if err != nil {
+		return nil, fmt.Errorf("authenticate to %s: %w", ref.Registry(), err)
+	}
+	return &http.Client{Transport: rt, CheckRedirect: checkRedirect}, nil
+}
+
+func plain(c *Client) *http.Client {
+	return &http.Client{Transport: c.base, CheckRedirect: checkRedirect}
+}
+
+// ping answers GET /v2/ from what is already known of the registry.
+type ping struct {
+	host      string
+	challenge *challenge
+	inner     http.RoundTripper
+}
+
+func (p *ping) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Path != "/v2/" || req.URL.Host != p.host {
+		return p.inner.RoundTrip(req)
+	}
+	if req.URL.Scheme != p.challenge.scheme {
+		return nil, fmt.Errorf("%s is asked over %s only", p.host, p.challenge.scheme)
+	}
+	if p.challenge.status != 0 {
+		return &http.Response{
+			StatusCode: p.challenge.status, Header: p.challenge.header.Clone(), Request: req,
+			ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(nil)),
+		}, nil
+	}
+	resp, err := p.inner.RoundTrip(req)
+	if err == nil && (resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized) {
+		p.challenge.status, p.challenge.header = resp.StatusCode, resp.Header.Clone()
+	}
+	return resp, err
+}
+
+func discard(resp *http.Response) {
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // lets the connection be used again
+	_ = resp.Body.Close()
+}
+
+// Keychain returns the credentials of the docker configuration and its
+// helpers, preceded by fixed ones, which maps registry hosts ("ghcr.io",
+// "docker.io") to user names and passwords.
+func Keychain(fixed map[string]authn.AuthConfig) authn.Keychain {
+	return authn.NewMultiKeychain(static(fixed), authn.DefaultKeychain)
+}
+
+// Fallback returns credentials that serve where first knows none.
+func Fallback(first authn.Keychain, fixed map[string]authn.AuthConfig) authn.Keychain {
+	return authn.NewMultiKeychain(first, static(fixed))
+}
+
+type static map[string]authn.AuthConfig
+
+func (s static) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	key := r.RegistryStr()
+	if key == name.DefaultRegistry {
+		key = "docker.io"
+	}
+	if cfg, ok := s[key]; ok {
+		return authn.FromConfig(cfg), nil
+	}
+	return authn.Anonymous, nil
+}

@@ -1,0 +1,270 @@
+// Package registry asks container registries: tags, manifests, referrers and
+// blobs. It is the only HTTP client of registries in this program. Whatever it
+// returns has been bounded, and checked against its digest where it has one.
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+const (
+	// maxManifest bounds a manifest, an index and a page of referrers, in
+	// bytes: what registries accept (OCI distribution-spec, "Pushing Manifests").
+	maxManifest = 4 << 20
+	// maxBlob bounds a blob that carries a signature or an attestation, in
+	// bytes. SBOM attestations of real images reach several MiB.
+	maxBlob = 32 << 20
+	// maxDetail bounds what is kept of a registry's error text, in bytes.
+	maxDetail = 300
+
+	maxRedirects = 5
+	maxAttempts  = 4
+	firstWait    = 200 * time.Millisecond
+	maxWait      = 30 * time.Second
+)
+
+// Options say how registries are reached. The zero Options reach public
+// registries over https, without credentials.
+type Options struct {
+	Keychain  authn.Keychain                        // nil: anonymous everywhere
+	Insecure  []string                              // hosts spoken to in plain http; loopback hosts always are
+	Roots     *x509.CertPool                        // nil: the system's certificate authorities
+	Proxy     func(*http.Request) (*url.URL, error) // nil: none
+	UserAgent string
+
+	// Attempt bounds one attempt at a request, answer included. 0 means 30 s.
+	Attempt time.Duration
+	// Sleep waits between attempts; nil means until d has passed or ctx ends.
+	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+// A Client asks registries. It is safe for concurrent use. One is made per
+// run, so that connections, challenges and tokens are shared.
+type Client struct {
+	opts Options
+	base http.RoundTripper
+
+	mu    sync.Mutex
+	hosts map[string]*host
+	total Counter
+}
+
+// New returns a Client that has asked nothing yet.
+func New(opts Options) *Client {
+	if opts.Keychain == nil {
+		opts.Keychain = authn.NewMultiKeychain()
+	}
+	if opts.Attempt == 0 {
+		opts.Attempt = 30 * time.Second
+	}
+	if opts.Sleep == nil {
+		opts.Sleep = sleep
+	}
+	c := &Client{opts: opts, hosts: map[string]*host{}}
+	c.base = transport.NewUserAgent(&counting{total: &c.total, inner: &http.Transport{
+		Proxy:                  opts.Proxy,
+		TLSClientConfig:        &tls.Config{RootCAs: opts.Roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// A compressed answer could hold far more than its size says, and its
+		// digest would be that of other bytes.
+		DisableCompression: true,
+	}}, opts.UserAgent)
+	return c
+}
+
+// Requests returns how many HTTP requests c has sent: redirects, tokens and
+// repeated attempts included.
+func (c *Client) Requests() int { return c.total.Requests() }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// A query is one GET of something in a repository.
+type query struct {
+	op     string
+	repo   image.Ref
+	path   string // below /v2/<repository>/
+	accept []string
+	limit  int64
+}
+
+type answer struct {
+	status int
+	header http.Header
+	url    *url.URL // after redirects
+	body   []byte
+}
+
+// get asks until there is an answer worth having: 200 gives it, anything else
+// an *Error. Only GET is used, so every request may be repeated.
+func (c *Client) get(ctx context.Context, q query) (answer, error) {
+	for attempt := 1; ; attempt++ {
+		a, err := c.once(ctx, q)
+		if err == nil && a.status == http.StatusOK {
+			return a, nil
+		}
+		e := q.failure(a, err)
+		wait, again := retryAfter(a, err, attempt)
+		if !again || ctx.Err() != nil {
+			return answer{}, e
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+			e.Err = errors.Join(e.Err, fmt.Errorf("the wait of %s before the next attempt is longer than --timeout leaves", wait.Round(time.Millisecond)))
+			return answer{}, e
+		}
+		if err := c.opts.Sleep(ctx, wait); err != nil {
+			e.Err = errors.Join(e.Err, err)
+			return answer{}, e
+		}
+	}
+}
+
+// retryAfter says whether another attempt may help and how long to wait first.
+func retryAfter(a answer, err error, attempt int) (time.Duration, bool) {
+	if attempt >= maxAttempts {
+		return 0, false
+	}
+	wait := firstWait << (attempt - 1)
+	wait += rand.N(wait / 2) //nolint:gosec // spreads load; nothing depends on it being unpredictable
+	if err != nil {
+		if te := (*transport.Error)(nil); errors.As(err, &te) { // the ping or the token service
+			return wait, retryable(te.StatusCode)
+		}
+		return wait, !errors.Is(err, errNoRetry) && !errors.Is(err, ErrTooLarge)
+	}
+	if s := a.header.Get("Retry-After"); s != "" {
+		if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+			wait = max(wait, time.Duration(min(n, 24*3600))*time.Second)
+		} else if t, err := http.ParseTime(s); err == nil {
+			wait = max(wait, time.Until(t))
+		}
+	}
+	return wait, retryable(a.status)
+}
+
+func retryable(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
+}
+
+// errNoRetry marks failures that another attempt would only repeat.
+var errNoRetry = errors.New("not retried")
+
+// once makes one attempt at q: authentication where it is asked for, redirects,
+// and the whole body.
+func (c *Client) once(ctx context.Context, q query) (answer, error) {
+	attempt, cancel := context.WithTimeout(ctx, c.opts.Attempt)
+	defer cancel()
+	h, err := c.host(attempt, q.repo)
+	if err != nil {
+		return answer{}, err
+	}
+	target := h.reg.Scheme() + "://" + h.reg.RegistryStr() + "/v2/" + q.repo.Repository() + "/" + q.path
+	req, err := http.NewRequestWithContext(attempt, http.MethodGet, target, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Accept", strings.Join(q.accept, ", "))
+	resp, err := h.do(attempt, c, q.repo, req)
+	if err != nil {
+		if attempt.Err() != nil && ctx.Err() == nil {
+			return answer{}, fmt.Errorf("no answer within %s: %w", c.opts.Attempt, err)
+		}
+		return answer{}, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
+	limit := q.limit
+	if resp.StatusCode != http.StatusOK {
+		limit = 64 << 10
+	}
+	if resp.ContentLength > limit && resp.StatusCode == http.StatusOK {
+		return answer{}, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, resp.ContentLength, limit)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return answer{}, fmt.Errorf("answer cut off: %w", err)
+	case int64(len(body)) > limit && resp.StatusCode == http.StatusOK:
+		return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: body}, nil
+}
+
+// failure says what an attempt that gave no 200 means.
+func (q query) failure(a answer, err error) *Error {
+	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: err}
+	if te := (*transport.Error)(nil); errors.As(err, &te) {
+		// The token service or the /v2/ ping refused; its error text is the
+		// same kind of hostile text as a registry's.
+		e.Status, e.Err = te.StatusCode, nil
+		for _, d := range te.Errors {
+			e.Detail = clip(string(d.Code) + ": " + d.Message)
+			break
+		}
+	} else if err == nil {
+		e.Detail = detail(a)
+	}
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Kind = ErrDenied
+	case http.StatusNotFound:
+		e.Kind = ErrNotFound
+	}
+	if errors.Is(err, ErrDenied) {
+		e.Kind = ErrDenied
+	}
+	return e
+}
+
+// checkRedirect bounds redirects and keeps them from leaving https.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("%w: more than %d redirects", errNoRetry, maxRedirects)
+	}
+	if req.URL.Scheme != via[0].URL.Scheme && req.URL.Scheme != "https" {
+		return fmt.Errorf("%w: redirect from %s to %s", errNoRetry, via[0].URL.Scheme, req.URL.Scheme)
+	}
+	return nil
+}
+
+func clip(s string) string {
+	if len(s) > maxDetail {
+		s = s[:maxDetail] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func (c *Client) insecure(registry string) bool { return slices.Contains(c.opts.Insecure, registry) }

@@ -1,0 +1,90 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/boltseal/boltseal/verify"
+)
+
+// What went wrong, for errors.Is.
+var (
+	ErrNotFound    = errors.New("not found")               // the registry says it does not have it
+	ErrDenied      = errors.New("access denied")           // 401 or 403, or no token for these credentials
+	ErrUnavailable = errors.New("no usable answer")        // no connection, 5xx, 429, time-out, bytes that do not match
+	ErrTooLarge    = errors.New("larger than the limit")   // also ErrUnavailable
+	ErrCorrupt     = errors.New("does not match its name") // digest or size differ; also ErrUnavailable
+)
+
+// An Error is a request that did not give what was asked for. It never holds
+// credentials or query strings.
+type Error struct {
+	Op     string // such as "fetch manifest ghcr.io/acme/app:v1"
+	Status int    // HTTP status of the last answer, 0 if there was none
+	Detail string // the registry's own words, bounded; hostile text
+	Kind   error  // ErrNotFound, ErrDenied or ErrUnavailable
+	Err    error  // the cause where there is one, such as a net.Error
+}
+
+func (e *Error) Error() string {
+	s := e.Op + ": "
+	if e.Status != 0 {
+		s += fmt.Sprintf("registry answered %d %s", e.Status, http.StatusText(e.Status))
+	} else {
+		s += e.Kind.Error()
+	}
+	if e.Detail != "" {
+		s += fmt.Sprintf(" (%s)", e.Detail)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns Kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// Reason returns the Reason that err gives a Verdict about the image itself: a
+// 404 there means that the image is not found. An error that is not of this
+// package is Unavailable.
+func Reason(err error) verify.Reason {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return verify.NotFound
+	case errors.Is(err, ErrDenied):
+		return verify.Denied
+	}
+	return verify.Unavailable
+}
+
+// Explain wraps err for the person who has to fix it.
+func Explain(op, registry string, err error) error {
+	return &verify.Error{Op: op, Hint: hint(registry, err), Err: err}
+}
+
+func hint(registry string, err error) string {
+	var e *Error
+	errors.As(err, &e)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "check the name and the tag; registries also hide private images this way, so log in to " + registry + " if it is one"
+	case errors.Is(err, ErrDenied) && registry == "ghcr.io":
+		return "give the job `packages: read` and set GITHUB_TOKEN, or log in to ghcr.io before this step"
+	case errors.Is(err, ErrDenied) && registry == "docker.io":
+		return "check the name: Docker Hub also refuses images that do not exist; if it is private, log in to docker.io (scope repository:pull)"
+	case errors.Is(err, ErrDenied):
+		return "log in to " + registry + " with an account that may pull this repository (scope repository:pull)"
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrCorrupt):
+		return "ask for the image from the registry directly, without a mirror or proxy in between, and report it to the registry's owner"
+	case e != nil && e.Status == http.StatusTooManyRequests:
+		return "wait, or log in to " + registry + " for a higher rate limit"
+	}
+	return "run it again; if it lasts, check that " + registry + " can be reached from here (proxy, firewall, status page)"
+}

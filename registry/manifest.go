@@ -1,0 +1,198 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/url"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+// Docker's own media types; those of OCI come with ocispec.
+const (
+	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+
+// A Manifest is a manifest or an index as the registry served it. Body has
+// Digest, and is at most 4 MiB.
+type Manifest struct {
+	Digest    string
+	MediaType string
+	Body      []byte
+}
+
+// Resolve binds ref to the digest it has now, which is computed from the
+// manifest itself rather than taken from a header. A reference that was written
+// with a digest is not asked about: the digest is known, and whether the image
+// exists shows when its signatures are read.
+func (c *Client) Resolve(ctx context.Context, ref image.Ref) (image.Pinned, error) {
+	if ref.Digest() != "" {
+		return ref.Pin(ref.Digest())
+	}
+	m, err := c.Manifest(ctx, ref, ref.Tag())
+	if err != nil {
+		return image.Pinned{}, Explain("resolve "+ref.String(), ref.Registry(), err)
+	}
+	img, err := ref.Pin(m.Digest)
+	if err != nil {
+		return image.Pinned{}, err
+	}
+	return describe(img, m)
+}
+
+// Describe returns img with its media type and children, reading its manifest.
+func (c *Client) Describe(ctx context.Context, img image.Pinned) (image.Pinned, error) {
+	m, err := c.Manifest(ctx, img.Ref(), img.Digest())
+	if err != nil {
+		return img, Explain("read manifest of "+img.String(), img.Ref().Registry(), err)
+	}
+	return describe(img, m)
+}
+
+func describe(img image.Pinned, m Manifest) (image.Pinned, error) {
+	if m.MediaType != ocispec.MediaTypeImageIndex && m.MediaType != dockerIndex {
+		return img.Described(m.MediaType, nil), nil
+	}
+	index, err := parseIndex(m.Body)
+	if err != nil {
+		return img, &Error{Op: "read index " + img.String(), Kind: ErrUnavailable, Err: fmt.Errorf("%w: %w", ErrCorrupt, err)}
+	}
+	children := make([]image.Child, 0, len(index.Manifests))
+	for _, d := range index.Manifests {
+		child := image.Child{Digest: d.Digest.String(), MediaType: d.MediaType}
+		if d.Annotations["vnd.docker.reference.type"] == "attestation-manifest" {
+			child.Attests = d.Annotations["vnd.docker.reference.digest"]
+		} else if p := d.Platform; p != nil {
+			child.Platform = p.OS + "/" + p.Architecture
+			if p.Variant != "" {
+				child.Platform += "/" + p.Variant
+			}
+		}
+		children = append(children, child)
+	}
+	return img.Described(m.MediaType, children), nil
+}
+
+// parseIndex reads an index. A document that could also be read as a single
+// manifest is refused: another client might pull what was not looked at here
+// (CVE-2021-41190).
+func parseIndex(body []byte) (ocispec.Index, error) {
+	var doc struct {
+		ocispec.Index
+		Config   json.RawMessage `json:"config"`
+		Layers   json.RawMessage `json:"layers"`
+		FSLayers json.RawMessage `json:"fsLayers"`
+	}
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return ocispec.Index{}, err
+	}
+	if doc.Config != nil || doc.Layers != nil || doc.FSLayers != nil {
+		return ocispec.Index{}, fmt.Errorf("index also has the fields of a manifest")
+	}
+	switch doc.MediaType {
+	case "", ocispec.MediaTypeImageIndex, dockerIndex:
+	default:
+		return ocispec.Index{}, fmt.Errorf("index calls itself %q", doc.MediaType)
+	}
+	for _, d := range doc.Manifests {
+		if !image.ValidDigest(d.Digest.String()) {
+			return ocispec.Index{}, fmt.Errorf("index lists the digest %q", d.Digest)
+		}
+	}
+	return doc.Index, nil
+}
+
+// Manifest fetches a manifest of repo by tag or digest. By digest the body is
+// checked against it; by tag the digest is that of the body.
+func (c *Client) Manifest(ctx context.Context, repo image.Ref, reference string) (Manifest, error) {
+	sep := ":"
+	byDigest := image.ValidDigest(reference)
+	if byDigest {
+		sep = "@"
+	}
+	q := query{
+		op: "fetch manifest " + repo.Name() + sep + reference, repo: repo, path: "manifests/" + reference, limit: maxManifest,
+		accept: []string{ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, dockerIndex, dockerManifest},
+	}
+	a, err := c.get(ctx, q)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m := Manifest{Digest: digestOf(a.body), MediaType: mediaType(a), Body: a.body}
+	want := a.header.Get("Docker-Content-Digest")
+	if byDigest {
+		want = reference
+	}
+	if want != "" && m.Digest != want {
+		return Manifest{}, q.corrupt(fmt.Errorf("%w: digest is %s, not %s", ErrCorrupt, m.Digest, clip(want)))
+	}
+	return m, nil
+}
+
+// Blob fetches the blob that d describes, at most 32 MiB, and checks its size
+// and digest.
+func (c *Client) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error) {
+	digest := d.Digest.String()
+	q := query{op: "fetch blob " + repo.Name() + "@" + clip(digest), repo: repo, path: "blobs/" + digest, limit: d.Size, accept: []string{"*/*"}}
+	switch {
+	case !image.ValidDigest(digest):
+		return nil, q.corrupt(fmt.Errorf("%w: %q is not a sha256 digest", ErrCorrupt, clip(digest)))
+	case d.Size < 0 || d.Size > maxBlob:
+		return nil, q.corrupt(fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, d.Size, maxBlob))
+	}
+	a, err := c.get(ctx, q)
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(a.body)) != d.Size:
+		return nil, q.corrupt(fmt.Errorf("%w: %d bytes, not %d", ErrCorrupt, len(a.body), d.Size))
+	case digestOf(a.body) != digest:
+		return nil, q.corrupt(fmt.Errorf("%w: digest is %s", ErrCorrupt, digestOf(a.body)))
+	}
+	return a.body, nil
+}
+
+// corrupt is the error for an answer that cannot be what was asked for.
+func (q query) corrupt(err error) *Error {
+	return &Error{Op: q.op, Kind: ErrUnavailable, Err: err}
+}
+
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// mediaType returns the Content-Type without parameters, or what the body calls
+// itself where the registry sent none.
+func mediaType(a answer) string {
+	if t, _, err := mime.ParseMediaType(a.header.Get("Content-Type")); err == nil && t != "application/json" && t != "text/plain" {
+		return t
+	}
+	var doc struct{ MediaType string }
+	_ = json.Unmarshal(a.body, &doc) // "" is an answer too
+	return doc.MediaType
+}
+
+// detail returns the first error that the registry gave in its answer.
+func detail(a answer) string {
+	var doc struct {
+		Errors []struct{ Code, Message string }
+	}
+	if json.Unmarshal(a.body, &doc) != nil || len(doc.Errors) == 0 {
+		return ""
+	}
+	return clip(strings.TrimSuffix(doc.Errors[0].Code+": "+doc.Errors[0].Message, ": "))
+}
+
+// sameOrigin reports whether next stays on the registry that was asked.
+func sameOrigin(a, next *url.URL) bool {
+	return a.Scheme == next.Scheme && a.Host == next.Host
+}

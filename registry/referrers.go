@@ -1,0 +1,113 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+const (
+	// maxReferrers bounds how many referrers of one manifest are read. Who may
+	// push to a repository may add any number of them.
+	maxReferrers     = 256
+	maxReferrerPages = 16
+)
+
+// ErrNoReferrersAPI says that the registry has no referrers API, so that the
+// fallback tag has to be asked (OCI distribution-spec, "Unavailable Referrers
+// API").
+var ErrNoReferrersAPI = errors.New("registry has no referrers API")
+
+// Referrers lists the manifests whose subject is digest, from the referrers
+// API. It does not filter by artifactType: GHCR and others report a wrong one.
+// The error is ErrNoReferrersAPI where the registry has no such API, and only
+// there.
+func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error) {
+	path := "referrers/" + digest
+	var found []ocispec.Descriptor
+	for range maxReferrerPages {
+		q := query{op: "list referrers of " + repo.Name() + "@" + digest, repo: repo, path: path, limit: maxManifest, accept: []string{ocispec.MediaTypeImageIndex}}
+		a, err := c.get(ctx, q)
+		if err != nil {
+			if found == nil && noAPI(err) {
+				return nil, ErrNoReferrersAPI
+			}
+			return nil, err
+		}
+		// Web front ends answer unknown paths with 200 and a page.
+		if t := mediaType(a); t != ocispec.MediaTypeImageIndex && found == nil && t != "" {
+			return nil, ErrNoReferrersAPI
+		}
+		page, err := parseIndex(a.body)
+		if err != nil {
+			return nil, q.corrupt(fmt.Errorf("%w: %w", ErrCorrupt, err))
+		}
+		found = append(found, page.Manifests...)
+		if len(found) > maxReferrers {
+			return nil, q.corrupt(fmt.Errorf("%w: more than %d referrers", ErrTooLarge, maxReferrers))
+		}
+		next := nextPage(a)
+		if next == nil {
+			return found, nil
+		}
+		// Everything behind the repository's own prefix is the registry's to
+		// choose; another host or repository is not.
+		prefix := "/v2/" + repo.Repository() + "/"
+		if !sameOrigin(a.url, next) || !strings.HasPrefix(next.EscapedPath(), prefix+"referrers/") || strings.Contains(next.Path, "..") {
+			return nil, q.corrupt(fmt.Errorf("%w: the next page is outside the repository", ErrCorrupt))
+		}
+		path = strings.TrimPrefix(next.RequestURI(), prefix)
+	}
+	return nil, &Error{Op: "list referrers of " + repo.Name() + "@" + digest, Kind: ErrUnavailable, Err: fmt.Errorf("%w: more than %d pages", ErrTooLarge, maxReferrerPages)}
+}
+
+// ParseFallback reads the index behind the tag "sha256-<hex>", in which clients
+// keep referrers where the registry has no API for them. Its bytes are only as
+// good as the tag, so each manifest it lists must be read by digest.
+func ParseFallback(m Manifest) ([]ocispec.Descriptor, error) {
+	index, err := parseIndex(m.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if len(index.Manifests) > maxReferrers {
+		return nil, fmt.Errorf("%w: more than %d referrers", ErrTooLarge, maxReferrers)
+	}
+	return index.Manifests, nil
+}
+
+// noAPI reports whether the registry does not know the request, as opposed to
+// refusing or failing to answer it.
+func noAPI(err error) bool {
+	e := (*Error)(nil)
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
+		return true
+	case http.StatusBadRequest:
+		return strings.HasPrefix(e.Detail, "UNSUPPORTED")
+	}
+	return false
+}
+
+// nextPage returns the target of the Link header with rel="next" (RFC 8288),
+// nil where there is none.
+func nextPage(a answer) *url.URL {
+	target, params, ok := strings.Cut(a.header.Get("Link"), ">")
+	if !ok || !strings.HasPrefix(target, "<") || !strings.Contains(params, `rel="next"`) {
+		return nil
+	}
+	next, err := a.url.Parse(target[1:])
+	if err != nil {
+		return nil
+	}
+	return next
+}
