@@ -1,0 +1,235 @@
+// Package gate decides whether the images a workspace uses may pass.
+package gate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// Rules gives the requirements for an image, all of which must be met; ok is
+// false where no rule speaks of it, which fails the image.
+type Rules interface {
+	For(image.Ref) (all []verify.Verifier, ok bool)
+}
+
+// A Resolver turns what was written into what the registry serves.
+type Resolver interface {
+	Resolve(context.Context, image.Ref) (image.Pinned, error)
+}
+
+// DefaultJobs is how many images are checked at a time.
+const DefaultJobs = 16
+
+// Options say how Check runs. The zero Options are good.
+type Options struct {
+	Jobs   int                         // images at a time; 0 means DefaultJobs
+	Reason func(error) verify.Reason   // of an error of Resolve; nil: Unavailable
+	Now    func() time.Time            // nil: time.Now
+	Done   func(done, of int)          // called after each image, one call at a time
+	Meter  func(context.Context) Meter // counts the requests of one image; nil: not counted
+}
+
+// A Meter counts the requests made with its Context.
+type Meter struct {
+	Context  context.Context //nolint:containedctx // it is what carries the count
+	Requests func() int
+}
+
+// A Finding is one Use and what every required check said of it.
+type Finding struct {
+	Use      image.Use
+	Pinned   image.Pinned // zero if the reference was not resolved
+	Verdicts []verify.Verdict
+	Elapsed  time.Duration
+	Requests int // HTTP requests for this image; 0 for a repeated use
+}
+
+// Passed reports whether at least one check ran and every check passed, all of
+// them on the image that would be handed over.
+func (f Finding) Passed() bool {
+	for _, v := range f.Verdicts {
+		if !v.Passed() || v.Image().Digest() != f.Pinned.Digest() {
+			return false
+		}
+	}
+	return len(f.Verdicts) > 0 && f.Pinned.Digest() != ""
+}
+
+// Reason returns Verified if f passed, else the Reason of the first check that
+// failed.
+func (f Finding) Reason() verify.Reason {
+	if f.Passed() {
+		return verify.Verified
+	}
+	for _, v := range f.Verdicts {
+		if !v.Passed() {
+			return v.Reason()
+		}
+	}
+	return verify.Undecided
+}
+
+// A Report is the whole run. The zero Report does not pass.
+type Report struct {
+	findings []Finding
+	complete bool // set by Check once every Use has been looked at
+	started  time.Time
+	elapsed  time.Duration
+}
+
+// Findings returns what was found, in the order of the uses.
+func (r Report) Findings() []Finding { return slices.Clone(r.findings) }
+
+// Complete reports whether every use was looked at; a run that was interrupted
+// leaves some Undecided.
+func (r Report) Complete() bool { return r.complete }
+
+// Started returns when the run began.
+func (r Report) Started() time.Time { return r.started }
+
+// Elapsed returns how long the run took.
+func (r Report) Elapsed() time.Duration { return r.elapsed }
+
+// Passed reports whether the run ended, saw an image, and all of them passed.
+func (r Report) Passed() bool {
+	for _, f := range r.findings {
+		if !f.Passed() {
+			return false
+		}
+	}
+	return r.complete && len(r.findings) > 0
+}
+
+// NoAnswer reports whether the report fails only because questions were not
+// answered: another run, or access, may change that. Where an image was
+// refused, no answer about another one helps.
+func (r Report) NoAnswer() bool {
+	unanswered := !r.complete
+	for _, f := range r.findings {
+		switch reason := f.Reason(); {
+		case reason == verify.Verified:
+		case reason.NoAnswer(), reason == verify.Undecided && !r.complete:
+			unanswered = true
+		default:
+			return false
+		}
+	}
+	return unanswered
+}
+
+// Admitted is an image the gate let through. Only [Report.Admitted] makes a
+// non-zero one; package handover takes nothing else.
+type Admitted struct{ pinned image.Pinned }
+
+// Pinned returns the image, bound to the digest that was verified.
+func (a Admitted) Pinned() image.Pinned { return a.pinned }
+
+// Admitted returns the images that passed, none unless the whole run did.
+func (r Report) Admitted() []Admitted {
+	if !r.Passed() {
+		return nil
+	}
+	out := make([]Admitted, 0, len(r.findings))
+	for _, f := range r.findings {
+		out = append(out, Admitted{f.Pinned})
+	}
+	return out
+}
+
+// Check resolves and verifies every use, several at a time. It always returns a
+// Report that can be shown, in the order of uses; ctx's end leaves it
+// incomplete, hence failing. A reference that is used more than once is
+// resolved and verified once.
+func Check(ctx context.Context, uses []image.Use, rules Rules, reg Resolver, o Options) Report {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Jobs <= 0 {
+		o.Jobs = DefaultJobs
+	}
+	r := Report{findings: make([]Finding, len(uses)), started: o.Now()}
+	first := map[image.Ref]int{} // of each reference, where it is used first
+	var (
+		mu    sync.Mutex
+		done  int
+		group errgroup.Group
+	)
+	group.SetLimit(o.Jobs)
+	for i, u := range uses {
+		r.findings[i].Use = u
+		if _, again := first[u.Ref]; again && u.Err == nil {
+			continue
+		}
+		if u.Err == nil {
+			first[u.Ref] = i
+		}
+		group.Go(func() error {
+			r.findings[i] = check(ctx, u, rules, reg, o)
+			mu.Lock()
+			defer mu.Unlock()
+			if done++; o.Done != nil {
+				o.Done(done, len(uses))
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // failures are findings
+	for i, u := range uses {
+		if at, ok := first[u.Ref]; ok && at != i && u.Err == nil {
+			r.findings[i] = r.findings[at]
+			r.findings[i].Use, r.findings[i].Requests = u, 0
+		}
+	}
+	r.complete = ctx.Err() == nil
+	r.elapsed = o.Now().Sub(r.started)
+	return r
+}
+
+func check(ctx context.Context, u image.Use, rules Rules, reg Resolver, o Options) (f Finding) {
+	f.Use = u
+	start := o.Now()
+	defer func() { f.Elapsed = o.Now().Sub(start) }()
+	fail := func(reason verify.Reason, err error) Finding {
+		f.Verdicts = []verify.Verdict{verify.Fail(f.Pinned, reason, err)}
+		return f
+	}
+	if u.Err != nil {
+		return fail(verify.Unresolved, u.Err)
+	}
+	required, ok := rules.For(u.Ref)
+	if !ok || len(required) == 0 {
+		return fail(verify.NoRule, &verify.Error{
+			Op: "choose a rule for " + u.Ref.String(), Err: errors.New("none speaks of this image"),
+			Hint: "say who must have signed it",
+		})
+	}
+	if ctx.Err() != nil {
+		return fail(verify.Undecided, ctx.Err())
+	}
+	if o.Meter != nil {
+		m := o.Meter(ctx)
+		ctx = m.Context
+		defer func() { f.Requests = m.Requests() }()
+	}
+	img, err := reg.Resolve(ctx, u.Ref)
+	if err != nil {
+		reason := verify.Unavailable
+		if o.Reason != nil {
+			reason = o.Reason(err)
+		}
+		return fail(reason, err)
+	}
+	f.Pinned = img
+	for _, v := range required {
+		f.Verdicts = append(f.Verdicts, v.Verify(ctx, img))
+	}
+	return f
+}

@@ -1,0 +1,154 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/verify"
+)
+
+func digest(c string) string { return "sha256:" + strings.Repeat(c, 64) }
+
+func ref(t *testing.T, text string) image.Ref {
+	t.Helper()
+	r, err := image.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A verifier passes with evidence for the image, or for another digest.
+type yes struct{ of string }
+
+func (y yes) Verify(_ context.Context, img image.Pinned) verify.Verdict {
+	d := img.Digest()
+	if y.of != "" {
+		d = y.of
+	}
+	return verify.Pass(img, verify.Evidence{System: "fake", Format: "fake", Digest: d, Signer: "me"})
+}
+
+// other passes an image it was not asked about.
+type other struct{ img image.Pinned }
+
+func (o other) Verify(ctx context.Context, _ image.Pinned) verify.Verdict {
+	return yes{}.Verify(ctx, o.img)
+}
+
+type stop struct{ cancel context.CancelFunc }
+
+func (s stop) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
+	s.cancel()
+	return yes{}.Verify(ctx, img)
+}
+
+type rules []verify.Verifier
+
+func (r rules) For(image.Ref) ([]verify.Verifier, bool) { return r, r != nil }
+
+type reg struct {
+	err   error
+	calls atomic.Int32
+}
+
+func (g *reg) Resolve(_ context.Context, r image.Ref) (image.Pinned, error) {
+	g.calls.Add(1)
+	if g.err != nil {
+		return image.Pinned{}, g.err
+	}
+	return r.Pin(digest("a"))
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	one := []image.Use{{Ref: ref(t, "ghcr.io/acme/a:1")}}
+	stranger, err := ref(t, "ghcr.io/acme/other").Pin(digest("b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, end := context.WithCancel(context.Background())
+	end()
+	bg := context.Background()
+	for _, tc := range []struct {
+		name     string
+		ctx      context.Context
+		uses     []image.Use
+		rules    rules
+		reg      *reg
+		passed   bool
+		noAnswer bool
+		reason   verify.Reason // of the first finding
+	}{
+		{"signed", bg, one, rules{yes{}}, &reg{}, true, false, verify.Verified},
+		{"no images", bg, nil, rules{yes{}}, &reg{}, false, false, verify.Undecided},
+		{"no rule", bg, one, nil, &reg{}, false, false, verify.NoRule},
+		{"rule without requirements", bg, one, rules{}, &reg{}, false, false, verify.NoRule},
+		{"one of two fails", bg, one, rules{yes{}, yes{digest("b")}}, &reg{}, false, false, verify.BadSignature},
+		{"evidence for another digest", bg, one, rules{yes{digest("b")}}, &reg{}, false, false, verify.BadSignature},
+		{"verdict about another image", bg, one, rules{other{stranger}}, &reg{}, false, false, verify.Undecided},
+		{"registry down", bg, one, rules{yes{}}, &reg{err: errors.New("down")}, false, true, verify.Unavailable},
+		{"unresolved text", bg, []image.Use{{Text: "${X}", Err: errors.New("no value")}}, rules{yes{}}, &reg{}, false, false, verify.Unresolved},
+		{"written digest differs", bg, []image.Use{{Ref: ref(t, "ghcr.io/acme/a@"+digest("c"))}}, rules{yes{}}, &reg{}, false, true, verify.Unavailable},
+		{"stopped after the first", ctx, []image.Use{one[0], {Ref: ref(t, "ghcr.io/acme/b")}}, rules{stop{cancel}}, &reg{}, false, true, verify.Verified},
+		{"stopped before", ended, one, rules{yes{}}, &reg{}, false, true, verify.Undecided},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := gate.Check(tc.ctx, tc.uses, tc.rules, tc.reg, gate.Options{Jobs: 1})
+			if r.Passed() != tc.passed || (len(r.Admitted()) > 0) != tc.passed {
+				t.Errorf("passed = %v, admitted %d, want %v", r.Passed(), len(r.Admitted()), tc.passed)
+			}
+			if r.NoAnswer() != tc.noAnswer {
+				t.Errorf("no answer = %v, want %v", r.NoAnswer(), tc.noAnswer)
+			}
+			reason := verify.Undecided
+			if fs := r.Findings(); len(fs) > 0 {
+				reason = fs[0].Reason()
+			}
+			if reason != tc.reason {
+				t.Errorf("reason = %q, want %q", reason, tc.reason)
+			}
+		})
+	}
+	if (gate.Report{}).Passed() || (gate.Finding{}).Passed() || (gate.Report{}).Admitted() != nil {
+		t.Error("a zero value passed")
+	}
+}
+
+func TestOrderAndRepetition(t *testing.T) {
+	t.Parallel()
+	var uses []image.Use
+	for i := range 40 {
+		uses = append(uses, image.Use{Ref: ref(t, fmt.Sprintf("ghcr.io/acme/app%d", i%10)), At: image.Position{Line: i}})
+	}
+	g := &reg{}
+	r := gate.Check(context.Background(), uses, rules{yes{}}, g, gate.Options{})
+	if n := g.calls.Load(); n != 10 {
+		t.Errorf("10 references were resolved %d times", n)
+	}
+	for i, f := range r.Findings() {
+		if f.Use.At.Line != i || f.Use.Ref != uses[i].Ref || !f.Passed() {
+			t.Errorf("finding %d is for %v", i, f.Use)
+		}
+	}
+	if len(r.Admitted()) != 40 {
+		t.Errorf("%d admitted", len(r.Admitted()))
+	}
+}
+
+// An image that was refused is not made better by another one's silence.
+func TestRefusalOutweighsNoAnswer(t *testing.T) {
+	t.Parallel()
+	uses := []image.Use{{Ref: ref(t, "ghcr.io/acme/a")}, {Text: "$X", Err: errors.New("no value")}}
+	r := gate.Check(context.Background(), uses, rules{yes{}}, &reg{err: errors.New("down")}, gate.Options{})
+	if r.NoAnswer() || r.Passed() {
+		t.Errorf("no answer = %v, passed = %v", r.NoAnswer(), r.Passed())
+	}
+}
