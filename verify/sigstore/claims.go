@@ -1,0 +1,59 @@
+package sigstore
+
+import "github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+
+// A claim is one Fulcio extension of a certificate, under the name used in
+// flags and reports (https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md).
+type claim struct {
+	name  string
+	value func(certificate.Extensions) string
+}
+
+// claims lists them in the order of their object identifiers. The first five
+// are the ones that cosign's flags ask for; Fulcio calls them deprecated and
+// still writes them.
+func claims() []claim {
+	type e = certificate.Extensions
+	return []claim{
+		{"github-workflow-trigger", func(x e) string { return x.GithubWorkflowTrigger }},
+		{"github-workflow-sha", func(x e) string { return x.GithubWorkflowSHA }},
+		{"github-workflow-name", func(x e) string { return x.GithubWorkflowName }},
+		{"github-workflow-repository", func(x e) string { return x.GithubWorkflowRepository }},
+		{"github-workflow-ref", func(x e) string { return x.GithubWorkflowRef }},
+		{"build-signer-uri", func(x e) string { return x.BuildSignerURI }},
+		{"build-signer-digest", func(x e) string { return x.BuildSignerDigest }},
+		{"runner-environment", func(x e) string { return x.RunnerEnvironment }},
+		{"source-repository-uri", func(x e) string { return x.SourceRepositoryURI }},
+		{"source-repository-digest", func(x e) string { return x.SourceRepositoryDigest }},
+		{"source-repository-ref", func(x e) string { return x.SourceRepositoryRef }},
+		{"source-repository-identifier", func(x e) string { return x.SourceRepositoryIdentifier }},
+		{"source-repository-owner-uri", func(x e) string { return x.SourceRepositoryOwnerURI }},
+		{"source-repository-owner-identifier", func(x e) string { return x.SourceRepositoryOwnerIdentifier }},
+		{"build-config-uri", func(x e) string { return x.BuildConfigURI }},
+		{"build-config-digest", func(x e) string { return x.BuildConfigDigest }},
+		{"build-trigger", func(x e) string { return x.BuildTrigger }},
+		{"run-invocation-uri", func(x e) string { return x.RunInvocationURI }},
+		{"source-repository-visibility", func(x e) string { return x.SourceRepositoryVisibilityAtSigning }},
+	}
+}
+
+// claimOf returns the named extension; ok is false where there is no such name.
+func claimOf(x certificate.Extensions, name string) (value string, ok bool) {
+	for _, c := range claims() {
+		if c.name == name {
+			return c.value(x), true
+		}
+	}
+	return "", false
+}
+
+// claimsOf returns the extensions that are set.
+func claimsOf(x certificate.Extensions) map[string]string {
+	set := map[string]string{}
+	for _, c := range claims() {
+		if v := c.value(x); v != "" {
+			set[c.name] = v
+		}
+	}
+	return set
+}

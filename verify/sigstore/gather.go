@@ -1,0 +1,247 @@
+package sigstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// A Store is where signatures lie. *registry.Client is one.
+type Store interface {
+	Manifest(ctx context.Context, repo image.Ref, reference string) (registry.Manifest, error)
+	Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error)
+	Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error)
+	Describe(ctx context.Context, img image.Pinned) (image.Pinned, error)
+}
+
+// A place is where signatures of a manifest may lie.
+type place int
+
+const (
+	sigTag    place = iota // tag sha256-<hex>.sig
+	attTag                 // tag sha256-<hex>.att
+	referrers              // referrers API; the fallback tag where there is none
+	fallback               // fallback tag sha256-<hex>, whatever the API says
+)
+
+const (
+	// maxLayers bounds the signatures of one manifest; distroless images carry
+	// a few dozen after years of signing again.
+	maxLayers = 256
+	// maxFetches bounds the requests for one image that are under way at once.
+	maxFetches = 8
+	// keep is how many images' findings are remembered, so that several
+	// requirements of one image share them. More than images are checked at once.
+	keep = 64
+)
+
+// A gatherer finds the signatures of manifests, once for all requirements.
+type gatherer struct {
+	store Store
+	repo  image.Ref // where signatures lie, if not beside the image
+
+	mu    sync.Mutex
+	known map[string]*findings
+	order []string // keys of known, oldest first
+}
+
+// Findings are what one place holds. err is set where a question was not
+// answered, so that there may be more.
+type findings struct {
+	once sync.Once
+	sigs []signature
+	err  error
+}
+
+func newGatherer(store Store, repo image.Ref) *gatherer {
+	return &gatherer{store: store, repo: repo, known: map[string]*findings{}}
+}
+
+// at returns what the place holds for img's digest. Findings are remembered,
+// unless again asks for a second look.
+func (g *gatherer) at(ctx context.Context, img image.Pinned, where place, again bool) ([]signature, error) {
+	repo := img.Ref()
+	if !g.repo.IsZero() {
+		repo = g.repo
+	}
+	f := &findings{}
+	if !again {
+		f = g.remembered(fmt.Sprintf("%s@%s %d", repo.Name(), img.Digest(), where))
+	}
+	f.once.Do(func() { f.sigs, f.err = g.look(ctx, repo, img.Digest(), where) })
+	return f.sigs, f.err
+}
+
+func (g *gatherer) remembered(key string) *findings {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f, ok := g.known[key]
+	if !ok {
+		f = &findings{}
+		g.known[key] = f
+		g.order = append(g.order, key)
+		if len(g.order) > keep*4 { // four places an image
+			delete(g.known, g.order[0])
+			g.order = g.order[1:]
+		}
+	}
+	return f
+}
+
+func (g *gatherer) look(ctx context.Context, repo image.Ref, digest string, where place) ([]signature, error) {
+	tag := strings.Replace(digest, ":", "-", 1)
+	switch where {
+	case sigTag:
+		return g.tagged(ctx, repo, tag+".sig", "sig-tag")
+	case attTag:
+		return g.tagged(ctx, repo, tag+".att", "att-tag")
+	case referrers:
+		list, err := g.store.Referrers(ctx, repo, digest)
+		if errors.Is(err, registry.ErrNoReferrersAPI) {
+			return g.look(ctx, repo, digest, fallback)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return g.listed(ctx, repo, list, "referrer")
+	case fallback:
+		m, err := g.store.Manifest(ctx, repo, tag)
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		list, err := registry.ParseFallback(m)
+		if err != nil {
+			s := signature{format: "unknown", storage: "fallback-tag", source: repo.Name() + ":" + tag}
+			return []signature{unreadable(s, verify.BadSignature, err)}, nil
+		}
+		return g.listed(ctx, repo, list, "fallback-tag")
+	}
+	return nil, fmt.Errorf("no such place: %d", where)
+}
+
+// tagged reads a signature manifest in cosign's older format.
+func (g *gatherer) tagged(ctx context.Context, repo image.Ref, tag, storage string) ([]signature, error) {
+	m, err := g.store.Manifest(ctx, repo, tag)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.layers(ctx, repo, m, signature{storage: storage, source: repo.Name() + ":" + tag})
+}
+
+// listed reads the manifests that a list of referrers names, all of them: what
+// the list says of their type is not reliable.
+func (g *gatherer) listed(ctx context.Context, repo image.Ref, list []ocispec.Descriptor, storage string) ([]signature, error) {
+	found := make([][]signature, len(list))
+	failed := make([]error, len(list))
+	var group errgroup.Group
+	group.SetLimit(maxFetches)
+	for i, d := range list {
+		group.Go(func() error {
+			m, err := g.store.Manifest(ctx, repo, d.Digest.String())
+			if err != nil {
+				failed[i] = missing(err)
+				return nil
+			}
+			found[i], failed[i] = g.layers(ctx, repo, m, signature{storage: storage, source: repo.Name() + "@" + m.Digest})
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in failed
+	var all []signature
+	for _, f := range found {
+		all = append(all, f...)
+	}
+	return all, errors.Join(failed...)
+}
+
+// missing turns "not found" into "no usable answer" for what the registry
+// itself has listed: a signature that is announced and not served is not an
+// unsigned image.
+func missing(err error) error {
+	if errors.Is(err, registry.ErrNotFound) {
+		return &registry.Error{Op: "read a listed signature", Kind: registry.ErrUnavailable, Err: errors.New(err.Error())}
+	}
+	return err
+}
+
+// layers reads the signatures in one manifest. A manifest of another kind, such
+// as an SBOM or a Notary signature, holds none.
+func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manifest, from signature) ([]signature, error) {
+	var doc ocispec.Manifest
+	if err := json.Unmarshal(m.Body, &doc); err != nil {
+		from.format = "unknown"
+		return []signature{unreadable(from, verify.BadSignature, fmt.Errorf("signature manifest: %w", err))}, nil
+	}
+	tagged := from.storage == "sig-tag" || from.storage == "att-tag"
+	var layers []ocispec.Descriptor
+	for _, l := range doc.Layers {
+		if tagged || l.MediaType == simpleSigningType || l.MediaType == envelopeType || isBundle(l) {
+			layers = append(layers, l)
+		}
+	}
+	if len(layers) > maxLayers {
+		return nil, &registry.Error{Op: "read " + from.source, Kind: registry.ErrUnavailable, Err: fmt.Errorf("%w: %d signatures, at most %d are read", registry.ErrTooLarge, len(layers), maxLayers)}
+	}
+	blobs, err := g.blobs(ctx, repo, layers)
+	var found []signature
+	for _, l := range layers {
+		body, ok := blobs[l.Digest.String()]
+		switch {
+		case !ok: // err says why
+		case isBundle(l):
+			found = append(found, parseBundle(from, body))
+		default:
+			found = append(found, parseLayer(from, l, body))
+		}
+	}
+	return found, err
+}
+
+func isBundle(l ocispec.Descriptor) bool { return strings.HasPrefix(l.MediaType, bundleTypePrefix) }
+
+// blobs fetches each distinct blob of layers once: signatures that were made
+// again share their payload.
+func (g *gatherer) blobs(ctx context.Context, repo image.Ref, layers []ocispec.Descriptor) (map[string][]byte, error) {
+	distinct := map[string]ocispec.Descriptor{}
+	for _, l := range layers {
+		distinct[l.Digest.String()] = l
+	}
+	var (
+		mu     sync.Mutex
+		got    = map[string][]byte{}
+		failed []error
+		group  errgroup.Group
+	)
+	group.SetLimit(maxFetches)
+	for digest, l := range distinct {
+		group.Go(func() error {
+			body, err := g.store.Blob(ctx, repo, l)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = append(failed, missing(err))
+			} else {
+				got[digest] = body
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in failed
+	return got, errors.Join(failed...)
+}

@@ -1,0 +1,84 @@
+package sigstore
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
+	sgsignature "github.com/sigstore/sigstore/pkg/signature"
+)
+
+// A Key is a public key whose signatures count. The zero Key is nobody's.
+type Key struct {
+	name        string // where it came from, for messages
+	fingerprint string // hex SHA-256 of the DER SubjectPublicKeyInfo
+	verifier    *root.ExpiringKey
+	public      crypto.PublicKey
+}
+
+// ParseKey reads a PEM public key: ECDSA, RSA of at least 2048 bits, or
+// Ed25519. name says where it came from.
+func ParseKey(name string, text []byte) (Key, error) {
+	block, rest := pem.Decode(text)
+	switch {
+	case block == nil:
+		return Key{}, errors.New("it holds no PEM block; give the public key, as cosign.pub has it")
+	case block.Type != "PUBLIC KEY":
+		return Key{}, fmt.Errorf("it is a PEM %q, not a PUBLIC KEY; give the public key, as cosign.pub has it", block.Type)
+	}
+	if more, _ := pem.Decode(rest); more != nil {
+		return Key{}, errors.New("it holds more than one key; give each in a file of its own")
+	}
+	public, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return Key{}, err
+	}
+	switch k := public.(type) {
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+	case *rsa.PublicKey:
+		if k.N.BitLen() < 2048 {
+			return Key{}, fmt.Errorf("RSA key of %d bits; at least 2048 are needed", k.N.BitLen())
+		}
+	default:
+		return Key{}, fmt.Errorf("%T is not a kind of key that signs images", public)
+	}
+	// cosign hashes with SHA-256 whatever the curve.
+	v, err := sgsignature.LoadVerifier(public, crypto.SHA256)
+	if err != nil {
+		return Key{}, err
+	}
+	return Key{name: name, fingerprint: fingerprint(block.Bytes), verifier: root.NewExpiringKey(v, time.Time{}, time.Time{}), public: public}, nil
+}
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// signer is how reports name the holder of k.
+func (k Key) signer() string { return "key sha256:" + k.fingerprint }
+
+func (k Key) String() string { return fmt.Sprintf("key %s (sha256:%.12s…)", k.name, k.fingerprint) }
+
+// keyMaterial is a trust root for which every key hint means one key: a hint is
+// the signer's word, and says nothing about whom the user trusts.
+type keyMaterial struct {
+	root.TrustedMaterial
+	key Key
+}
+
+func (m keyMaterial) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) {
+	if m.key.verifier == nil {
+		return nil, errors.New("no key")
+	}
+	return m.key.verifier, nil
+}

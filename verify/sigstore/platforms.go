@@ -1,0 +1,209 @@
+package sigstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// platforms checks the platform manifests of an index that carries no signature
+// itself, each with its own. index is what was found about the index.
+func (v *verifier) platforms(ctx context.Context, img image.Pinned, index outcome) verify.Verdict {
+	img, err := v.described(ctx, img)
+	if err != nil {
+		return verify.Fail(img, registry.Reason(err), err)
+	}
+	if len(img.Children()) == 0 {
+		return index.verdict(img)
+	}
+	wanted, err := choose(img, v.Platforms)
+	if err != nil {
+		return verify.Fail(img, verify.NotFound, err).With(index.candidates)
+	}
+	return v.each(img, wanted, index.candidates, func(c image.Child) outcome {
+		child, err := img.At(c.Digest)
+		if err != nil {
+			return outcome{reason: verify.BadSignature, err: err}
+		}
+		return v.manifest(ctx, child, verify.SignedPlatform, c.Platform)
+	})
+}
+
+// attested checks the BuildKit attestation manifest of each platform. What is
+// signed is that manifest; it vouches for the platform manifest that it names
+// in its own bytes. The index also pairs the two, in annotations that whoever
+// pushes an index may write as they like.
+func (v *verifier) attested(ctx context.Context, img image.Pinned) verify.Verdict {
+	img, err := v.described(ctx, img)
+	if err != nil {
+		return verify.Fail(img, registry.Reason(err), err)
+	}
+	wanted, err := choose(img, v.Platforms)
+	if err != nil {
+		return verify.Fail(img, verify.NotFound, err)
+	}
+	if len(wanted) == 0 {
+		return verify.Fail(img, verify.Unsupported, &verify.Error{
+			Op: "look for attestation manifests of " + img.String(), Err: errors.New("it is not an index built by BuildKit"),
+			Hint: "leave out --signature-on, which asks for the signature on the attestation manifest",
+		})
+	}
+	return v.each(img, wanted, nil, func(c image.Child) outcome { return v.attestation(ctx, img, c) })
+}
+
+func (v *verifier) attestation(ctx context.Context, img image.Pinned, platform image.Child) outcome {
+	for _, c := range img.Children() {
+		if c.Attests != platform.Digest {
+			continue
+		}
+		manifest, err := img.At(c.Digest)
+		if err != nil {
+			return outcome{reason: verify.BadSignature, err: err}
+		}
+		if err := v.names(ctx, manifest, platform.Digest); err != nil {
+			reason := verify.BadSignature
+			if r := (*registry.Error)(nil); errors.As(err, &r) {
+				reason = answerless(err)
+			}
+			return outcome{reason: reason, err: &verify.Error{
+				Op: "read attestation manifest of " + platform.Platform, Err: err,
+				Hint: "do not build from this image unless its publisher can explain the index",
+			}}
+		}
+		o := v.manifest(ctx, manifest, verify.SignedAttestation, platform.Platform)
+		if o.evidence != nil {
+			o.evidence.Covers = platform.Digest
+		}
+		return o
+	}
+	return outcome{reason: verify.Unsigned, err: &verify.Error{
+		Op: "look for the attestation manifest of " + platform.Platform, Err: errors.New("the index has none"),
+		Hint: "build with provenance (BuildKit's --attest), or leave out --signature-on",
+	}}
+}
+
+// names reports an error unless the attestation manifest itself is about the
+// platform manifest: by its subject, or by the subjects of its in-toto
+// statements, whose digests it carries.
+func (v *verifier) names(ctx context.Context, manifest image.Pinned, platform string) error {
+	m, err := v.gatherer.store.Manifest(ctx, manifest.Ref(), manifest.Digest())
+	if err != nil {
+		return missing(err)
+	}
+	var doc ocispec.Manifest
+	if err := json.Unmarshal(m.Body, &doc); err != nil {
+		return fmt.Errorf("attestation manifest: %w", err)
+	}
+	if doc.Subject != nil {
+		if doc.Subject.Digest.String() != platform {
+			return fmt.Errorf("attestation manifest is about %s, not about %s as the index says", clip(doc.Subject.Digest.String()), platform)
+		}
+		return nil
+	}
+	const enough = 8 // BuildKit writes one statement each for provenance and SBOMs
+	for i, l := range doc.Layers {
+		if i == enough {
+			break
+		}
+		if l.MediaType != "application/vnd.in-toto+json" {
+			continue
+		}
+		body, err := v.gatherer.store.Blob(ctx, manifest.Ref(), l)
+		if err != nil {
+			return missing(err)
+		}
+		var statement struct {
+			Subject []struct{ Digest map[string]string }
+		}
+		if err := json.Unmarshal(body, &statement); err != nil {
+			return fmt.Errorf("in-toto statement: %w", err)
+		}
+		for _, s := range statement.Subject {
+			if "sha256:"+s.Digest["sha256"] == platform {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("attestation manifest does not name %s, as the index says", platform)
+}
+
+func (v *verifier) described(ctx context.Context, img image.Pinned) (image.Pinned, error) {
+	if img.MediaType() != "" {
+		return img, nil
+	}
+	return v.gatherer.store.Describe(ctx, img)
+}
+
+// choose returns the children that are meant by the platforms, or all image
+// manifests where none is named. "linux/arm" means every variant of it.
+func choose(img image.Pinned, platforms []string) ([]image.Child, error) {
+	var all []image.Child
+	for _, c := range img.Children() {
+		if c.Attests == "" {
+			all = append(all, c)
+		}
+	}
+	if len(platforms) == 0 {
+		return all, nil
+	}
+	var wanted []image.Child
+	for _, p := range platforms {
+		n := len(wanted)
+		for _, c := range all {
+			if c.Platform == p || strings.HasPrefix(c.Platform, p+"/") {
+				wanted = append(wanted, c)
+			}
+		}
+		if len(wanted) == n {
+			return nil, &verify.Error{
+				Op: "look for platform " + p + " of " + img.String(), Err: errors.New("the index does not list it"),
+				Hint: "name only platforms that the image has: " + have(all),
+			}
+		}
+	}
+	return wanted, nil
+}
+
+func have(all []image.Child) string {
+	var names []string
+	for _, c := range all {
+		names = append(names, clip(c.Platform))
+	}
+	if len(names) == 0 {
+		return "it is a single manifest, leave --platform out"
+	}
+	return strings.Join(names, ", ")
+}
+
+// each checks every wanted child and passes only if all of them do.
+func (v *verifier) each(img image.Pinned, wanted []image.Child, before []verify.Candidate, check func(image.Child) outcome) verify.Verdict {
+	outcomes := make([]outcome, len(wanted))
+	var wg sync.WaitGroup
+	for i, c := range wanted {
+		wg.Go(func() { outcomes[i] = check(c) })
+	}
+	wg.Wait()
+	candidates := before
+	var evidence []verify.Evidence
+	for _, o := range outcomes {
+		candidates = append(candidates, o.candidates...)
+		if o.evidence != nil {
+			evidence = append(evidence, *o.evidence)
+		}
+	}
+	for i, o := range outcomes {
+		if o.evidence == nil {
+			return verify.Fail(img, o.reason, fmt.Errorf("platform %s: %w", clip(wanted[i].Platform), o.err)).With(candidates)
+		}
+	}
+	return verify.PassPlatforms(img, wanted, evidence).With(candidates)
+}

@@ -1,0 +1,256 @@
+package sigstore
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+
+	"github.com/boltseal/boltseal/verify"
+)
+
+// Media types and annotations of cosign's storage formats
+// (https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md).
+const (
+	simpleSigningType = "application/vnd.dev.cosign.simplesigning.v1+json"
+	envelopeType      = "application/vnd.dsse.envelope.v1+json"
+	bundleTypePrefix  = "application/vnd.dev.sigstore.bundle"
+
+	annotationSignature   = "dev.cosignproject.cosign/signature"
+	annotationCertificate = "dev.sigstore.cosign/certificate"
+	annotationBundle      = "dev.sigstore.cosign/bundle"
+	annotationTimestamp   = "dev.sigstore.cosign/rfc3161timestamp"
+)
+
+// A signature is one signature as it was found, in the terms of sigstore-go
+// whatever its storage format: the older formats are rebuilt as v0.1 bundles,
+// so that one verification serves all.
+type signature struct {
+	format, storage, source string
+
+	entity  *bundle.Bundle
+	payload []byte // what a simple-signing signature was made over; nil for a DSSE envelope
+
+	// reason and err are set, and entity is nil, where it could not be read.
+	reason verify.Reason
+	err    error
+}
+
+func unreadable(s signature, reason verify.Reason, err error) signature {
+	s.entity, s.reason, s.err = nil, reason, err
+	return s
+}
+
+// parseBundle reads the JSON of a Sigstore bundle, v0.1 to v0.3.
+func parseBundle(s signature, body []byte) signature {
+	s.format = "bundle"
+	b := &bundle.Bundle{}
+	err := safely(func() error { return b.UnmarshalJSON(body) })
+	if b.Bundle != nil {
+		if v, err := b.Version(); err == nil {
+			s.format = "bundle-" + v
+		}
+	}
+	switch {
+	case errors.Is(err, bundle.ErrUnsupportedMediaType):
+		return unreadable(s, verify.Unsupported, fmt.Errorf("read bundle: %w", err))
+	case err != nil:
+		return unreadable(s, verify.BadSignature, fmt.Errorf("read bundle: %w", err))
+	}
+	s.entity = b
+	return s
+}
+
+// parseLayer reads one layer of an older signature or attestation manifest:
+// what was signed is in the blob, all the rest in the layer's annotations.
+func parseLayer(s signature, layer ocispec.Descriptor, blob []byte) signature {
+	s.format = "cosign-legacy"
+	if layer.MediaType == simpleSigningType {
+		s.payload = blob
+	}
+	err := safely(func() error {
+		b, err := legacyBundle(layer, blob)
+		s.entity = b
+		return err
+	})
+	if err != nil {
+		return unreadable(s, verify.BadSignature, fmt.Errorf("read signature layer %s: %w", layer.Digest, err))
+	}
+	return s
+}
+
+func legacyBundle(layer ocispec.Descriptor, blob []byte) (*bundle.Bundle, error) {
+	pb := &protobundle.Bundle{
+		MediaType:            "application/vnd.dev.sigstore.bundle+json;version=0.1",
+		VerificationMaterial: &protobundle.VerificationMaterial{},
+	}
+	var err error
+	switch layer.MediaType {
+	case simpleSigningType:
+		pb.Content, err = messageSignature(layer)
+	case envelopeType:
+		pb.Content, err = envelope(blob)
+	default:
+		err = fmt.Errorf("media type %q is not one of cosign's", layer.MediaType)
+	}
+	if err != nil {
+		return nil, err
+	}
+	material := pb.VerificationMaterial
+	if text := layer.Annotations[annotationCertificate]; text != "" {
+		block, _ := pem.Decode([]byte(text))
+		if block == nil || block.Type != "CERTIFICATE" {
+			return nil, errors.New("certificate annotation is no PEM certificate")
+		}
+		// The chain annotation is left unread: a certificate has to lead to the
+		// trust root, and what the signer adds to the way proves nothing.
+		material.Content = &protobundle.VerificationMaterial_X509CertificateChain{X509CertificateChain: &protocommon.X509CertificateChain{
+			Certificates: []*protocommon.X509Certificate{{RawBytes: block.Bytes}},
+		}}
+	} else {
+		material.Content = &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{}}
+	}
+	if text := layer.Annotations[annotationBundle]; text != "" {
+		entry, err := logEntry(text)
+		if err != nil {
+			return nil, fmt.Errorf("log entry annotation: %w", err)
+		}
+		material.TlogEntries = []*protorekor.TransparencyLogEntry{entry}
+	}
+	if text := layer.Annotations[annotationTimestamp]; text != "" {
+		var doc struct{ SignedRFC3161Timestamp []byte }
+		if err := json.Unmarshal([]byte(text), &doc); err != nil {
+			return nil, fmt.Errorf("timestamp annotation: %w", err)
+		}
+		material.TimestampVerificationData = &protobundle.TimestampVerificationData{
+			Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: doc.SignedRFC3161Timestamp}},
+		}
+	}
+	return bundle.NewBundle(pb)
+}
+
+func messageSignature(layer ocispec.Descriptor) (*protobundle.Bundle_MessageSignature, error) {
+	sig, err := base64.StdEncoding.DecodeString(layer.Annotations[annotationSignature])
+	if err != nil || len(sig) == 0 {
+		return nil, errors.New("signature annotation is missing or no base64")
+	}
+	digest, err := hex.DecodeString(layer.Digest.Encoded())
+	if err != nil {
+		return nil, err
+	}
+	return &protobundle.Bundle_MessageSignature{MessageSignature: &protocommon.MessageSignature{
+		MessageDigest: &protocommon.HashOutput{Algorithm: protocommon.HashAlgorithm_SHA2_256, Digest: digest},
+		Signature:     sig,
+	}}, nil
+}
+
+func envelope(blob []byte) (*protobundle.Bundle_DsseEnvelope, error) {
+	var doc struct {
+		PayloadType string
+		Payload     []byte
+		Signatures  []struct {
+			KeyID string
+			Sig   []byte
+		}
+	}
+	if err := json.Unmarshal(blob, &doc); err != nil {
+		return nil, fmt.Errorf("DSSE envelope: %w", err)
+	}
+	env := &protodsse.Envelope{Payload: doc.Payload, PayloadType: doc.PayloadType}
+	for _, s := range doc.Signatures {
+		env.Signatures = append(env.Signatures, &protodsse.Signature{Sig: s.Sig, Keyid: s.KeyID})
+	}
+	if len(env.Signatures) != 1 {
+		return nil, fmt.Errorf("DSSE envelope has %d signatures, not one", len(env.Signatures))
+	}
+	return &protobundle.Bundle_DsseEnvelope{DsseEnvelope: env}, nil
+}
+
+// logEntry reads cosign's annotation for a Rekor v1 entry with its signed entry
+// timestamp.
+func logEntry(text string) (*protorekor.TransparencyLogEntry, error) {
+	var doc struct {
+		SignedEntryTimestamp []byte
+		Payload              struct {
+			Body           []byte
+			IntegratedTime int64
+			LogIndex       int64
+			LogID          string
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, err
+	}
+	id, err := hex.DecodeString(doc.Payload.LogID)
+	if err != nil {
+		return nil, fmt.Errorf("log ID: %w", err)
+	}
+	var kind struct{ APIVersion, Kind string }
+	if err := json.Unmarshal(doc.Payload.Body, &kind); err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	return &protorekor.TransparencyLogEntry{
+		LogIndex:          doc.Payload.LogIndex,
+		LogId:             &protocommon.LogId{KeyId: id},
+		KindVersion:       &protorekor.KindVersion{Kind: kind.Kind, Version: kind.APIVersion},
+		IntegratedTime:    doc.Payload.IntegratedTime,
+		InclusionPromise:  &protorekor.InclusionPromise{SignedEntryTimestamp: doc.SignedEntryTimestamp},
+		CanonicalizedBody: doc.Payload.Body,
+	}, nil
+}
+
+// A simpleSigning payload is cosign's simple-signing claim
+// (https://github.com/containers/image/blob/main/docs/containers-signature.5.md).
+type simpleSigning struct {
+	Critical struct {
+		Identity struct {
+			Reference string `json:"docker-reference"`
+		} `json:"identity"`
+		Image struct {
+			Digest string `json:"docker-manifest-digest"`
+		} `json:"image"`
+		Type string `json:"type"`
+	} `json:"critical"`
+}
+
+func parsePayload(body []byte) (simpleSigning, error) {
+	var p simpleSigning
+	if err := json.Unmarshal(body, &p); err != nil {
+		return simpleSigning{}, fmt.Errorf("signed payload: %w", err)
+	}
+	if p.Critical.Type != "cosign container image signature" {
+		return simpleSigning{}, fmt.Errorf("signed payload is a %q, not a cosign image signature", clip(p.Critical.Type))
+	}
+	return p, nil
+}
+
+// clip bounds text that comes from outside before it goes into a message.
+func clip(s string) string {
+	const most = 200
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// safely calls f and turns a panic into an error. Parsers of hostile input are
+// other people's code; what trips one must refuse its signature, not end a run
+// in which other images were about to be refused.
+func safely(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("malformed: %v", r)
+		}
+	}()
+	return f()
+}

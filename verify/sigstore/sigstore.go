@@ -1,0 +1,263 @@
+// Package sigstore verifies Sigstore signatures and attestations of container
+// images: cosign's older tags, Sigstore bundles as referrers, keyless and key.
+//
+// Each manifest goes three steps: gather finds every signature there is, prove
+// says what each of them proves, and judge whether that is what is required.
+package sigstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// System is the name of this system in evidence and reports.
+const System = "sigstore"
+
+// A Config is one requirement. An image satisfies it with one signature by any
+// of the identities or keys.
+type Config struct {
+	Trust      *Trust // may be nil if there are only Keys and IgnoreLog is set
+	Identities []Identity
+	Keys       []Key
+
+	// Predicate requires an attestation of this predicate type. "" requires a
+	// signature, which no attestation can stand for.
+	Predicate string
+	// Platforms are the platforms ("os/arch[/variant]") whose manifests may
+	// vouch, all of them, for an index that carries no signature itself.
+	Platforms []string
+	// On says what has to be signed: verify.SignedImage (also ""), or
+	// verify.SignedAttestation for the BuildKit attestation manifest of each
+	// platform.
+	On string
+	// IgnoreLog accepts a key's signature without a transparency log entry. It
+	// has no effect on certificates, which mean nothing without a time.
+	IgnoreLog bool
+}
+
+// A Session makes Verifiers that share what they find in one run.
+type Session struct{ gatherer *gatherer }
+
+// NewSession returns a Session that reads signatures from store: beside each
+// image, or all from the repository elsewhere if that is not zero.
+func NewSession(store Store, elsewhere image.Ref) *Session {
+	return &Session{newGatherer(store, elsewhere)}
+}
+
+// Require returns the Verifier of c. It refuses a Config that could be
+// satisfied by nobody or by anybody.
+func (s *Session) Require(c Config) (verify.Verifier, error) {
+	switch {
+	case len(c.Identities) == 0 && len(c.Keys) == 0:
+		return nil, errors.New("no identity and no key: say who must have signed")
+	case len(c.Identities) > 0 && c.IgnoreLog:
+		return nil, errors.New("a certificate lives ten minutes and proves nothing without a log entry; only keys can do without")
+	case c.Trust == nil && !(len(c.Identities) == 0 && c.IgnoreLog):
+		return nil, errors.New("no trust root")
+	case c.On != "" && c.On != verify.SignedImage && c.On != verify.SignedAttestation:
+		return nil, fmt.Errorf("cannot require a signature on %q", c.On)
+	}
+	for _, id := range c.Identities {
+		if id.subject.IsZero() || id.issuer.IsZero() {
+			return nil, errors.New("an identity without subject or issuer")
+		}
+	}
+	for _, k := range c.Keys {
+		if k.verifier == nil {
+			return nil, errors.New("an empty key")
+		}
+	}
+	return &verifier{c, s.gatherer}, nil
+}
+
+type verifier struct {
+	Config
+	gatherer *gatherer
+}
+
+var _ verify.Verifier = (*verifier)(nil)
+
+// Verify implements verify.Verifier.
+func (v *verifier) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
+	return v.verify(ctx, img).For(v.String())
+}
+
+func (v *verifier) verify(ctx context.Context, img image.Pinned) verify.Verdict {
+	if v.On == verify.SignedAttestation {
+		return v.attested(ctx, img)
+	}
+	o := v.manifest(ctx, img, verify.SignedImage, "")
+	if o.evidence != nil {
+		return verify.Pass(img, *o.evidence).With(o.candidates)
+	}
+	if len(v.Platforms) > 0 && (o.reason == verify.Unsigned || o.reason == verify.WrongType) {
+		return v.platforms(ctx, img, o)
+	}
+	return o.verdict(img)
+}
+
+// An outcome is what was found about one manifest.
+type outcome struct {
+	evidence   *verify.Evidence // nil unless the requirement is satisfied
+	candidates []verify.Candidate
+	reason     verify.Reason
+	err        error
+}
+
+func (o outcome) verdict(img image.Pinned) verify.Verdict {
+	return verify.Fail(img, o.reason, o.err).With(o.candidates)
+}
+
+// places returns where the requirement's signatures lie, and where to look only
+// to explain that there are none: for a signature the attestation's tag, and
+// the fallback tag, which a registry may have kept from before it had an API.
+func (v *verifier) places() (first, second []place) {
+	if v.Predicate == "" {
+		return []place{sigTag, referrers}, []place{sigTag, referrers, fallback, attTag}
+	}
+	return []place{attTag, referrers}, []place{attTag, referrers, fallback, sigTag}
+}
+
+// manifest checks the signatures of one manifest.
+func (v *verifier) manifest(ctx context.Context, img image.Pinned, signed, platform string) outcome {
+	first, second := v.places()
+	sigs, err := v.gather(ctx, img, first, false)
+	if len(sigs) == 0 && err == nil {
+		// Nothing at all: "unsigned" is said only after everything has been
+		// asked twice, and the image itself has been seen to exist. Answers go
+		// missing, and registries need a moment after a push.
+		if sigs, err = v.gather(ctx, img, second, true); len(sigs) == 0 && err == nil {
+			return v.unsigned(ctx, img)
+		}
+	}
+	o := v.examine(ctx, img, sigs, signed, platform)
+	if o.evidence == nil && err != nil {
+		// The signature that is wanted may be where there was no answer.
+		o.reason, o.err = answerless(err), registry.Explain("read signatures of "+img.String(), v.where(img), err)
+	}
+	return o
+}
+
+func (v *verifier) where(img image.Pinned) string {
+	if !v.gatherer.repo.IsZero() {
+		return v.gatherer.repo.Registry()
+	}
+	return img.Ref().Registry()
+}
+
+// answerless is the Reason for a place that gave no answer. Not finding is an
+// answer, and never comes here.
+func answerless(err error) verify.Reason {
+	if r := registry.Reason(err); r == verify.Denied {
+		return r
+	}
+	return verify.Unavailable
+}
+
+func (v *verifier) gather(ctx context.Context, img image.Pinned, where []place, again bool) ([]signature, error) {
+	sigs := make([][]signature, len(where))
+	errs := make([]error, len(where))
+	var wg sync.WaitGroup
+	for i, p := range where {
+		wg.Go(func() { sigs[i], errs[i] = v.gatherer.at(ctx, img, p, again) })
+	}
+	wg.Wait()
+	return slices.Concat(sigs...), errors.Join(errs...)
+}
+
+func (v *verifier) unsigned(ctx context.Context, img image.Pinned) outcome {
+	if img.MediaType() == "" {
+		if _, err := v.gatherer.store.Describe(ctx, img); err != nil {
+			return outcome{reason: registry.Reason(err), err: err}
+		}
+	}
+	err := &verify.Error{
+		Op:   "look for signatures of " + img.String(),
+		Err:  errors.New("there are none: no signature tag, no referrer, no fallback tag"),
+		Hint: "sign the image, use a signed one, or say where its signatures lie with --signature-repository",
+	}
+	return outcome{reason: verify.Unsigned, err: err}
+}
+
+// examine proves and judges every signature. One that satisfies is enough, but
+// all are looked at, so that the report is complete.
+func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signature, signed, platform string) outcome {
+	if len(sigs) == 0 {
+		return outcome{reason: verify.Unavailable}
+	}
+	p := prover{keys: v.Keys, noLog: v.IgnoreLog}
+	if v.Trust != nil {
+		material, err := v.Trust.wait(ctx)
+		if err != nil {
+			return outcome{reason: verify.Unavailable, err: &verify.Error{
+				Op: "obtain the trust root", Err: err,
+				Hint: "run it again; if it lasts, check that the TUF mirror can be reached, or give the trust root as a file with --trusted-root",
+			}}
+		}
+		p.material, p.rules = material, v.Trust.rules
+	}
+	var o outcome
+	for _, s := range sigs {
+		c := verify.Candidate{Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
+		f, err := p.prove(s, Artifact{Digest: img.Digest()})
+		if err == nil {
+			c.Signer, c.Issuer = f.signer()
+			c.PredicateType = f.predicateType
+			err = v.judge(f)
+		}
+		if err == nil {
+			c.Reason = verify.Verified
+			if o.evidence == nil {
+				o.evidence = v.evidence(s, f, signed, platform)
+			}
+		} else {
+			c.Reason, c.Err = verify.BadSignature, err
+			if r := (*refusal)(nil); errors.As(err, &r) {
+				c.Reason, c.Err = r.reason, r.err
+			}
+		}
+		o.candidates = append(o.candidates, c)
+	}
+	if o.evidence == nil {
+		reason, err := closest(o.candidates)
+		o.reason, o.err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: v.hint(reason)}
+	}
+	return o
+}
+
+func (v *verifier) evidence(s signature, f facts, signed, platform string) *verify.Evidence {
+	ev := &verify.Evidence{
+		System: System, Format: s.format, Storage: s.storage, Source: s.source,
+		Digest: f.digest, Signed: signed, Platform: platform,
+		LogIndex: f.logIndex, SignedAt: f.signedAt, PredicateType: f.predicateType, SignedReference: f.reference,
+	}
+	ev.Signer, ev.Issuer = f.signer()
+	if f.cert != nil {
+		ev.Claims = claimsOf(f.cert.Extensions)
+	}
+	return ev
+}
+
+func (v *verifier) hint(r verify.Reason) string {
+	switch r {
+	case verify.WrongSigner:
+		return "if this signer is the right one, change the expected identity, issuer or key to what was found; if not, do not build from this image"
+	case verify.WrongType:
+		if v.Predicate == "" {
+			return "an attestation does not stand for a signature: sign the image, or require the attestation with --attestation-type"
+		}
+		return "attest the image with this predicate type, or require the type that was found"
+	case verify.Expired:
+		return "sign the image again: the certificate had expired before the signature was logged"
+	case verify.Unsupported:
+		return "use a newer boltseal, or sign in a format it knows (docs/formats.md)"
+	}
+	return "do not build from this image; the signature was altered, belongs to another image, or comes from another Sigstore instance (--trusted-root, --sigstore)"
+}
