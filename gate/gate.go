@@ -229,7 +229,11 @@ func check(ctx context.Context, u image.Use, rules Rules, reg Resolver, o Option
 	}
 	f.Pinned = img
 	for _, v := range required {
-		f.Verdicts = append(f.Verdicts, v.Verify(ctx, img))
+		verdict := v.Verify(ctx, img)
+		f.Verdicts = append(f.Verdicts, verdict)
+		if seen := verdict.Image(); f.Pinned.MediaType() == "" && seen.Digest() == img.Digest() {
+			f.Pinned = seen // the check had to read the manifest; reports can tell its platforms
+		}
 	}
 	return f
 }

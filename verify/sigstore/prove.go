@@ -61,7 +61,7 @@ func refuse(reason verify.Reason, format string, args ...any) error {
 // content of a file.
 type Artifact struct {
 	Digest  string    // "sha256:" and hex; "" where Content is given
-	Content io.Reader // read to its end
+	Content io.Reader // read to its end; from its beginning if it is an io.Seeker
 }
 
 // A prover checks signatures against one trust root.
@@ -173,7 +173,11 @@ func artifactPolicy(s signature, about Artifact) (sgverify.ArtifactPolicyOption,
 		return sgverify.WithArtifact(bytes.NewReader(s.payload)), nil // the payload names the digest, see read
 	}
 	if about.Digest == "" {
-		return sgverify.WithArtifact(about.Content), nil
+		content, err := about.reader()
+		if err != nil {
+			return nil, err
+		}
+		return sgverify.WithArtifact(content), nil
 	}
 	digest, err := hex.DecodeString(strings.TrimPrefix(about.Digest, "sha256:"))
 	if err != nil {

@@ -2,10 +2,12 @@ package sigstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/tuf"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 )
 
 // PublicMirror is the TUF repository of the public-good instance.
@@ -33,10 +36,10 @@ const (
 
 // TUFOptions say where a trust root is fetched from.
 type TUFOptions struct {
-	Mirror   string // https URL of the TUF repository
-	Root     []byte // root.json that the chain of trust begins with
-	CacheDir string // holds metadata between runs; "" for none
-	Client   *http.Client
+	Mirror   string                           // https URL of the TUF repository
+	Root     []byte                           // root.json that the chain of trust begins with
+	CacheDir string                           // holds metadata between runs; "" for none
+	Proxy    func(*url.URL) (*url.URL, error) // which proxy to use for an address; nil: none
 	Rules    Rules
 
 	// pin finds Root on the mirror where it is not built in.
@@ -48,11 +51,13 @@ type TUFOptions struct {
 // not matter as long as the cached metadata have not expired; anything that it
 // answers must verify.
 func TrustTUF(o TUFOptions) *Trust {
-	if o.Client == nil {
-		o.Client = &http.Client{Timeout: 30 * time.Second}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second}
+	if o.Proxy != nil {
+		transport.Proxy = func(req *http.Request) (*url.URL, error) { return o.Proxy(req.URL) }
 	}
+	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	return newTrust(o.Rules, func(ctx context.Context) (root.TrustedMaterial, string, error) {
-		f := &fetcher{ctx: ctx, client: o.Client}
+		f := &fetcher{ctx: ctx, client: client}
 		material, err := o.fetch(ctx, f, false)
 		if err == nil {
 			return material, "", nil
@@ -142,3 +147,12 @@ func (f *fetcher) once(url string, limit int64) ([]byte, error) {
 
 // join appends a file name to the mirror's address.
 func join(mirror, file string) string { return strings.TrimSuffix(mirror, "/") + "/" + file }
+
+// CheckTUFRoot reports whether body is a TUF root.json, signed as it says
+// itself.
+func CheckTUFRoot(body []byte) error {
+	if _, err := trustedmetadata.New(body); err != nil {
+		return fmt.Errorf("not a TUF root: %w", err)
+	}
+	return nil
+}

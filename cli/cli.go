@@ -1,0 +1,106 @@
+// Package cli is the program: it reads flags and the environment, joins the
+// stages, and turns their results into output and an exit code.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/boltseal/boltseal/report"
+)
+
+// Exit codes, part of the interface.
+const (
+	ExitPassed   = 0 // every image passed
+	ExitClosed   = 1 // an image did not
+	ExitUsage    = 2 // bad flag, input or policy file
+	ExitNoAnswer = 3 // a registry, log or trust root could not be asked
+)
+
+// A Command is one invocation. Nothing below it touches the process's own
+// streams, environment or exit.
+type Command struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+}
+
+// Main runs the command line args, program name first, and returns its exit
+// code.
+func (c Command) Main(ctx context.Context, args []string) int {
+	code := ExitPassed
+	root := &cobra.Command{
+		Use:   "boltseal",
+		Short: "Check who signed the images a build pulls",
+		Long: `boltseal checks that container images are signed by whom they should be, and
+binds a build to exactly the bytes that were verified.
+
+Exit codes: 0 passed, 1 gate closed, 2 bad flag or input, 3 no answer (a
+registry, log or trust root could not be asked).`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("", "say what to do, such as boltseal verify IMAGE; boltseal --help lists the commands", "no command was given")
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetArgs(args[1:])
+	root.SetIn(c.Stdin)
+	root.SetOut(c.Stdout)
+	root.SetErr(c.Stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
+	})
+	root.AddCommand(c.verify(&code), c.verifyBundle(&code), c.version())
+	if err := root.ExecuteContext(ctx); err != nil {
+		return c.fail(err)
+	}
+	return code
+}
+
+// fail says what is wrong with the invocation. Whatever is wrong with an image
+// is in the report instead.
+func (c Command) fail(err error) int {
+	fmt.Fprintf(c.Stderr, "boltseal: %s\n", report.Printable(err.Error()))
+	var u *usageError
+	if !errors.As(err, &u) {
+		fmt.Fprintln(c.Stderr, "  next: boltseal --help lists the commands")
+		return ExitUsage
+	}
+	if u.next != "" {
+		fmt.Fprintf(c.Stderr, "  next: %s\n", u.next)
+	}
+	return ExitUsage
+}
+
+// A usageError is bad input: it names the flag and what to write instead.
+type usageError struct {
+	flag, next string
+	err        error
+}
+
+func (e *usageError) Error() string {
+	if e.flag == "" {
+		return e.err.Error()
+	}
+	return e.flag + ": " + e.err.Error()
+}
+
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(flag, next, format string, args ...any) error {
+	return &usageError{flag, next, fmt.Errorf(format, args...)}
+}
+
+// terminal reports whether w is one, which colour and progress depend on.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // file descriptors are small
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"bufio"
+	"crypto/x509"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/spf13/pflag"
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+)
+
+// registryFlags say how registries are reached.
+type registryFlags struct {
+	username      string
+	passwordStdin bool
+	caFile        string
+	insecure      []string
+}
+
+func (r *registryFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&r.username, "registry-username", "", "user `NAME` for the registry of the images, instead of the docker configuration's")
+	f.BoolVar(&r.passwordStdin, "registry-password-stdin", false, "read the password or token that goes with --registry-username from standard input")
+	f.StringVar(&r.caFile, "registry-cacert", "", "PEM `FILE` of certificate authorities to trust for registries, besides the system's")
+	f.StringArrayVar(&r.insecure, "insecure-registry", nil, "`HOST[:PORT]` to speak plain http to; loopback hosts always are; repeatable")
+}
+
+// client returns the run's registry client.
+func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, error) {
+	o := registry.Options{Insecure: r.insecure, Proxy: c.proxy(), UserAgent: "boltseal/" + version()}
+	fixed, err := r.credentials(c.Stdin, uses)
+	if err != nil {
+		return nil, err
+	}
+	o.Keychain = registry.Keychain(fixed)
+	if token := c.Getenv("GITHUB_TOKEN"); token != "" {
+		user := c.Getenv("GITHUB_ACTOR")
+		if user == "" {
+			user = "boltseal" // ghcr.io looks at the token alone
+		}
+		o.Keychain = registry.Fallback(o.Keychain, map[string]authn.AuthConfig{"ghcr.io": {Username: user, Password: token}})
+	}
+	if r.caFile != "" {
+		text, err := os.ReadFile(r.caFile)
+		if err != nil {
+			return nil, usagef("--registry-cacert", "give a PEM file of certificates", "%w", err)
+		}
+		if o.Roots, err = x509.SystemCertPool(); err != nil {
+			o.Roots = x509.NewCertPool()
+		}
+		if !o.Roots.AppendCertsFromPEM(text) {
+			return nil, usagef("--registry-cacert "+r.caFile, "give a PEM file of certificates", "it holds none")
+		}
+	}
+	return registry.New(o), nil
+}
+
+// credentials returns those given by flags. They go to one registry only:
+// whoever runs another one has no business seeing them.
+func (r *registryFlags) credentials(stdin io.Reader, uses []image.Use) (map[string]authn.AuthConfig, error) {
+	switch {
+	case r.username == "" && !r.passwordStdin:
+		return nil, nil
+	case r.username == "":
+		return nil, usagef("--registry-password-stdin", "add --registry-username", "there is no user to go with the password")
+	case !r.passwordStdin:
+		return nil, usagef("--registry-username", "add --registry-password-stdin and pipe the password in", "there is no password to go with it")
+	}
+	host := ""
+	for _, u := range uses {
+		if host != "" && u.Ref.Registry() != host {
+			return nil, usagef("--registry-username", "verify the images of each registry in a run of its own, or use docker login", "the images are on %s and %s, and one of them would be sent the other's password", host, u.Ref.Registry())
+		}
+		host = u.Ref.Registry()
+	}
+	line, err := bufio.NewReader(io.LimitReader(stdin, 64<<10)).ReadString('\n')
+	if err != nil && err != io.EOF { //nolint:errorlint // a Reader returns io.EOF itself
+		return nil, usagef("--registry-password-stdin", "pipe the password in", "%w", err)
+	}
+	password := strings.TrimRight(line, "\r\n")
+	if password == "" {
+		return nil, usagef("--registry-password-stdin", "pipe the password in, as in: printenv TOKEN | boltseal verify …", "standard input is empty")
+	}
+	return map[string]authn.AuthConfig{host: {Username: r.username, Password: password}}, nil
+}
+
+// proxy returns the proxy that the usual variables name for an address.
+func (c Command) proxy() func(*url.URL) (*url.URL, error) {
+	first := func(names ...string) string {
+		for _, n := range names {
+			if v := c.Getenv(n); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	return (&httpproxy.Config{
+		HTTPProxy:  first("HTTP_PROXY", "http_proxy"),
+		HTTPSProxy: first("HTTPS_PROXY", "https_proxy"),
+		NoProxy:    first("NO_PROXY", "no_proxy"),
+		CGI:        c.Getenv("REQUEST_METHOD") != "",
+	}).ProxyFunc()
+}

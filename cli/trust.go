@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// trustFlags say which Sigstore instance is believed.
+type trustFlags struct {
+	instance, file, mirror, root, cache string
+}
+
+func (t *trustFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&t.instance, "sigstore", "public-good", "Sigstore instance by `NAME`: public-good, github (its own, for private repositories) or staging")
+	f.StringVar(&t.file, "trusted-root", "", "trusted_root.json `FILE` to use instead of asking the instance's TUF repository")
+	f.StringVar(&t.mirror, "tuf-mirror", "", "`URL` of a private Sigstore's TUF repository")
+	f.StringVar(&t.root, "tuf-root", "", "root.json `FILE` that the private TUF repository's chain of trust begins with")
+	f.StringVar(&t.cache, "cache-dir", "", "`DIR` that keeps the trust root between runs (default: boltseal in the user's cache directory)")
+}
+
+// trust returns the trust root, without fetching it yet.
+func (t *trustFlags) trust(getenv func(string) string, proxy func(*url.URL) (*url.URL, error)) (*sigstore.Trust, error) {
+	rules := sigstore.PublicRules()
+	if t.instance == "github" {
+		rules = sigstore.GitHubRules()
+	}
+	o := sigstore.TUFOptions{CacheDir: t.cache, Proxy: proxy, Rules: rules}
+	if o.CacheDir == "" {
+		o.CacheDir = cacheDir(getenv)
+	}
+	switch {
+	case t.instance != "public-good" && t.instance != "github" && t.instance != "staging":
+		return nil, usagef("--sigstore", "write public-good, github or staging; a private instance is given by --trusted-root, or --tuf-mirror and --tuf-root", "unknown instance %q", t.instance)
+	case t.file != "" && (t.mirror != "" || t.root != ""):
+		return nil, usagef("--trusted-root", "leave one of them out", "the trust root comes from a file or from --tuf-mirror, not from both")
+	case t.mirror != "" && t.root == "":
+		return nil, usagef("--tuf-mirror", "add --tuf-root with the repository's root.json, obtained by another way than the mirror", "nothing says whether the mirror can be trusted")
+	case t.mirror == "" && t.root != "":
+		return nil, usagef("--tuf-root", "add --tuf-mirror with the repository's https address", "there is no mirror to use it with")
+	case t.file != "":
+		trust, err := sigstore.TrustFile(t.file, rules)
+		if err != nil {
+			return nil, usagef("--trusted-root "+t.file, "give a trusted_root.json, as `cosign trusted-root create` writes it", "%w", err)
+		}
+		return trust, nil
+	case t.mirror != "":
+		return t.private(o)
+	case t.instance == "github":
+		return sigstore.GitHubTrust(o), nil
+	case t.instance == "staging":
+		o.Mirror, o.Root = sigstore.StagingMirror, sigstore.StagingRoot()
+	default:
+		o.Mirror, o.Root = sigstore.PublicMirror, sigstore.PublicRoot()
+	}
+	return sigstore.TrustTUF(o), nil
+}
+
+func (t *trustFlags) private(o sigstore.TUFOptions) (*sigstore.Trust, error) {
+	u, err := url.Parse(t.mirror)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname()))) {
+		return nil, usagef("--tuf-mirror", "write an https address, such as https://tuf.example.com", "%q is not one", t.mirror)
+	}
+	root, err := os.ReadFile(t.root)
+	if err != nil {
+		return nil, usagef("--tuf-root", "give the root.json of the private Sigstore's TUF repository", "%w", err)
+	}
+	if err := sigstore.CheckTUFRoot(root); err != nil {
+		return nil, usagef("--tuf-root "+t.root, "give the root.json of the private Sigstore's TUF repository", "%w", err)
+	}
+	o.Mirror, o.Root = t.mirror, root
+	return sigstore.TrustTUF(o), nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// cacheDir returns the user's cache directory for this program, "" where the
+// environment names none.
+func cacheDir(getenv func(string) string) string {
+	base := getenv("XDG_CACHE_HOME")
+	switch {
+	case base != "":
+	case runtime.GOOS == "windows":
+		base = getenv("LocalAppData")
+	case getenv("HOME") == "":
+	case runtime.GOOS == "darwin":
+		base = filepath.Join(getenv("HOME"), "Library", "Caches")
+	default:
+		base = filepath.Join(getenv("HOME"), ".cache")
+	}
+	if base == "" {
+		return ""
+	}
+	return filepath.Join(base, "boltseal")
+}

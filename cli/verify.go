@@ -1,0 +1,245 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// verifyFlags are the flags of boltseal verify.
+type verifyFlags struct {
+	signers  signerFlags
+	trust    trustFlags
+	registry registryFlags
+
+	attestations     []string
+	requireSignature bool
+	platforms        []string
+	signatureOn      string
+	signatureRepo    string
+	mode, output     string
+	jobs             int
+	timeout          time.Duration
+}
+
+func (c Command) verify(code *int) *cobra.Command {
+	var v verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify IMAGE…",
+		Short: "Verify who signed images; the gate",
+		Long: `verify resolves each image once to a digest, and checks that this digest was
+signed by one of the given identities or keys. Every storage format is
+considered for every image: cosign's tags, Sigstore bundles as referrers, and
+the fallback tag of registries without a referrers API.
+
+Only repository@digest is ever reported as verified. Without an identity or a
+key nothing can pass, so one of them is required.`,
+		Example: `  boltseal verify gcr.io/distroless/static-debian12:nonroot \
+    --certificate-identity keyless@distroless.iam.gserviceaccount.com \
+    --certificate-oidc-issuer https://accounts.google.com
+
+  boltseal verify ghcr.io/acme/app:v1 --key cosign.pub --output json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			*code, err = c.runVerify(cmd.Context(), v, args)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	v.signers.register(f)
+	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
+	f.BoolVar(&v.requireSignature, "require-signature", false, "require a signature besides the attestations")
+	f.StringArrayVar(&v.platforms, "platform", nil, "`OS/ARCH[/VARIANT]` whose manifests may vouch, all of them, for an index that is unsigned itself; repeatable")
+	f.StringVar(&v.signatureOn, "signature-on", verify.SignedImage, "what has to be signed: image, or attestation-manifest (BuildKit's, of each platform)")
+	f.StringVar(&v.signatureRepo, "signature-repository", "", "`REPOSITORY` that holds the signatures, if not the image's own")
+	v.trust.register(f)
+	v.registry.register(f)
+	f.StringVar(&v.mode, "mode", "enforce", "enforce, or warn: report the same and exit 0")
+	f.StringVar(&v.output, "output", "text", "text, or json (docs/json.md)")
+	f.IntVar(&v.jobs, "jobs", gate.DefaultJobs, "images to check at a time")
+	f.DurationVar(&v.timeout, "timeout", 3*time.Minute, "time for the whole run")
+	return cmd
+}
+
+func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (int, error) {
+	uses, err := v.uses(args)
+	if err != nil {
+		return ExitUsage, err
+	}
+	configs, err := v.requirements(c)
+	if err != nil {
+		return ExitUsage, err
+	}
+	elsewhere := image.Ref{}
+	if v.signatureRepo != "" {
+		if elsewhere, err = image.ParseRepository(v.signatureRepo); err != nil {
+			return ExitUsage, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
+		}
+	}
+	client, err := v.registry.client(c, uses)
+	if err != nil {
+		return ExitUsage, err
+	}
+	session := sigstore.NewSession(client, elsewhere)
+	rules := all{}
+	for _, config := range configs {
+		verifier, err := session.Require(config)
+		if err != nil {
+			return ExitUsage, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "%w", err)
+		}
+		rules = append(rules, verifier)
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, v.timeout)
+	defer cancel()
+	trust := configs[0].Trust
+	if trust != nil {
+		trust.Start(ctx) // beside the registry requests
+	}
+	warnings := v.warnings(configs[0])
+	progress := c.progress()
+	r := gate.Check(ctx, uses, rules, client, gate.Options{
+		Jobs: v.jobs, Reason: registry.Reason, Done: progress.step,
+		Meter: func(ctx context.Context) gate.Meter {
+			n := &registry.Counter{}
+			return gate.Meter{Context: registry.WithCounter(ctx, n), Requests: n.Requests}
+		},
+	})
+	progress.end()
+	if trust != nil && trust.Warning() != "" {
+		warnings = append(warnings, trust.Warning())
+	}
+	if err := c.report(r, v, client.Requests(), warnings); err != nil {
+		return ExitNoAnswer, fmt.Errorf("write the report: %w", err)
+	}
+	return exitCode(r, v.mode), nil
+}
+
+// exitCode is what the process says of r.
+func exitCode(r gate.Report, mode string) int {
+	switch {
+	case r.Passed(), mode == "warn":
+		return ExitPassed
+	case r.NoAnswer():
+		return ExitNoAnswer
+	}
+	return ExitClosed
+}
+
+// report writes r to standard output, and warnings to standard error unless
+// the output carries them.
+func (c Command) report(r gate.Report, v verifyFlags, requests int, warnings []string) error {
+	if v.output == "json" {
+		return report.JSON(c.Stdout, r, report.Run{ToolVersion: version(), Mode: v.mode, Requests: requests, Warnings: warnings})
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w))
+	}
+	colour := terminal(c.Stdout) && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"
+	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: v.mode == "warn", Timings: terminal(c.Stdout)})
+}
+
+// all are the requirements that the command line makes of every image.
+type all []verify.Verifier
+
+func (a all) For(image.Ref) ([]verify.Verifier, bool) { return a, len(a) > 0 }
+
+// uses reads the references and the flags that stand for themselves.
+func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
+	const next = "name the images to verify, such as gcr.io/distroless/static-debian12:nonroot"
+	if len(args) == 0 {
+		return nil, usagef("IMAGE", next, "there is none, and an empty list never passes")
+	}
+	var uses []image.Use
+	for _, a := range args {
+		ref, err := image.Parse(a)
+		if err != nil {
+			return nil, usagef("IMAGE", "write it as registry/repository:tag or registry/repository@sha256:…", "%w", err)
+		}
+		uses = append(uses, image.Use{Text: a, Ref: ref})
+	}
+	switch {
+	case v.mode != "enforce" && v.mode != "warn":
+		return nil, usagef("--mode", "write enforce or warn", "%q is neither", v.mode)
+	case v.output != "text" && v.output != "json":
+		return nil, usagef("--output", "write text or json", "%q is neither", v.output)
+	case v.jobs < 1 || v.jobs > 256:
+		return nil, usagef("--jobs", "write a number from 1 to 256", "%d is out of range", v.jobs)
+	case v.timeout <= 0:
+		return nil, usagef("--timeout", "write a duration such as 2m", "%s is no time at all", v.timeout)
+	case v.signatureOn != verify.SignedImage && v.signatureOn != verify.SignedAttestation:
+		return nil, usagef("--signature-on", "write image or attestation-manifest", "%q is neither", v.signatureOn)
+	}
+	platform := regexp.MustCompile(`^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$`)
+	for _, p := range v.platforms {
+		if !platform.MatchString(p) {
+			return nil, usagef("--platform", "write os/arch or os/arch/variant, such as linux/arm64", "%q is no platform", p)
+		}
+	}
+	return uses, nil
+}
+
+// requirements turns the flags into what every image must satisfy.
+func (v *verifyFlags) requirements(c Command) ([]sigstore.Config, error) {
+	ids, err := v.signers.identities()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := v.signers.publicKeys(c.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(ids) == 0 && len(keys) == 0:
+		return nil, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "nothing says who must have signed, so nothing could pass")
+	case len(ids) > 0 && v.signers.ignoreLog:
+		return nil, usagef("--insecure-ignore-tlog", "leave it out, or use it with --key alone", "a certificate lives ten minutes and proves nothing without a log entry")
+	}
+	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: v.platforms, On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
+	if len(ids) > 0 || !v.signers.ignoreLog {
+		if config.Trust, err = v.trust.trust(c.Getenv, c.proxy()); err != nil {
+			return nil, err
+		}
+	}
+	var configs []sigstore.Config
+	if len(v.attestations) == 0 || v.requireSignature {
+		configs = append(configs, config)
+	}
+	for _, name := range v.attestations {
+		if config.Predicate, err = sigstore.PredicateType(name); err != nil {
+			return nil, usagef("--attestation-type", "write one of those names, or the predicate type's URI", "%w", err)
+		}
+		if !slices.ContainsFunc(configs, func(have sigstore.Config) bool { return have.Predicate == config.Predicate }) {
+			configs = append(configs, config)
+		}
+	}
+	if len(configs) == 0 {
+		return nil, errors.New("nothing is required")
+	}
+	return configs, nil
+}
+
+// warnings says which of the given patterns accept more than was likely meant.
+func (v *verifyFlags) warnings(c sigstore.Config) []string {
+	var out []string
+	for _, id := range c.Identities {
+		out = append(out, id.Warnings()...)
+	}
+	if v.signers.ignoreLog {
+		out = append(out, "--insecure-ignore-tlog: a stolen key cannot be noticed in a log")
+	}
+	return out
+}

@@ -1,0 +1,20 @@
+// Command boltseal checks that the images a container build pulls are signed by
+// whom they should be, and binds the build to exactly those bytes.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/boltseal/boltseal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	c := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+	code := c.Main(ctx, os.Args)
+	stop()
+	os.Exit(code)
+}

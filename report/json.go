@@ -1,0 +1,175 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// Version is the version of the JSON report. It grows by one when a field
+// changes its meaning or goes; new fields do not change it.
+const Version = 1
+
+// The document is described in docs/json.md and docs/report.schema.json.
+type document struct {
+	Version   int        `json:"version"`
+	Tool      tool       `json:"tool"`
+	Passed    bool       `json:"passed"`
+	Complete  bool       `json:"complete"`
+	Mode      string     `json:"mode"`
+	Started   time.Time  `json:"started"`
+	ElapsedMS int64      `json:"elapsed_ms"`
+	Requests  int        `json:"requests"`
+	Warnings  []string   `json:"warnings"`
+	Images    []imageDoc `json:"images"`
+}
+
+type tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type imageDoc struct {
+	Reference string       `json:"reference"`
+	Digest    string       `json:"digest,omitempty"`
+	Pinned    string       `json:"pinned,omitempty"`
+	MediaType string       `json:"media_type,omitempty"`
+	Platforms []childDoc   `json:"platforms,omitempty"`
+	Passed    bool         `json:"passed"`
+	Reason    string       `json:"reason"`
+	Checks    []verdictDoc `json:"checks"`
+	ElapsedMS int64        `json:"elapsed_ms"`
+	Requests  int          `json:"requests"`
+}
+
+type childDoc struct {
+	Platform string `json:"platform,omitempty"`
+	Digest   string `json:"digest"`
+	Attests  string `json:"attests,omitempty"`
+}
+
+type verdictDoc struct {
+	Requirement string         `json:"requirement,omitempty"`
+	Passed      bool           `json:"passed"`
+	Reason      string         `json:"reason"`
+	Message     string         `json:"message,omitempty"`
+	Hint        string         `json:"hint,omitempty"`
+	Evidence    []evidenceDoc  `json:"evidence"`
+	Candidates  []candidateDoc `json:"candidates"`
+}
+
+type evidenceDoc struct {
+	System        string            `json:"system"`
+	Format        string            `json:"format"`
+	Storage       string            `json:"storage"`
+	Source        string            `json:"source"`
+	Signed        string            `json:"signed"`
+	Digest        string            `json:"digest"`
+	Covers        string            `json:"covers,omitempty"`
+	Platform      string            `json:"platform,omitempty"`
+	Signer        string            `json:"signer"`
+	Issuer        string            `json:"issuer,omitempty"`
+	Claims        map[string]string `json:"claims,omitempty"`
+	LogIndex      *int64            `json:"log_index,omitempty"`
+	SignedAt      *time.Time        `json:"signed_at,omitempty"`
+	PredicateType string            `json:"predicate_type,omitempty"`
+	SignedName    string            `json:"signed_reference,omitempty"`
+}
+
+type candidateDoc struct {
+	Format        string `json:"format"`
+	Storage       string `json:"storage"`
+	Source        string `json:"source"`
+	Signed        string `json:"signed,omitempty"`
+	Platform      string `json:"platform,omitempty"`
+	Reason        string `json:"reason"`
+	Message       string `json:"message,omitempty"`
+	Signer        string `json:"signer,omitempty"`
+	Issuer        string `json:"issuer,omitempty"`
+	PredicateType string `json:"predicate_type,omitempty"`
+}
+
+// Run is what the JSON report says besides the findings.
+type Run struct {
+	ToolVersion string
+	Mode        string // "enforce" or "warn"
+	Requests    int    // of the whole run
+	Warnings    []string
+}
+
+// JSON writes r as the document of docs/json.md.
+func JSON(w io.Writer, r gate.Report, run Run) error {
+	doc := document{
+		Version: Version, Tool: tool{"boltseal", run.ToolVersion}, Passed: r.Passed(), Complete: r.Complete(), Mode: run.Mode,
+		Started: r.Started().UTC(), ElapsedMS: r.Elapsed().Milliseconds(), Requests: run.Requests,
+		Warnings: append([]string{}, run.Warnings...), Images: []imageDoc{},
+	}
+	for _, f := range r.Findings() {
+		doc.Images = append(doc.Images, image(f))
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+func image(f gate.Finding) imageDoc {
+	d := imageDoc{
+		Reference: f.Use.Text, Digest: f.Pinned.Digest(), Pinned: f.Pinned.String(), MediaType: f.Pinned.MediaType(),
+		Passed: f.Passed(), Reason: reason(f.Reason()), Checks: []verdictDoc{},
+		ElapsedMS: f.Elapsed.Milliseconds(), Requests: f.Requests,
+	}
+	if !f.Use.Ref.IsZero() {
+		d.Reference = f.Use.Ref.String()
+	}
+	for _, c := range f.Pinned.Children() {
+		d.Platforms = append(d.Platforms, childDoc{c.Platform, c.Digest, c.Attests})
+	}
+	for _, v := range f.Verdicts {
+		d.Checks = append(d.Checks, verdict(v))
+	}
+	return d
+}
+
+func verdict(v verify.Verdict) verdictDoc {
+	d := verdictDoc{
+		Requirement: v.Requirement(), Passed: v.Passed(), Reason: reason(v.Reason()), Hint: verify.Hint(v.Err()),
+		Evidence: []evidenceDoc{}, Candidates: []candidateDoc{},
+	}
+	if v.Err() != nil {
+		d.Message = v.Err().Error()
+	}
+	for _, ev := range v.Evidence() {
+		e := evidenceDoc{
+			System: ev.System, Format: ev.Format, Storage: ev.Storage, Source: ev.Source, Signed: ev.Signed, Digest: ev.Digest,
+			Covers: ev.Covers, Platform: ev.Platform, Signer: ev.Signer, Issuer: ev.Issuer, Claims: ev.Claims,
+			LogIndex: ev.LogIndex, PredicateType: ev.PredicateType, SignedName: ev.SignedReference,
+		}
+		if !ev.SignedAt.IsZero() {
+			at := ev.SignedAt.UTC()
+			e.SignedAt = &at
+		}
+		d.Evidence = append(d.Evidence, e)
+	}
+	for _, c := range v.Candidates() {
+		cd := candidateDoc{
+			Format: c.Format, Storage: c.Storage, Source: c.Source, Signed: c.Signed, Platform: c.Platform,
+			Reason: reason(c.Reason), Signer: c.Signer, Issuer: c.Issuer, PredicateType: c.PredicateType,
+		}
+		if c.Err != nil {
+			cd.Message = c.Err.Error()
+		}
+		d.Candidates = append(d.Candidates, cd)
+	}
+	return d
+}
+
+// reason spells out the empty Reason, which would be easy to overlook.
+func reason(r verify.Reason) string {
+	if r == verify.Undecided {
+		return "undecided"
+	}
+	return string(r)
+}

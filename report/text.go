@@ -1,0 +1,227 @@
+// Package report writes what a gate found, one function per medium. The
+// functions are pure: the same report gives the same bytes.
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// TextOptions say how Text writes.
+type TextOptions struct {
+	Color   bool // ANSI colours
+	Warn    bool // warn mode: the summary says that the run goes on
+	Timings bool // requests and time in the summary line
+}
+
+// Text writes r for people. What came from registries, certificates and files
+// is escaped: no byte of it can move the cursor or start a line.
+func Text(w io.Writer, r gate.Report, o TextOptions) error {
+	t := &textWriter{o: o}
+	for _, f := range r.Findings() {
+		t.finding(f)
+	}
+	t.summary(r)
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+type textWriter struct {
+	b strings.Builder
+	o TextOptions
+}
+
+// label is as wide as the longest Reason that can stand before an image.
+const label = 14
+
+func (t *textWriter) finding(f gate.Finding) {
+	reason := f.Reason()
+	written := f.Use.Text
+	if !f.Use.Ref.IsZero() {
+		written = f.Use.Ref.String()
+	}
+	if f.Passed() {
+		// Only repository@digest is verified; the tag may move at any time.
+		t.head(reason, f.Pinned.String())
+		if f.Use.Ref.Tag() != "" {
+			t.line("from", written)
+		}
+	} else {
+		t.head(reason, written)
+		if d := f.Pinned.Digest(); d != "" && f.Use.Ref.Digest() == "" {
+			t.line("digest", d)
+		}
+	}
+	for _, v := range f.Verdicts {
+		t.verdict(v)
+	}
+}
+
+func (t *textWriter) verdict(v verify.Verdict) {
+	for _, ev := range v.Evidence() {
+		t.line("signed by", signer(ev.Signer, ev.Issuer))
+		t.line("", evidenceLine(ev))
+	}
+	if v.Passed() {
+		return
+	}
+	if v.Requirement() != "" {
+		t.line("expected", v.Requirement())
+	}
+	if err := v.Err(); err != nil {
+		t.line("because", err.Error())
+	}
+	const most = 10 // an image may carry hundreds; JSON has them all
+	for i, c := range v.Candidates() {
+		if i == most {
+			t.line("found", fmt.Sprintf("… and %d more, listed by --output json", len(v.Candidates())-most))
+			break
+		}
+		t.line("found", candidateLine(c))
+	}
+	if hint := verify.Hint(v.Err()); hint != "" {
+		t.line("next", hint)
+	}
+}
+
+func evidenceLine(ev verify.Evidence) string {
+	s := ev.Format + " (" + ev.Storage + ")"
+	switch ev.Signed {
+	case verify.SignedPlatform:
+		s += ", on platform manifest " + ev.Platform + " " + ev.Digest
+	case verify.SignedAttestation:
+		s += ", on the attestation manifest " + ev.Digest + " of " + ev.Platform + " " + ev.Covers
+	}
+	if ev.PredicateType != "" {
+		s += ", " + ev.PredicateType
+	}
+	if !ev.SignedAt.IsZero() {
+		s += ", " + ev.SignedAt.UTC().Format(time.RFC3339)
+	}
+	if ev.LogIndex != nil {
+		s += fmt.Sprintf(", log index %d", *ev.LogIndex)
+	}
+	return s
+}
+
+func candidateLine(c verify.Candidate) string {
+	s := string(c.Reason) + ": " + c.Format + " at " + c.Source
+	if c.Platform != "" {
+		s += " for " + c.Platform
+	}
+	if c.Signer != "" {
+		s += ", signed by " + signer(c.Signer, c.Issuer)
+	}
+	if c.Err != nil {
+		s += ": " + c.Err.Error()
+	}
+	return s
+}
+
+func signer(name, issuer string) string {
+	if issuer == "" {
+		return name
+	}
+	return name + " (issuer " + issuer + ")"
+}
+
+func (t *textWriter) summary(r gate.Report) {
+	passed, failed := 0, 0
+	for _, f := range r.Findings() {
+		if f.Passed() {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	var s string
+	switch {
+	case r.Passed():
+		s = fmt.Sprintf("gate passed: %s verified", count(passed, "image"))
+	case !r.Complete():
+		s = fmt.Sprintf("gate closed: the run was interrupted, %d of %s verified", passed, count(passed+failed, "image"))
+	case passed+failed == 0:
+		s = "gate closed: there was no image to verify"
+	default:
+		s = fmt.Sprintf("gate closed: %d of %s did not pass", failed, count(passed+failed, "image"))
+	}
+	if t.o.Warn && !r.Passed() {
+		s += " (--mode warn: not enforced)"
+	}
+	if t.o.Timings {
+		requests := 0
+		for _, f := range r.Findings() {
+			requests += f.Requests
+		}
+		s += fmt.Sprintf(", %s in %s", count(requests, "request"), r.Elapsed().Round(time.Millisecond))
+	}
+	if t.b.Len() > 0 {
+		t.b.WriteByte('\n')
+	}
+	t.b.WriteString(t.paint(r.Passed(), s) + "\n")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (t *textWriter) head(r verify.Reason, what string) {
+	name := string(r)
+	if r == verify.Undecided {
+		name = "undecided"
+	}
+	fmt.Fprintf(&t.b, "%s %s\n", t.paint(r == verify.Verified, fmt.Sprintf("%-*s", label, name)), Printable(what))
+}
+
+func (t *textWriter) line(key, value string) {
+	fmt.Fprintf(&t.b, "%*s %-9s %s\n", label, "", key, Printable(value))
+}
+
+func (t *textWriter) paint(good bool, s string) string {
+	switch {
+	case !t.o.Color:
+		return s
+	case good:
+		return "\x1b[32m" + s + "\x1b[0m"
+	}
+	return "\x1b[31m" + s + "\x1b[0m"
+}
+
+// Printable returns s with everything escaped that a terminal or a log could
+// take for something other than text: control and format characters (bare CR,
+// escape sequences, bidirectional overrides) and bytes that are no UTF-8.
+func Printable(s string) string {
+	clean := true
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n':
+			b.WriteString("; ") // several causes joined
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
