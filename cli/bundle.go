@@ -64,7 +64,7 @@ func (c Command) verifyBundle(code *int) *cobra.Command {
 func (c Command) runBundle(ctx context.Context, body []byte, config sigstore.Config, about sigstore.Artifact) int {
 	ev, err := sigstore.VerifyBundle(ctx, body, config, about)
 	if err == nil {
-		fmt.Fprintf(c.Stdout, "verified: %s\n", report.Printable(ev.Signer))
+		fmt.Fprintf(c.Stdout, "verified: %s\n", report.Printable(ev.Signer)) //nolint:errcheck // the exit code is the answer
 		return ExitPassed
 	}
 	fmt.Fprintf(c.Stderr, "boltseal: %s\n", report.Printable(err.Error()))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -29,6 +30,9 @@ type Command struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
+
+	// Sleep waits before a request is repeated; nil means that time passes.
+	Sleep func(context.Context, time.Duration) error
 }
 
 // Main runs the command line args, program name first, and returns its exit
@@ -102,5 +106,5 @@ func usagef(flag, next, format string, args ...any) error {
 // terminal reports whether w is one, which colour and progress depend on.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // file descriptors are small
+	return ok && term.IsTerminal(int(f.Fd()))
 }

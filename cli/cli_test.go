@@ -47,7 +47,8 @@ func env(string) string { return "" }
 func runIn(t *testing.T, ctx context.Context, stdin string, getenv func(string) string, args ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := cli.Command{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Getenv: getenv}.Main(ctx, append([]string{"boltseal"}, args...))
+	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	code := cli.Command{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Getenv: getenv, Sleep: noWait}.Main(ctx, append([]string{"boltseal"}, args...))
 	return result{code: code, stdout: out.String(), stderr: errs.String()}
 }
 

@@ -35,7 +35,6 @@ func version(v string) func(*options) { return func(o *options) { o.Version = v 
 // which one satisfied; what does not satisfy is refused for its own reason.
 func TestFormats(t *testing.T) {
 	t.Parallel()
-	const repo = "team/app"
 	for _, tc := range []struct {
 		name    string
 		reg     registrytest.Options

@@ -143,7 +143,7 @@ func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, er
 				return nil, usagef("--key "+name, next, "the variable %s is empty or not set", variable)
 			}
 		} else {
-			f, err := os.Open(name)
+			f, err := os.Open(name) //nolint:gosec // the user names it
 			if err != nil {
 				return nil, usagef("--key", next, "%w", err)
 			}

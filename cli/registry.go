@@ -33,7 +33,7 @@ func (r *registryFlags) register(f *pflag.FlagSet) {
 
 // client returns the run's registry client.
 func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, error) {
-	o := registry.Options{Insecure: r.insecure, Proxy: c.proxy(), UserAgent: "boltseal/" + version()}
+	o := registry.Options{Insecure: r.insecure, Proxy: c.proxy(), UserAgent: "boltseal/" + version(), Sleep: c.Sleep}
 	fixed, err := r.credentials(c.Stdin, uses)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (r *registryFlags) credentials(stdin io.Reader, uses []image.Use) (map[stri
 		host = u.Ref.Registry()
 	}
 	line, err := bufio.NewReader(io.LimitReader(stdin, 64<<10)).ReadString('\n')
-	if err != nil && err != io.EOF { //nolint:errorlint // a Reader returns io.EOF itself
+	if err != nil && err != io.EOF { // a Reader returns io.EOF itself
 		return nil, usagef("--registry-password-stdin", "pipe the password in", "%w", err)
 	}
 	password := strings.TrimRight(line, "\r\n")

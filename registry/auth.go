@@ -195,6 +195,9 @@ type ping struct {
 }
 
 func (p *ping) RoundTrip(req *http.Request) (*http.Response, error) {
+	if p.challenge.scheme == "https" && req.URL.Scheme != "https" {
+		return nil, fmt.Errorf("%w: %s leads from https to %s", errNoRetry, p.host, req.URL.Scheme)
+	}
 	if req.URL.Path != "/v2/" || req.URL.Host != p.host {
 		return p.inner.RoundTrip(req)
 	}

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,16 +39,15 @@ const (
 	maxRedirects = 5
 	maxAttempts  = 4
 	firstWait    = 200 * time.Millisecond
-	maxWait      = 30 * time.Second
 )
 
 // Options say how registries are reached. The zero Options reach public
 // registries over https, without credentials.
 type Options struct {
-	Keychain  authn.Keychain                        // nil: anonymous everywhere
-	Insecure  []string                              // hosts spoken to in plain http; loopback hosts always are
-	Roots     *x509.CertPool                        // nil: the system's certificate authorities
-	Proxy     func(*http.Request) (*url.URL, error) // nil: none
+	Keychain  authn.Keychain                   // nil: anonymous everywhere
+	Insecure  []string                         // hosts spoken to in plain http; loopback hosts always are
+	Roots     *x509.CertPool                   // nil: the system's certificate authorities
+	Proxy     func(*url.URL) (*url.URL, error) // which proxy to use for an address; nil: none
 	UserAgent string
 
 	// Attempt bounds one attempt at a request, answer included. 0 means 30 s.
@@ -80,7 +80,7 @@ func New(opts Options) *Client {
 	}
 	c := &Client{opts: opts, hosts: map[string]*host{}}
 	c.base = transport.NewUserAgent(&counting{total: &c.total, inner: &http.Transport{
-		Proxy:                  opts.Proxy,
+		Proxy:                  proxy(opts.Proxy),
 		TLSClientConfig:        &tls.Config{RootCAs: opts.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
@@ -92,6 +92,13 @@ func New(opts Options) *Client {
 		DisableCompression: true,
 	}}, opts.UserAgent)
 	return c
+}
+
+func proxy(of func(*url.URL) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	if of == nil {
+		return nil
+	}
+	return func(req *http.Request) (*url.URL, error) { return of(req.URL) }
 }
 
 // Requests returns how many HTTP requests c has sent: redirects, tokens and
@@ -225,11 +232,11 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 
 // failure says what an attempt that gave no 200 means.
 func (q query) failure(a answer, err error) *Error {
-	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: err}
+	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err)}
 	if te := (*transport.Error)(nil); errors.As(err, &te) {
 		// The token service or the /v2/ ping refused; its error text is the
 		// same kind of hostile text as a registry's.
-		e.Status, e.Err = te.StatusCode, nil
+		e.Status, e.Err = te.StatusCode, errAuthenticating
 		for _, d := range te.Errors {
 			e.Detail = clip(string(d.Code) + ": " + d.Message)
 			break
@@ -241,12 +248,49 @@ func (q query) failure(a answer, err error) *Error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		e.Kind = ErrDenied
 	case http.StatusNotFound:
-		e.Kind = ErrNotFound
+		if !errors.Is(e.Err, errAuthenticating) { // the answer is about something else
+			e.Kind = ErrNotFound
+		}
 	}
 	if errors.Is(err, ErrDenied) {
 		e.Kind = ErrDenied
 	}
 	return e
+}
+
+// errAuthenticating marks a status that answers not the request itself, but the
+// question for a token or a challenge before it.
+var errAuthenticating = errors.New("while authenticating")
+
+// A cause is an error whose text is fit to be shown. Those of net/http repeat
+// the URL, whose query signs the request where a registry redirected to a
+// store; those of the token exchange repeat what the token service sent.
+type cause struct {
+	text string
+	err  error
+}
+
+func (c *cause) Error() string        { return c.text }
+func (c *cause) Is(target error) bool { return errors.Is(c.err, target) }
+func (c *cause) As(target any) bool   { return errors.As(c.err, target) }
+
+var (
+	// In the text of an error a URL stands in quotes.
+	queryPattern    = regexp.MustCompile(`[?#](?:\\.|[^"\\])*`)
+	userinfoPattern = regexp.MustCompile(`//[^/?#"]*@`)
+)
+
+// scrub returns err without query strings, user names and passwords of URLs.
+func scrub(err error) error {
+	if err == nil {
+		return nil
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	text = userinfoPattern.ReplaceAllString(queryPattern.ReplaceAllString(text, ""), "//")
+	for ue := (*url.Error)(nil); errors.As(err, &ue); {
+		err = ue.Err
+	}
+	return &cause{clip(text), err}
 }
 
 // checkRedirect bounds redirects and keeps them from leaving https.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/url"
@@ -68,9 +69,14 @@ func describe(img image.Pinned, m Manifest) (image.Pinned, error) {
 	children := make([]image.Child, 0, len(index.Manifests))
 	for _, d := range index.Manifests {
 		child := image.Child{Digest: d.Digest.String(), MediaType: d.MediaType}
-		if d.Annotations["vnd.docker.reference.type"] == "attestation-manifest" {
+		p := d.Platform
+		switch {
+		case p == nil:
+		case p.OS == "unknown" && p.Architecture == "unknown" && d.Annotations["vnd.docker.reference.type"] == "attestation-manifest":
+			// Only so: with a real platform or none, clients may run it as an
+			// image, whatever its annotations call it.
 			child.Attests = d.Annotations["vnd.docker.reference.digest"]
-		} else if p := d.Platform; p != nil {
+		default:
 			child.Platform = p.OS + "/" + p.Architecture
 			if p.Variant != "" {
 				child.Platform += "/" + p.Variant
@@ -92,7 +98,7 @@ func parseIndex(body []byte) (ocispec.Index, error) {
 		FSLayers json.RawMessage `json:"fsLayers"`
 	}
 	if err := json.Unmarshal(body, &doc); err != nil {
-		return ocispec.Index{}, err
+		return ocispec.Index{}, errors.New(clip(err.Error()))
 	}
 	if doc.Config != nil || doc.Layers != nil || doc.FSLayers != nil {
 		return ocispec.Index{}, fmt.Errorf("index also has the fields of a manifest")
@@ -100,11 +106,11 @@ func parseIndex(body []byte) (ocispec.Index, error) {
 	switch doc.MediaType {
 	case "", ocispec.MediaTypeImageIndex, dockerIndex:
 	default:
-		return ocispec.Index{}, fmt.Errorf("index calls itself %q", doc.MediaType)
+		return ocispec.Index{}, fmt.Errorf("index calls itself %q", clip(doc.MediaType))
 	}
 	for _, d := range doc.Manifests {
 		if !image.ValidDigest(d.Digest.String()) {
-			return ocispec.Index{}, fmt.Errorf("index lists the digest %q", d.Digest)
+			return ocispec.Index{}, fmt.Errorf("index lists the digest %q", clip(d.Digest.String()))
 		}
 	}
 	return doc.Index, nil

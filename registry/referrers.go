@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -32,17 +31,17 @@ var ErrNoReferrersAPI = errors.New("registry has no referrers API")
 func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error) {
 	path := "referrers/" + digest
 	var found []ocispec.Descriptor
-	for range maxReferrerPages {
+	for n := range maxReferrerPages {
 		q := query{op: "list referrers of " + repo.Name() + "@" + digest, repo: repo, path: path, limit: maxManifest, accept: []string{ocispec.MediaTypeImageIndex}}
 		a, err := c.get(ctx, q)
 		if err != nil {
-			if found == nil && noAPI(err) {
+			if n == 0 && noAPI(err) {
 				return nil, ErrNoReferrersAPI
 			}
 			return nil, err
 		}
 		// Web front ends answer unknown paths with 200 and a page.
-		if t := mediaType(a); t != ocispec.MediaTypeImageIndex && found == nil && t != "" {
+		if t := mediaType(a); n == 0 && t != "" && t != ocispec.MediaTypeImageIndex {
 			return nil, ErrNoReferrersAPI
 		}
 		page, err := parseIndex(a.body)
@@ -53,17 +52,13 @@ func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) (
 		if len(found) > maxReferrers {
 			return nil, q.corrupt(fmt.Errorf("%w: more than %d referrers", ErrTooLarge, maxReferrers))
 		}
-		next := nextPage(a)
-		if next == nil {
+		path, err = nextPage(a, "/v2/"+repo.Repository()+"/")
+		switch {
+		case err != nil:
+			return nil, q.corrupt(err)
+		case path == "":
 			return found, nil
 		}
-		// Everything behind the repository's own prefix is the registry's to
-		// choose; another host or repository is not.
-		prefix := "/v2/" + repo.Repository() + "/"
-		if !sameOrigin(a.url, next) || !strings.HasPrefix(next.EscapedPath(), prefix+"referrers/") || strings.Contains(next.Path, "..") {
-			return nil, q.corrupt(fmt.Errorf("%w: the next page is outside the repository", ErrCorrupt))
-		}
-		path = strings.TrimPrefix(next.RequestURI(), prefix)
 	}
 	return nil, &Error{Op: "list referrers of " + repo.Name() + "@" + digest, Kind: ErrUnavailable, Err: fmt.Errorf("%w: more than %d pages", ErrTooLarge, maxReferrerPages)}
 }
@@ -86,7 +81,7 @@ func ParseFallback(m Manifest) ([]ocispec.Descriptor, error) {
 // refusing or failing to answer it.
 func noAPI(err error) bool {
 	e := (*Error)(nil)
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || errors.Is(err, errAuthenticating) {
 		return false
 	}
 	switch e.Status {
@@ -98,16 +93,18 @@ func noAPI(err error) bool {
 	return false
 }
 
-// nextPage returns the target of the Link header with rel="next" (RFC 8288),
-// nil where there is none.
-func nextPage(a answer) *url.URL {
+// nextPage returns what follows prefix in the target of the Link header with
+// rel="next" (RFC 8288), "" where there is none. Everything behind the
+// repository's own prefix is the registry's to choose; another host or
+// repository is not.
+func nextPage(a answer, prefix string) (string, error) {
 	target, params, ok := strings.Cut(a.header.Get("Link"), ">")
 	if !ok || !strings.HasPrefix(target, "<") || !strings.Contains(params, `rel="next"`) {
-		return nil
+		return "", nil
 	}
 	next, err := a.url.Parse(target[1:])
-	if err != nil {
-		return nil
+	if err != nil || !sameOrigin(a.url, next) || !strings.HasPrefix(next.EscapedPath(), prefix+"referrers/") || strings.Contains(next.Path, "..") {
+		return "", fmt.Errorf("%w: the next page is outside the repository", ErrCorrupt)
 	}
-	return next
+	return strings.TrimPrefix(next.RequestURI(), prefix), nil
 }

@@ -1,7 +1,6 @@
 package registrytest
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -9,7 +8,7 @@ import (
 
 // A Fault makes the registry misbehave on some requests.
 type Fault struct {
-	Path  string // part of the request's path, such as "/referrers/"; "" is every one
+	Path  string // part of the request's path, such as "/referrers/", or its end if it ends in "$"; "" is every one
 	Times int    // how often; 0 is always
 	Skip  int    // how many such requests are answered well before
 
@@ -34,7 +33,7 @@ func (r *Registry) Break(f Fault) {
 // fault returns the fault that takes effect on req. r.mu is held.
 func (r *Registry) fault(req *http.Request) *Fault {
 	for _, f := range r.faults {
-		if !strings.Contains(req.URL.Path, f.Path) || f.Times < 0 {
+		if !f.fits(req.URL.Path) || f.Times < 0 {
 			continue
 		}
 		if f.Skip > 0 {
@@ -51,11 +50,18 @@ func (r *Registry) fault(req *http.Request) *Fault {
 	return nil
 }
 
+func (f *Fault) fits(path string) bool {
+	if end, ok := strings.CutSuffix(f.Path, "$"); ok {
+		return strings.HasSuffix(path, end)
+	}
+	return strings.Contains(path, f.Path)
+}
+
 // before gives the whole answer, and reports so, where the fault does.
-func (f *Fault) before(ctx context.Context, w http.ResponseWriter) bool {
+func (f *Fault) before(req *http.Request, w http.ResponseWriter) bool {
 	if f.Hang > 0 {
 		select {
-		case <-ctx.Done():
+		case <-req.Context().Done():
 		case <-time.After(f.Hang):
 		}
 	}
@@ -66,7 +72,11 @@ func (f *Fault) before(ctx context.Context, w http.ResponseWriter) bool {
 		w.Header().Set("Retry-After", f.RetryAfter)
 	}
 	if f.Redirect != "" {
-		w.Header().Set("Location", f.Redirect)
+		to := f.Redirect
+		if prefix, ok := strings.CutSuffix(to, "="); ok {
+			to = prefix + req.URL.RequestURI()
+		}
+		w.Header().Set("Location", to)
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return true
 	}

@@ -2,6 +2,7 @@ package registrytest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -38,7 +39,7 @@ func Describe(mediaType string, b []byte) ocispec.Descriptor {
 
 // do asks the store itself, past authentication, faults and log.
 func (r *Registry) do(method, path, contentType string, body []byte) (*httptest.ResponseRecorder, error) {
-	req := httptest.NewRequest(method, path, bytes.NewReader(body))
+	req := httptest.NewRequestWithContext(context.Background(), method, path, bytes.NewReader(body))
 	req.Header.Set("Content-Type", contentType)
 	rec := httptest.NewRecorder()
 	r.store.ServeHTTP(rec, req)

@@ -62,6 +62,14 @@ func Start(o Options) *Registry {
 	return r
 }
 
+// Mirror starts another registry with the same content on another port. It asks
+// for no credentials.
+func (r *Registry) Mirror() *Registry {
+	m := &Registry{opts: Options{NoReferrers: r.opts.NoReferrers}, store: r.store, types: map[string]string{}}
+	m.server = httptest.NewServer(m)
+	return m
+}
+
 // Close ends the registry.
 func (r *Registry) Close() { r.server.Close() }
 
@@ -91,7 +99,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	time.Sleep(delay)
 	rec := httptest.NewRecorder()
 	switch {
-	case fault != nil && fault.before(req.Context(), rec):
+	case fault != nil && fault.before(req, rec):
 	case req.URL.Path == "/token":
 		r.token(rec, req)
 	case !r.authorized(rec, req):
@@ -131,7 +139,7 @@ func (r *Registry) token(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"token":%q}`, "for "+req.URL.Query().Get("scope")) //nolint:errcheck // a recorder
+	fmt.Fprintf(w, `{"token":%q}`, "for "+req.URL.Query().Get("scope")) //nolint:errcheck,gosec // a recorder; JSON, no page
 }
 
 func (r *Registry) authorized(w http.ResponseWriter, req *http.Request) bool {
