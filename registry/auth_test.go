@@ -290,6 +290,14 @@ func TestFirstRequestFails(t *testing.T) {
 			if c.Requests() != 4 || len(sleeps.all()) != 1 {
 				t.Errorf("%d requests, waits %v", c.Requests(), sleeps.all())
 			}
+			// What was then learned of the registry serves its other repositories.
+			put(t)(r.PutImage("b", "v1", "seed"))
+			if _, err := c.Resolve(t.Context(), ref(t, r.Host()+"/b:v1")); err != nil {
+				t.Fatal(err)
+			}
+			if c.Requests() != 6 {
+				t.Errorf("%d requests", c.Requests())
+			}
 		})
 	}
 }

@@ -108,6 +108,9 @@ func parseIndex(body []byte) (ocispec.Index, error) {
 	default:
 		return ocispec.Index{}, fmt.Errorf("index calls itself %q", clip(doc.MediaType))
 	}
+	if doc.Manifests == nil { // an empty list is an answer, none at all is not
+		return ocispec.Index{}, errors.New("index lists no manifests")
+	}
 	for _, d := range doc.Manifests {
 		if !image.ValidDigest(d.Digest.String()) {
 			return ocispec.Index{}, fmt.Errorf("index lists the digest %q", clip(d.Digest.String()))

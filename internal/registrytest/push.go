@@ -90,7 +90,7 @@ func (r *Registry) PutImage(repo, tag, seed string) (ocispec.Descriptor, error) 
 // PutIndex pushes an index of manifests that are already there.
 func (r *Registry) PutIndex(repo, tag string, children ...ocispec.Descriptor) (ocispec.Descriptor, error) {
 	return r.PutJSON(repo, tag, ocispec.MediaTypeImageIndex, ocispec.Index{
-		Versioned: versioned(), MediaType: ocispec.MediaTypeImageIndex, Manifests: children,
+		Versioned: versioned(), MediaType: ocispec.MediaTypeImageIndex, Manifests: append([]ocispec.Descriptor{}, children...),
 	})
 }
 

@@ -71,7 +71,7 @@ func (l *rekorLog) include(body []byte) (*protorekor.InclusionProof, error) {
 		return nil, err
 	}
 	return &protorekor.InclusionProof{
-		LogIndex:   int64(index), //nolint:gosec // a tree in memory
+		LogIndex:   int64(index),     //nolint:gosec // a tree in memory
 		TreeSize:   int64(index) + 1, //nolint:gosec // a tree in memory
 		RootHash:   rootHash,
 		Hashes:     path,

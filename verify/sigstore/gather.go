@@ -195,6 +195,10 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 			layers = append(layers, l)
 		}
 	}
+	if len(layers) == 0 && (tagged || announced(doc)) {
+		from.format = "unknown"
+		return []signature{unreadable(from, verify.BadSignature, errors.New("signature manifest holds no signature"))}, nil
+	}
 	if len(layers) > maxLayers {
 		return nil, &registry.Error{Op: "read " + from.source, Kind: registry.ErrUnavailable, Err: fmt.Errorf("%w: %d signatures, at most %d are read", registry.ErrTooLarge, len(layers), maxLayers)}
 	}
@@ -211,6 +215,17 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 		}
 	}
 	return found, err
+}
+
+// announced reports whether a manifest calls itself one of cosign's, so that it
+// is damaged if it holds nothing of cosign's.
+func announced(m ocispec.Manifest) bool {
+	for _, t := range []string{m.ArtifactType, m.Config.MediaType} {
+		if strings.HasPrefix(t, bundleTypePrefix) || strings.HasPrefix(t, "application/vnd.dev.cosign.") {
+			return true
+		}
+	}
+	return false
 }
 
 func isBundle(l ocispec.Descriptor) bool { return strings.HasPrefix(l.MediaType, bundleTypePrefix) }
