@@ -93,6 +93,7 @@ func describe(img image.Pinned, m Manifest) (image.Pinned, error) {
 func parseIndex(body []byte) (ocispec.Index, error) {
 	var doc struct {
 		ocispec.Index
+		Listed   json.RawMessage `json:"manifests"`
 		Config   json.RawMessage `json:"config"`
 		Layers   json.RawMessage `json:"layers"`
 		FSLayers json.RawMessage `json:"fsLayers"`
@@ -108,10 +109,15 @@ func parseIndex(body []byte) (ocispec.Index, error) {
 	default:
 		return ocispec.Index{}, fmt.Errorf("index calls itself %q", clip(doc.MediaType))
 	}
-	if doc.Manifests == nil { // an empty list is an answer, none at all is not
-		return ocispec.Index{}, errors.New("index lists no manifests")
+	// An empty list is an answer, and some registries write null for it. None at
+	// all is not.
+	if doc.Listed == nil {
+		return ocispec.Index{}, errors.New("index has no list of manifests")
 	}
-	for _, d := range doc.Manifests {
+	if err := json.Unmarshal(doc.Listed, &doc.Index.Manifests); err != nil {
+		return ocispec.Index{}, errors.New(clip(err.Error()))
+	}
+	for _, d := range doc.Index.Manifests {
 		if !image.ValidDigest(d.Digest.String()) {
 			return ocispec.Index{}, fmt.Errorf("index lists the digest %q", clip(d.Digest.String()))
 		}

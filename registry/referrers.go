@@ -99,7 +99,7 @@ func noAPI(err error) bool {
 // repository is not.
 func nextPage(a answer, prefix string) (string, error) {
 	target, params, ok := strings.Cut(a.header.Get("Link"), ">")
-	if !ok || !strings.HasPrefix(target, "<") || !strings.Contains(params, `rel="next"`) {
+	if !ok || !strings.HasPrefix(target, "<") || !(strings.Contains(params, `rel="next"`) || strings.HasSuffix(params, "rel=next")) {
 		return "", nil
 	}
 	next, err := a.url.Parse(target[1:])

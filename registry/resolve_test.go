@@ -139,7 +139,7 @@ func TestResolveIndex(t *testing.T) {
 func TestResolveEmptyIndex(t *testing.T) {
 	t.Parallel()
 	r := start(t, registrytest.Options{})
-	put(t)(r.PutIndex("app", "v1"))
+	put(t)(r.PutManifest("app", "v1", ocispec.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"manifests":[]}`)))
 	c, _ := client(registry.Options{})
 	got, err := c.Resolve(t.Context(), ref(t, r.Host()+"/app:v1"))
 	if err != nil || len(got.Children()) != 0 || got.MediaType() != ocispec.MediaTypeImageIndex {
@@ -161,6 +161,8 @@ func TestResolveRefusesIndex(t *testing.T) {
 		"no JSON":        {ocispec.MediaTypeImageIndex, `<html>`},
 		"two documents":  {ocispec.MediaTypeImageIndex, `{"manifests":[]}{}`},
 		"array":          {ocispec.MediaTypeImageIndex, `[]`},
+		"no list":        {ocispec.MediaTypeImageIndex, `{"schemaVersion":2}`},
+		"null":           {ocispec.MediaTypeImageIndex, `null`},
 		"null entry":     {ocispec.MediaTypeImageIndex, `{"manifests":[null]}`},
 		"short digest":   {ocispec.MediaTypeImageIndex, `{"manifests":[` + entry + `,{"digest":"sha256:abc"}]}`},
 		"other digest":   {ocispec.MediaTypeImageIndex, `{"manifests":[{"digest":"sha512:` + hex64 + hex64 + `"}]}`},
@@ -293,7 +295,7 @@ func TestDetailIsBounded(t *testing.T) {
 func TestParseFallback(t *testing.T) {
 	t.Parallel()
 	index := func(n int) registry.Manifest {
-		var doc ocispec.Index
+		doc := ocispec.Index{Manifests: []ocispec.Descriptor{}}
 		for range n {
 			doc.Manifests = append(doc.Manifests, ocispec.Descriptor{Digest: digest.Digest(anyDigest), Size: 2, MediaType: "m"})
 		}

@@ -221,7 +221,8 @@ func sameBase64(before, after []byte, i int) bool {
 		if end < 0 {
 			return nil
 		}
-		decoded, err := base64.StdEncoding.DecodeString(string(b[start : i+end]))
+		inner := strings.TrimSuffix(string(b[start:i+end]), `\`) // JSON within JSON
+		decoded, err := base64.StdEncoding.DecodeString(inner)
 		if err != nil {
 			return nil
 		}
