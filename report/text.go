@@ -83,7 +83,7 @@ func (t *textWriter) verdict(v verify.Verdict) {
 			t.line("found", fmt.Sprintf("… and %d more, listed by --output json", len(v.Candidates())-most))
 			break
 		}
-		t.line("found", candidateLine(c))
+		t.line("found", candidateLine(c, len(v.Candidates()) > 1))
 	}
 	if hint := verify.Hint(v.Err()); hint != "" {
 		t.line("next", hint)
@@ -110,15 +110,19 @@ func evidenceLine(ev verify.Evidence) string {
 	return s
 }
 
-func candidateLine(c verify.Candidate) string {
-	s := string(c.Reason) + ": " + c.Format + " at " + c.Source
+// candidateLine describes c, with its own reason where there are others.
+func candidateLine(c verify.Candidate, others bool) string {
+	s := c.Format + " at " + c.Source
+	if others {
+		s = string(c.Reason) + ": " + s
+	}
 	if c.Platform != "" {
 		s += " for " + c.Platform
 	}
 	if c.Signer != "" {
 		s += ", signed by " + signer(c.Signer, c.Issuer)
 	}
-	if c.Err != nil {
+	if c.Err != nil && others {
 		s += ": " + c.Err.Error()
 	}
 	return s

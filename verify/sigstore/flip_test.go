@@ -216,13 +216,12 @@ func flipAll(t *testing.T, config Config, img image.Pinned, p part) {
 // before and after: its last character has bits that stand for nothing.
 func sameBase64(before, after []byte, i int) bool {
 	text := func(b []byte) []byte {
-		start := bytes.LastIndexByte(b[:i], '"') + 1
-		end := bytes.IndexByte(b[i:], '"')
+		start := bytes.LastIndexAny(b[:i], `" `) + 1
+		end := bytes.IndexAny(b[i:], `"\`) // a backslash ends a string of JSON within JSON, or a line
 		if end < 0 {
 			return nil
 		}
-		inner := strings.TrimSuffix(string(b[start:i+end]), `\`) // JSON within JSON
-		decoded, err := base64.StdEncoding.DecodeString(inner)
+		decoded, err := base64.StdEncoding.DecodeString(string(b[start : i+end]))
 		if err != nil {
 			return nil
 		}

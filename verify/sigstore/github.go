@@ -1,17 +1,14 @@
 package sigstore
 
 import (
-	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
-	"encoding/pem"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
-	"github.com/sigstore/sigstore-go/pkg/tuf"
+	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
 
 // GitHubMirror is the TUF repository of GitHub's own Sigstore instance, which
@@ -42,64 +39,57 @@ func githubRootKeys() []string {
 // GitHubTrust returns the Trust of GitHub's own instance.
 func GitHubTrust(o TUFOptions) *Trust {
 	o.Mirror, o.Rules = GitHubMirror, GitHubRules()
-	o.pin = func(_ context.Context, f *fetcher) ([]byte, error) {
-		return pinnedRoot(f, o, githubRootKeys(), githubRootThreshold)
+	o.pin = func(f *fetcher) ([]byte, error) {
+		return pinnedRoot(f, o.Mirror, githubRootKeys(), githubRootThreshold)
 	}
 	return TrustTUF(o)
 }
 
 // pinnedRoot returns the mirror's first root, from the cache where it is there.
-func pinnedRoot(f *fetcher, o TUFOptions, keys []string, threshold int) ([]byte, error) {
-	file := ""
-	if o.CacheDir != "" {
-		file = filepath.Join(o.CacheDir, tuf.URLToPath(o.Mirror)+".1.root.json")
-		if body, err := os.ReadFile(file); err == nil && checkRootKeys(body, keys, threshold) == nil { //nolint:gosec // below the user's cache directory
-			return body, nil
-		}
+func pinnedRoot(f *fetcher, mirror string, keys []string, threshold int) ([]byte, error) {
+	const name = "1.root.json"
+	if body := f.kept(name); checkRootKeys(body, keys, threshold) == nil {
+		return body, nil
 	}
-	body, err := f.DownloadFile(join(o.Mirror, "1.root.json"), maxTrustedRoot, 0)
+	body, err := f.DownloadFile(join(mirror, name), maxTrustedRoot, 0)
 	if err == nil {
 		err = checkRootKeys(body, keys, threshold)
-	}
-	if err == nil && file != "" && os.MkdirAll(o.CacheDir, 0o750) == nil {
-		_ = os.WriteFile(file, body, 0o600) // only saves a request; it is checked when it is read
 	}
 	return body, err
 }
 
-// checkRootKeys reports whether body is a first TUF root whose root role is held by
-// exactly the keys with the given fingerprints. Its signatures are for the TUF
-// client to check; they can then only be those of the same keys.
+// checkRootKeys reports whether body is a first TUF root whose root role is held
+// by exactly the keys with the given fingerprints, and signed by them. It reads
+// body as go-tuf does: to another reader it might be another document.
 func checkRootKeys(body []byte, fingerprints []string, threshold int) error {
-	var doc struct {
-		Signed struct {
-			Version int
-			Keys    map[string]struct {
-				KeyVal struct{ Public string }
-			}
-			Roles struct {
-				Root struct {
-					KeyIDs    []string
-					Threshold int
-				}
-			}
-		}
-	}
-	if err := json.Unmarshal(body, &doc); err != nil {
+	first, err := parseRoot(body)
+	if err != nil {
 		return fmt.Errorf("first TUF root: %w", err)
 	}
+	role, ok := first.Roles[metadata.ROOT]
+	if !ok {
+		return errors.New("first TUF root: there is no root role")
+	}
 	var got []string
-	for _, id := range doc.Signed.Roles.Root.KeyIDs {
-		block, _ := pem.Decode([]byte(doc.Signed.Keys[id].KeyVal.Public))
-		if block == nil {
+	for _, id := range role.KeyIDs {
+		key, ok := first.Keys[id]
+		if !ok {
 			return fmt.Errorf("first TUF root: key %q is missing", id)
 		}
-		sum := sha256.Sum256(block.Bytes)
+		public, err := key.ToPublicKey()
+		if err != nil {
+			return fmt.Errorf("first TUF root: key %q: %w", id, err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			return fmt.Errorf("first TUF root: key %q: %w", id, err)
+		}
+		sum := sha256.Sum256(der)
 		got = append(got, hex.EncodeToString(sum[:]))
 	}
 	slices.Sort(got)
-	if doc.Signed.Version != 1 || doc.Signed.Roles.Root.Threshold != threshold || !slices.Equal(got, fingerprints) {
-		return fmt.Errorf("first TUF root is not the one this program was built to trust")
+	if first.Version != 1 || role.Threshold != threshold || !slices.Equal(got, fingerprints) {
+		return errors.New("first TUF root is not the one this program was built to trust")
 	}
-	return nil
+	return CheckTUFRoot(body)
 }

@@ -2,12 +2,15 @@ package sigstore
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -43,7 +46,9 @@ type TUFOptions struct {
 	Rules    Rules
 
 	// pin finds Root on the mirror where it is not built in.
-	pin func(ctx context.Context, f *fetcher) ([]byte, error)
+	pin func(*fetcher) ([]byte, error)
+	// sleep waits before a request is repeated; nil means that time passes.
+	sleep func(context.Context, time.Duration)
 }
 
 // TrustTUF returns the Trust that a TUF repository distributes. While the cache
@@ -57,13 +62,20 @@ func TrustTUF(o TUFOptions) *Trust {
 	}
 	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	return newTrust(o.Rules, func(ctx context.Context) (root.TrustedMaterial, string, error) {
-		f := &fetcher{ctx: ctx, client: client}
-		material, err := o.fetch(ctx, f, false)
-		if err == nil {
-			return material, "", nil
+		f := &fetcher{ctx: ctx, client: client, sleep: o.sleep}
+		warning := ""
+		if o.CacheDir != "" {
+			f.cache = filepath.Join(o.CacheDir, tuf.URLToPath(o.Mirror))
+			if err := writable(f.cache); err != nil {
+				f.cache, warning = "", fmt.Sprintf("the trust root cannot be kept in %s and is fetched each time: %v", o.CacheDir, err)
+			}
 		}
-		if f.silent.Load() && o.CacheDir != "" && ctx.Err() == nil {
-			if cached, stale := o.fetch(ctx, f, true); stale == nil {
+		material, err := o.fetch(f)
+		if err == nil {
+			return material, warning, nil
+		}
+		if f.silent.Load() && f.cache != "" && ctx.Err() == nil {
+			if cached, stale := o.fetch(&fetcher{ctx: ctx, cache: f.cache, offline: true}); stale == nil {
 				return cached, fmt.Sprintf("the trust root could not be refreshed from %s; the cached one has not expired and was used (%v)", o.Mirror, err), nil
 			}
 		}
@@ -71,22 +83,50 @@ func TrustTUF(o TUFOptions) *Trust {
 	})
 }
 
-func (o TUFOptions) fetch(ctx context.Context, f *fetcher, cached bool) (root.TrustedMaterial, error) {
+func (o TUFOptions) fetch(f *fetcher) (root.TrustedMaterial, error) {
 	anchor := o.Root
 	if o.pin != nil {
 		var err error
-		if anchor, err = o.pin(ctx, f); err != nil {
+		if anchor, err = o.pin(f); err != nil {
 			return nil, err
 		}
 	}
-	opts := &tuf.Options{
-		Root: anchor, RepositoryBaseURL: o.Mirror, Fetcher: f, Context: ctx,
-		CachePath: filepath.Clean(o.CacheDir), CacheValidity: cacheDays, ForceCache: cached,
+	opts := &tuf.Options{Root: anchor, RepositoryBaseURL: o.Mirror, Fetcher: f, Context: f.ctx}
+	if f.cache == "" {
+		// go-tuf reads the cache even if it is disabled; nothing is below this.
+		opts.CachePath, opts.DisableLocalCache = os.DevNull, true
+		return root.FetchTrustedRootWithOptions(opts)
 	}
-	if o.CacheDir == "" {
-		opts.DisableLocalCache = true
-	}
+	opts.Root = f.newest(anchor)
+	opts.CachePath, opts.CacheValidity, opts.ForceCache = filepath.Clean(o.CacheDir), cacheDays, f.offline
+	discard[metadata.TimestampType](f.cache, metadata.TIMESTAMP)
+	discard[metadata.SnapshotType](f.cache, metadata.SNAPSHOT)
+	discard[metadata.TargetsType](f.cache, metadata.TARGETS)
 	return root.FetchTrustedRootWithOptions(opts)
+}
+
+// writable makes the directory and reports whether files can be made in it.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, "tuf_tmp")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// discard removes cached metadata that cannot be read at all, such as a file
+// that a full disk has cut short: go-tuf would give up there, each time. What it
+// can read it checks, and fetches anew if need be.
+func discard[T metadata.Roles](dir, role string) {
+	file := filepath.Join(dir, role+".json")
+	if body, err := os.ReadFile(file); err == nil { //nolint:gosec // below the user's cache directory
+		if _, err := new(metadata.Metadata[T]).FromBytes(body); err != nil {
+			_ = os.Remove(file) // if it stays, go-tuf says so
+		}
+	}
 }
 
 // PublicRoot returns the first root of the public-good instance.
@@ -97,13 +137,60 @@ func StagingRoot() []byte { return tuf.StagingRoot() }
 
 // A fetcher downloads files of a TUF repository. go-tuf checks what it returns.
 type fetcher struct {
-	ctx    context.Context //nolint:containedctx // the Fetcher interface has no place for it
-	client *http.Client
-	silent atomic.Bool // whether the mirror gave no usable answer
+	ctx     context.Context //nolint:containedctx // the Fetcher interface has no place for it
+	client  *http.Client
+	sleep   func(context.Context, time.Duration)
+	cache   string      // directory of the repository's files; "" for none
+	offline bool        // whether to ask nothing
+	silent  atomic.Bool // whether the mirror gave no usable answer
 }
 
-// DownloadFile implements go-tuf's Fetcher. It tries three times.
+var errOffline = errors.New("not in the cache")
+
+// DownloadFile implements go-tuf's Fetcher. It keeps the roots that it sees.
 func (f *fetcher) DownloadFile(url string, limit int64, _ time.Duration) ([]byte, error) {
+	if f.offline {
+		return nil, errOffline
+	}
+	body, err := f.download(url, limit)
+	if name := path.Base(url); err == nil && f.cache != "" && strings.HasSuffix(name, ".root.json") {
+		_ = os.WriteFile(filepath.Join(f.cache, name), body, 0o600) // only saves requests; it is checked when it is read
+	}
+	return body, err
+}
+
+// kept returns a root that was downloaded earlier, nil if there is none.
+// Whoever uses it has to check it.
+func (f *fetcher) kept(name string) []byte {
+	if f.cache == "" {
+		return nil
+	}
+	body, err := os.ReadFile(filepath.Join(f.cache, name)) //nolint:gosec // below the user's cache directory
+	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// newest follows the chain of kept roots from anchor as far as it holds. go-tuf
+// begins at the root that it is given, and does not believe its own cache once
+// that one has expired or its keys have been replaced.
+func (f *fetcher) newest(anchor []byte) []byte {
+	chain, err := trustedmetadata.New(anchor)
+	if err != nil {
+		return anchor // go-tuf says what is wrong with it
+	}
+	for {
+		next := f.kept(fmt.Sprintf("%d.root.json", chain.Root.Signed.Version+1))
+		if _, err := chain.UpdateRoot(next); err != nil {
+			return anchor
+		}
+		anchor = next
+	}
+}
+
+// download tries three times.
+func (f *fetcher) download(url string, limit int64) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := f.once(url, min(limit, maxTUF))
 		var status *metadata.ErrDownloadHTTP
@@ -116,9 +203,14 @@ func (f *fetcher) DownloadFile(url string, limit int64, _ time.Duration) ([]byte
 			f.silent.Store(!errors.Is(err, errTooLong))
 			return nil, err
 		}
+		pause := time.Duration(attempt) * 200 * time.Millisecond
+		if f.sleep != nil {
+			f.sleep(f.ctx, pause)
+			continue
+		}
 		select {
 		case <-f.ctx.Done():
-		case <-time.After(time.Duration(attempt) * 200 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -151,8 +243,32 @@ func join(mirror, file string) string { return strings.TrimSuffix(mirror, "/") +
 // CheckTUFRoot reports whether body is a TUF root.json, signed as it says
 // itself.
 func CheckTUFRoot(body []byte) error {
-	if _, err := trustedmetadata.New(body); err != nil {
+	_, err := parseRoot(body)
+	if err == nil {
+		_, err = trustedmetadata.New(body)
+	}
+	if err != nil {
 		return fmt.Errorf("not a TUF root: %w", err)
 	}
 	return nil
+}
+
+// parseRoot reads a root that nobody vouches for yet as go-tuf does, and
+// refuses what go-tuf would panic on.
+func parseRoot(body []byte) (*metadata.RootType, error) {
+	doc, err := metadata.Root().FromBytes(body)
+	if err != nil {
+		return nil, err
+	}
+	for id, key := range doc.Signed.Keys {
+		if key == nil || key.Type == metadata.KeyTypeEd25519 && len(key.Value.PublicKey) != 2*ed25519.PublicKeySize {
+			return nil, fmt.Errorf("key %q is malformed", id)
+		}
+	}
+	for name, role := range doc.Signed.Roles {
+		if role == nil {
+			return nil, fmt.Errorf("role %q is malformed", name)
+		}
+	}
+	return &doc.Signed, nil
 }

@@ -31,63 +31,47 @@ func (id Identity) Warnings() []string {
 type probe struct{ what, text string }
 
 // probes returns identities that nobody means, built around the literal parts
-// of the pattern: an unknown owner, repository, workflow and ref in turn, the
-// rest as the pattern has it.
+// of the pattern: an unknown owner, workflow and ref in turn, the rest as the
+// pattern has it.
 func probes(m Matcher) []probe {
 	const host = "https://github.com/"
-	prefix := literalPrefix(m)
-	rest := strings.TrimPrefix(prefix, host)
-	if !strings.HasPrefix(prefix, host) {
-		if !strings.HasPrefix(host, prefix) {
-			return nil // not a GitHub identity
-		}
-		rest = ""
-	}
 	owner, repo := "boltseal-probe", "boltseal-probe"
-	parts := strings.SplitN(rest, "/", 3)
-	ownerKnown := len(parts) > 1
+	begun := regexp.MustCompile(`github\.com/([A-Za-z0-9-]*)(/?)([A-Za-z0-9_.-]*[A-Za-z0-9_-])?(/?)`).FindStringSubmatch(plainText(m))
+	ownerKnown := len(begun) > 0 && begun[2] == "/"
 	if ownerKnown {
-		owner = parts[0]
-	}
-	if len(parts) > 2 {
-		repo = parts[1]
+		owner = begun[1]
+		if repo = begun[3]; begun[4] == "" {
+			repo += "boltseal-probe"
+		}
 	}
 	workflow := named(m, `[A-Za-z0-9_-]+\.ya?ml`, "release.yml")
 	ref := named(m, `refs/(?:heads|tags)/[A-Za-z0-9_.-]*[A-Za-z0-9]`, "refs/heads/main")
-	join := func(owner, repo, workflow, ref string) string {
+	join := func(owner, workflow, ref string) string {
 		return host + owner + "/" + repo + "/.github/workflows/" + workflow + "@" + ref
 	}
-	found := []probe{
-		{"any workflow of the repository", join(owner, repo, "boltseal-probe.yml", ref)},
-		{"any ref, pull requests and branches of anybody with push rights included", join(owner, repo, workflow, "refs/heads/boltseal-probe")},
-	}
-	// "acme" without a slash behind it is also the beginning of "acme-evil".
 	if !ownerKnown {
-		found = append(found, probe{"other owners", join(rest+"boltseal-probe", repo, workflow, ref)})
+		// "acme" without a slash behind it is also the beginning of "acme-evil".
+		stranger := "boltseal-probe"
+		if len(begun) > 0 {
+			owner, stranger = begun[1]+"-probe", begun[1]+"-probe"
+		}
+		if other := join(stranger, workflow, ref); m.Match(other) {
+			return []probe{{"other owners", other}, {"any workflow", join(owner, "boltseal-probe.yml", ref)}, {"any ref", join(owner, workflow, "refs/heads/boltseal-probe")}}
+		}
 	}
-	return found
+	return []probe{
+		{"any workflow", join(owner, "boltseal-probe.yml", ref)},
+		{"any ref, branches of anybody with push rights included", join(owner, workflow, "refs/heads/boltseal-probe")},
+	}
 }
 
-// literalPrefix returns the text that everything m accepts begins with.
-func literalPrefix(m Matcher) string {
-	if m.re == nil {
-		return m.text
-	}
-	// The anchor hides the prefix from the regexp package.
-	inner := strings.TrimSuffix(strings.TrimPrefix(m.re.String(), "^"), "$")
-	re, err := regexp.Compile(inner)
-	if err != nil {
-		return ""
-	}
-	prefix, _ := re.LiteralPrefix()
-	return prefix
-}
+// plainText is m's own text without the escapes of a regular expression.
+func plainText(m Matcher) string { return strings.ReplaceAll(m.text, `\`, "") }
 
 // named returns the first part of m's own text that fits expr, so that a probe
 // differs from what was meant in one place only.
 func named(m Matcher, expr, otherwise string) string {
-	text := strings.ReplaceAll(m.text, `\`, "")
-	if found := regexp.MustCompile(expr).FindString(text); found != "" {
+	if found := regexp.MustCompile(expr).FindString(plainText(m)); found != "" {
 		return found
 	}
 	return otherwise

@@ -1,0 +1,91 @@
+// Command demo shows boltseal at work in a few seconds and without a network:
+// it starts a registry on loopback, fills it with images that are signed in
+// every format, unsigned, wrongly signed and tampered with, and runs the real
+// program against it.
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/boltseal/boltseal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// run plays every scene and fails if one does not end as it should.
+func run(ctx context.Context, w io.Writer) error {
+	dir, err := os.MkdirTemp("", "boltseal-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // only a temporary directory
+	s, err := newStage(dir)
+	if err != nil {
+		return err
+	}
+	defer s.reg.Close()
+	scenes, err := s.scenes()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "A registry is running on %s. In what follows REGISTRY stands for it.\n", s.reg.Host())
+	for i, sc := range scenes {
+		fmt.Fprintf(w, "\n%d. %s\n\n", i+1, sc.title)
+		if err := s.play(ctx, w, sc); err != nil {
+			return fmt.Errorf("%s: %w", sc.title, err)
+		}
+	}
+	fmt.Fprintf(w, "\nThat was the real program on real signatures, made a moment ago by a Sigstore in memory.\n")
+	return nil
+}
+
+// A scene is one run of boltseal and how it has to end.
+type scene struct {
+	title string
+	args  []string // references are relative to the registry
+	code  int
+	says  string // part of the output
+}
+
+// play runs boltseal as a person would, and prints what they would see.
+func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
+	args := append([]string{"verify"}, sc.args...)
+	shown := ""
+	for i, a := range args {
+		args[i] = strings.ReplaceAll(a, "REGISTRY", s.reg.Host())
+		if strings.ContainsAny(a, "*\\$ ") {
+			a = "'" + a + "'"
+		}
+		shown += " " + a
+	}
+	args = append(args, "--trusted-root", filepath.Join(s.dir, "trusted_root.json"))
+	fmt.Fprintf(w, "   $ boltseal%s\n", strings.ReplaceAll(shown, " --", " \\\n       --"))
+	var out bytes.Buffer
+	start := time.Now()
+	code := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }}.Main(ctx, append([]string{"boltseal"}, args...))
+	text := strings.ReplaceAll(out.String(), s.reg.Host(), "REGISTRY")
+	for line := range strings.Lines(text) {
+		fmt.Fprint(w, "   ", line)
+	}
+	fmt.Fprintf(w, "   exit code %d, after %s\n", code, time.Since(start).Round(time.Millisecond))
+	if code != sc.code || !strings.Contains(text, sc.says) {
+		return fmt.Errorf("exit code %d, want %d, and the words %q", code, sc.code, sc.says)
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/sigstoretest"
+)
+
+// Who signs in the demo.
+const (
+	identity = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main"
+	issuer   = "https://token.actions.githubusercontent.com"
+	signType = "https://sigstore.dev/cosign/sign/v1"
+	slsaType = "https://slsa.dev/provenance/v1"
+)
+
+// A stage is the registry with its images, and the Sigstore that signed them.
+type stage struct {
+	dir string
+	reg *registrytest.Registry
+	sig *sigstoretest.Instance
+	err error // of the first step that failed
+}
+
+func newStage(dir string) (*stage, error) {
+	sig, err := sigstoretest.New(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	root, err := sig.TrustedRoot()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "trusted_root.json"), root, 0o600); err != nil {
+		return nil, err
+	}
+	return &stage{dir: dir, reg: registrytest.Start(registrytest.Options{}), sig: sig}, nil
+}
+
+func (s *stage) put(d ocispec.Descriptor, err error) ocispec.Descriptor {
+	if s.err == nil {
+		s.err = err
+	}
+	return d
+}
+
+func (s *stage) image(repo string) ocispec.Descriptor { return s.put(s.reg.PutImage(repo, "v1", repo)) }
+
+// legacy signs d as cosign did before version 3: a tag beside the image.
+func (s *stage) legacy(repo string, d ocispec.Descriptor, o sigstoretest.Options) {
+	payload := sigstoretest.Payload(s.reg.Host()+"/"+repo, d.Digest.String())
+	annotations, err := s.sig.Legacy(payload, o)
+	if s.err == nil {
+		s.err = err
+	}
+	s.put(s.reg.PutTagged(repo, d.Digest.String(), ".sig", registrytest.Layer{MediaType: registrytest.SimpleSigning, Blob: payload, Annotations: annotations}))
+}
+
+// bundle signs or attests d as cosign does now: a bundle as referrer.
+func (s *stage) bundle(repo string, about, d ocispec.Descriptor, predicateType string, o sigstoretest.Options) {
+	b, err := s.sig.Bundle(predicateType, about.Digest.Encoded(), nil, o)
+	if s.err == nil {
+		s.err = err
+	}
+	s.put(s.reg.PutBundle(repo, d, b))
+}
+
+// scenes fills the registry and says what is to be shown.
+func (s *stage) scenes() ([]scene, error) {
+	o := sigstoretest.Options{Identity: identity, Issuer: issuer}
+	evil, late, v2 := o, o, o
+	evil.Identity = strings.Replace(identity, "acme", "acme-evil", 1)
+	late.LogAt = time.Now().Add(time.Hour)
+	v2.RekorV2 = true
+
+	s.legacy("team/legacy", s.image("team/legacy"), o)
+	d := s.image("team/bundle")
+	s.bundle("team/bundle", d, d, signType, o)
+	d = s.image("team/rekor-v2")
+	s.bundle("team/rekor-v2", d, d, signType, v2)
+	s.image("team/unsigned")
+	s.legacy("team/stranger", s.image("team/stranger"), evil)
+	d = s.image("team/attested")
+	s.bundle("team/attested", d, d, slsaType, o)
+	good := s.image("team/copied-from")
+	d = s.image("team/copied")
+	s.bundle("team/copied", good, d, signType, o)
+	s.legacy("team/expired", s.image("team/expired"), late)
+	s.legacy("team/down", s.image("team/down"), o)
+	s.reg.Break(registrytest.Fault{Path: "/v2/team/down/manifests/sha256-", Status: 403})
+
+	amd64 := s.put(s.reg.PutImage("team/multi", "", "amd64"))
+	arm64 := s.put(s.reg.PutImage("team/multi", "", "arm64"))
+	amd64.Platform = &ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	arm64.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64"}
+	s.put(s.reg.PutIndex("team/multi", "v1", amd64, arm64))
+	s.legacy("team/multi", amd64, o)
+	s.bundle("team/multi", arm64, arm64, signType, o)
+
+	who := []string{"--certificate-identity", identity, "--certificate-oidc-issuer", issuer}
+	with := func(more ...string) []string { return append(more, who...) }
+	return []scene{
+		{"Three images, signed in three formats: all are considered for each.", with("REGISTRY/team/legacy:v1", "REGISTRY/team/bundle:v1", "REGISTRY/team/rekor-v2:v1"), 0, "gate passed: 3 images verified"},
+		{"An unsigned image beside a signed one.", with("REGISTRY/team/legacy:v1", "REGISTRY/team/unsigned:v1"), 1, "unsigned "},
+		{"Signed, but by somebody else: a look-alike organisation.", with("REGISTRY/team/stranger:v1"), 1, "wrong-signer"},
+		{"Only an attestation of the right workflow. It does not stand for a signature …", with("REGISTRY/team/attested:v1"), 1, "wrong-type"},
+		{"… but it is one, where that is what is asked for.", with("REGISTRY/team/attested:v1", "--attestation-type", "slsaprovenance1"), 0, slsaType},
+		{"A good signature, copied from another image.", with("REGISTRY/team/copied:v1"), 1, "bad-signature"},
+		{"Signed an hour after the certificate had expired.", with("REGISTRY/team/expired:v1"), 1, "expired"},
+		{"A registry that refuses to show the signature: not an unsigned image.", with("REGISTRY/team/down:v1"), 3, "denied"},
+		{"An index that is unsigned itself, its platforms signed one by one.", with("REGISTRY/team/multi:v1", "--platform", "linux/amd64", "--platform", "linux/arm64"), 0, "on platform manifest linux/arm64"},
+		{"An identity that half the world could have.", []string{"REGISTRY/team/legacy:v1", "--certificate-identity-regexp", "https://github.com/acme.*", "--certificate-oidc-issuer", issuer}, 0, "warning: "},
+		{"A slip of the pen: nothing is asked, and the flag is named.", []string{"REGISTRY/team/legacy:v1", "--certificate-identity", identity}, 2, "--certificate-oidc-issuer"},
+	}, s.err
+}

@@ -1,0 +1,99 @@
+package sigstore
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	const actions = "https://token.actions.githubusercontent.com"
+	const exact = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main"
+	for _, tc := range []struct {
+		subject, issuer string
+		regexp          bool
+		want            []string // beginnings of what is accepted, in order
+	}{
+		{exact, actions, false, nil},
+		{"https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v*", actions, false, nil},
+		{"https://github.com/acme/*/.github/workflows/release.yml@refs/tags/v*", actions, false, nil},
+		{"https://github.com/acme/app/.github/workflows/*@refs/heads/main", actions, false, []string{"any workflow"}},
+		{"https://github.com/acme/app/.github/workflows/release.yml@**", actions, false, []string{"any ref"}},
+		{"https://github.com/acme/app/.github/workflows/release.yml@refs/heads/*", actions, false, []string{"any ref"}},
+		{"https://github.com/acme/app/**", actions, false, []string{"any workflow", "any ref"}},
+		{"https://github.com/acme/**", actions, false, []string{"any workflow", "any ref"}},
+		{"https://github.com/acme**", actions, false, []string{"other owners", "any workflow", "any ref"}},
+		{"**", actions, false, []string{"anybody"}},
+		{"*@example.com", "https://accounts.google.com", false, nil},
+		{`https://github\.com/acme/.*`, actions, true, []string{"any workflow", "any ref"}},
+		{`https://github.com/acme/.*`, actions, true, []string{"any workflow", "any ref"}},
+		{`^https://github\.com/acme.*$`, actions, true, []string{"other owners", "any workflow", "any ref"}},
+		{`https://github\.com/acme/app/\.github/workflows/release\.yml@.*`, actions, true, []string{"any ref"}},
+		{`https://github\.com/acme/app/\.github/workflows/[a-z.-]+@refs/tags/v1`, actions, true, []string{"any workflow"}},
+		{`https://github\.com/acme/app/\.github/workflows/release\.yml@refs/tags/v[0-9.]+`, actions, true, nil},
+		{`.+`, actions, true, []string{"anybody"}},
+		{exact, "**", false, []string{"any issuer"}},
+	} {
+		parse := Pattern
+		if tc.regexp {
+			parse = Regexp
+		}
+		s, err := parse(tc.subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := Pattern(tc.issuer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := NewIdentity(s, i, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := id.Warnings()
+		if len(got) != len(tc.want) {
+			t.Errorf("%s: %q, want %q", tc.subject, got, tc.want)
+			continue
+		}
+		for n, w := range tc.want {
+			if !strings.Contains(got[n], "accepts "+w) {
+				t.Errorf("%s: %q, want %q", tc.subject, got[n], w)
+			}
+		}
+	}
+}
+
+func TestZeroMatchesNothing(t *testing.T) {
+	t.Parallel()
+	if (Matcher{}).Match("") || (Matcher{}).Match("x") {
+		t.Error("the zero Matcher matched")
+	}
+	some, err := Pattern("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][2]Matcher{{}, {some, {}}, {{}, some}} {
+		if _, err := NewIdentity(pair[0], pair[1], nil); err == nil {
+			t.Error("half an identity was made")
+		}
+	}
+	if _, err := NewIdentity(some, some, map[string]string{"source-repository-uri": ""}); err == nil {
+		t.Error("an empty claim was accepted; it would match certificates without it")
+	}
+	if _, err := NewIdentity(some, some, map[string]string{"no-such-claim": "x"}); err == nil {
+		t.Error("an unknown claim was accepted; it would never be checked")
+	}
+	session := NewSession(nil, imageRef(t))
+	for name, c := range map[string]Config{
+		"nobody":                  {},
+		"zero identity":           {Identities: []Identity{{}}, Trust: &Trust{}},
+		"zero key":                {Keys: []Key{{}}, Trust: &Trust{}},
+		"no trust root":           {Identities: []Identity{{some, some, nil}}},
+		"no log for certificates": {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, IgnoreLog: true},
+		"nowhere":                 {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, On: "layer"},
+	} {
+		if _, err := session.Require(c); err == nil {
+			t.Errorf("%s: a Verifier was made", name)
+		}
+	}
+}
