@@ -1,0 +1,149 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/sigstoretest"
+)
+
+var updateScripts = flag.Bool("update-scripts", false, "rewrite the golden parts of the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"boltseal": main})
+}
+
+// A world is the registry and the Sigstore instance of one script.
+type world struct {
+	reg *registrytest.Registry
+	sig *sigstoretest.Instance
+}
+
+type worldKey struct{}
+
+// TestScript runs the stories in testdata/script, each against a registry of
+// its own. Besides testscript's commands they have:
+//
+//	push REPO:TAG [SEED]          push an image; its digest goes to $DIGEST
+//	sign legacy|bundle REPO@DIGEST [IDENTITY]
+//	attest TYPE REPO@DIGEST
+//	move-tag REPO:TAG REPO@DIGEST
+//	requests N                    that many were sent since the last time
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *updateScripts,
+		Setup: func(e *testscript.Env) error {
+			sig, err := sigstoretest.New(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+			if err != nil {
+				return err
+			}
+			root, err := sig.TrustedRoot()
+			if err != nil {
+				return err
+			}
+			w := &world{registrytest.Start(registrytest.Options{}), sig}
+			e.Defer(w.reg.Close)
+			e.Values[worldKey{}] = w
+			e.Setenv("REGISTRY", w.reg.Host())
+			e.Setenv("ROOT", filepath.Join(e.WorkDir, "trusted_root.json"))
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("IDENTITY", "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main")
+			e.Setenv("ISSUER", "https://token.actions.githubusercontent.com")
+			return os.WriteFile(filepath.Join(e.WorkDir, "trusted_root.json"), root, 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"push": push, "sign": sign, "attest": attest, "move-tag": moveTag, "requests": requests,
+		},
+	})
+}
+
+func worldOf(ts *testscript.TestScript) *world {
+	w, ok := ts.Value(worldKey{}).(*world)
+	if !ok {
+		ts.Fatalf("no world")
+	}
+	return w
+}
+
+func push(ts *testscript.TestScript, _ bool, args []string) {
+	repo, tag, _ := strings.Cut(args[0], ":")
+	seed := repo
+	if len(args) > 1 {
+		seed = args[1]
+	}
+	d, err := worldOf(ts).reg.PutImage(repo, tag, seed)
+	ts.Check(err)
+	ts.Setenv("DIGEST", d.Digest.String())
+}
+
+// subject reads REPO@DIGEST.
+func subject(ts *testscript.TestScript, arg string) (string, ocispec.Descriptor) {
+	repo, digest, ok := strings.Cut(arg, "@")
+	if !ok {
+		ts.Fatalf("%s: write REPO@DIGEST", arg)
+	}
+	body, err := worldOf(ts).reg.Manifest(repo, digest)
+	ts.Check(err)
+	return repo, registrytest.Describe(ocispec.MediaTypeImageManifest, body)
+}
+
+func sign(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	repo, d := subject(ts, args[1])
+	o := sigstoretest.Options{Identity: ts.Getenv("IDENTITY"), Issuer: ts.Getenv("ISSUER")}
+	if len(args) > 2 {
+		o.Identity = args[2]
+	}
+	if args[0] == "bundle" {
+		b, err := w.sig.Bundle("https://sigstore.dev/cosign/sign/v1", d.Digest.Encoded(), nil, o)
+		ts.Check(err)
+		_, err = w.reg.PutBundle(repo, d, b)
+		ts.Check(err)
+		return
+	}
+	payload := sigstoretest.Payload(w.reg.Host()+"/"+repo, d.Digest.String())
+	annotations, err := w.sig.Legacy(payload, o)
+	ts.Check(err)
+	_, err = w.reg.PutTagged(repo, d.Digest.String(), ".sig", registrytest.Layer{MediaType: registrytest.SimpleSigning, Blob: payload, Annotations: annotations})
+	ts.Check(err)
+}
+
+func attest(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	repo, d := subject(ts, args[1])
+	b, err := w.sig.Bundle(args[0], d.Digest.Encoded(), nil, sigstoretest.Options{Identity: ts.Getenv("IDENTITY"), Issuer: ts.Getenv("ISSUER")})
+	ts.Check(err)
+	_, err = w.reg.PutBundle(repo, d, b)
+	ts.Check(err)
+}
+
+func moveTag(ts *testscript.TestScript, _ bool, args []string) {
+	repo, tag, _ := strings.Cut(args[0], ":")
+	_, digest, _ := strings.Cut(args[1], "@")
+	w := worldOf(ts)
+	body, err := w.reg.Manifest(repo, digest)
+	ts.Check(err)
+	_, err = w.reg.PutManifest(repo, tag, ocispec.MediaTypeImageManifest, body)
+	ts.Check(err)
+}
+
+func requests(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	got := w.reg.Requests()
+	w.reg.Reset(0)
+	if fmt.Sprint(len(got)) != args[0] {
+		ts.Fatalf("%d requests, want %s: %v", len(got), args[0], got)
+	}
+}
