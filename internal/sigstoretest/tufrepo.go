@@ -49,12 +49,10 @@ type tampering struct {
 // trusted_root.json, whose metadata are valid for a month after now.
 func NewTUFRepository(now time.Time, trustedRoot []byte) (*TUFRepository, error) {
 	r := &TUFRepository{
-		now: now.UTC().Truncate(time.Second), target: trustedRoot, keys: map[string][]crypto.Signer{},
-		expires: map[string]time.Time{}, version: map[string]int64{}, files: map[string][]byte{},
+		target: trustedRoot, keys: map[string][]crypto.Signer{}, expires: map[string]time.Time{},
+		version: map[string]int64{}, files: map[string][]byte{},
 	}
-	for _, role := range metadata.TOP_LEVEL_ROLE_NAMES {
-		r.expires[role] = r.now.AddDate(0, 1, 0)
-	}
+	r.validFrom(now)
 	if err := r.rotate(); err != nil {
 		return nil, err
 	}
@@ -105,6 +103,18 @@ func (r *TUFRepository) SetTrustedRoot(body []byte) error {
 	return r.publish(metadata.TARGETS)
 }
 
+// Renew makes everything valid for a month after now, in new versions and with
+// the same keys.
+func (r *TUFRepository) Renew(now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.validFrom(now)
+	if err := r.writeRoot(r.keys[metadata.ROOT]); err != nil {
+		return err
+	}
+	return r.publish(metadata.TARGETS)
+}
+
 // Expire publishes a new version of a role's metadata that expired before now.
 func (r *TUFRepository) Expire(role string) error {
 	r.mu.Lock()
@@ -116,7 +126,8 @@ func (r *TUFRepository) Expire(role string) error {
 	return r.publish(role)
 }
 
-// Tamper changes what is answered for paths that end in path.
+// Tamper changes what is answered for paths that end in path. A change that
+// returns nil makes it 503.
 func (r *TUFRepository) Tamper(path string, change func([]byte) []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -158,14 +169,13 @@ func (r *TUFRepository) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	path := strings.TrimPrefix(req.URL.Path, "/")
 	r.log = append(r.log, path)
 	body, ok := r.files[path]
+	down := r.down
 	for _, t := range r.tamper {
 		if strings.HasSuffix(path, t.path) {
-			if body = t.change(slices.Clone(body)); body != nil {
-				ok = true
-			}
+			body, ok = t.change(slices.Clone(body)), true
+			down = down || body == nil
 		}
 	}
-	down := r.down
 	r.mu.Unlock()
 	switch {
 	case down:
@@ -174,6 +184,13 @@ func (r *TUFRepository) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 	default:
 		_, _ = w.Write(body) // the client may have seen enough
+	}
+}
+
+func (r *TUFRepository) validFrom(now time.Time) {
+	r.now = now.UTC().Truncate(time.Second)
+	for _, role := range metadata.TOP_LEVEL_ROLE_NAMES {
+		r.expires[role] = r.now.AddDate(0, 1, 0)
 	}
 }
 

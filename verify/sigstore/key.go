@@ -19,9 +19,9 @@ import (
 
 // A Key is a public key whose signatures count. The zero Key is nobody's.
 type Key struct {
-	name        string // where it came from, for messages
-	fingerprint string // hex SHA-256 of the DER SubjectPublicKeyInfo
-	verifier    *root.ExpiringKey
+	name        string              // where it came from, for messages
+	fingerprint string              // hex SHA-256 of the DER SubjectPublicKeyInfo
+	verifiers   []*root.ExpiringKey // ways to sign with it, one of which has to fit
 	public      crypto.PublicKey
 }
 
@@ -56,7 +56,16 @@ func ParseKey(name string, text []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return Key{name: name, fingerprint: fingerprint(block.Bytes), verifier: root.NewExpiringKey(v, time.Time{}, time.Time{}), public: public}, nil
+	k := Key{name: name, fingerprint: fingerprint(block.Bytes), public: public, verifiers: []*root.ExpiringKey{root.NewExpiringKey(v, time.Time{}, time.Time{})}}
+	if ed, ok := public.(ed25519.PublicKey); ok {
+		// Logs that keep hashes only take Ed25519 signatures of a hash (RFC 8032, Ed25519ph).
+		ph, err := sgsignature.LoadED25519phVerifier(ed)
+		if err != nil {
+			return Key{}, err
+		}
+		k.verifiers = append(k.verifiers, root.NewExpiringKey(ph, time.Time{}, time.Time{}))
+	}
+	return k, nil
 }
 
 func fingerprint(der []byte) string {
@@ -73,12 +82,9 @@ func (k Key) String() string { return fmt.Sprintf("key %s (sha256:%.12s…)", k.
 // the signer's word, and says nothing about whom the user trusts.
 type keyMaterial struct {
 	root.TrustedMaterial
-	key Key
+	verifier *root.ExpiringKey
 }
 
 func (m keyMaterial) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) {
-	if m.key.verifier == nil {
-		return nil, errors.New("no key")
-	}
-	return m.key.verifier, nil
+	return m.verifier, nil
 }

@@ -138,33 +138,41 @@ func (p prover) keyed(s signature, about Artifact) (facts, error) {
 		opts = append(opts, sgverify.WithTransparencyLog(1))
 	}
 	var last error
-	for i := range p.keys {
-		material := keyMaterial{p.material, p.keys[i]}
-		if p.material == nil {
-			material.TrustedMaterial = &root.BaseTrustedMaterial{}
-		}
-		v, err := sgverify.NewVerifier(material, opts...)
-		if err != nil {
-			return facts{}, refuse(verify.Undecided, "%w", err)
-		}
-		policy, err := artifactPolicy(s, about)
-		if err != nil {
-			return facts{}, err
-		}
-		res, err := v.Verify(s.entity, sgverify.NewPolicy(policy, sgverify.WithKey()))
-		if err == nil {
-			f, err := read(s, about, res, !p.noLog)
-			if err == nil {
+	for i, k := range p.keys {
+		for _, verifier := range k.verifiers {
+			f, err := p.withKey(s, about, keyMaterial{p.material, verifier}, opts)
+			if r := (*refusal)(nil); err == nil || errors.As(err, &r) {
 				f.key = &p.keys[i]
+				return f, err
 			}
-			return f, err
+			last = err
 		}
-		if other := otherSubject(v, s); other != "" {
-			return facts{}, refuse(verify.BadSignature, "the signature is for %s", other)
-		}
-		last = err
 	}
 	return facts{}, p.unknownKey(s, last)
+}
+
+// withKey checks s with one key. The error is a *refusal only if the key fits
+// and the signature still cannot count.
+func (p prover) withKey(s signature, about Artifact, material keyMaterial, opts []sgverify.VerifierOption) (facts, error) {
+	if p.material == nil {
+		material.TrustedMaterial = &root.BaseTrustedMaterial{}
+	}
+	v, err := sgverify.NewVerifier(material, opts...)
+	if err != nil {
+		return facts{}, refuse(verify.Undecided, "%w", err)
+	}
+	policy, err := artifactPolicy(s, about)
+	if err != nil {
+		return facts{}, err
+	}
+	res, err := v.Verify(s.entity, sgverify.NewPolicy(policy, sgverify.WithKey()))
+	if err == nil {
+		return read(s, about, res, !p.noLog)
+	}
+	if other := otherSubject(v, s); other != "" {
+		return facts{}, refuse(verify.BadSignature, "the signature is for %s", other)
+	}
+	return facts{}, err
 }
 
 // artifactPolicy ties a signature to what it has to be about.

@@ -1,6 +1,7 @@
 package sigstore
 
 import (
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -126,6 +127,10 @@ func legacyBundle(layer ocispec.Descriptor, blob []byte) (*bundle.Bundle, error)
 			return nil, fmt.Errorf("log entry annotation: %w", err)
 		}
 		material.TlogEntries = []*protorekor.TransparencyLogEntry{entry}
+		if m, ok := pb.Content.(*protobundle.Bundle_MessageSignature); ok && loggedHash(entry) == "sha512" {
+			sum := sha512.Sum512(blob)
+			m.MessageSignature.MessageDigest = &protocommon.HashOutput{Algorithm: protocommon.HashAlgorithm_SHA2_512, Digest: sum[:]}
+		}
 	}
 	if text := layer.Annotations[annotationTimestamp]; text != "" {
 		var doc struct{ SignedRFC3161Timestamp []byte }
@@ -207,6 +212,20 @@ func logEntry(text string) (*protorekor.TransparencyLogEntry, error) {
 		InclusionPromise:  &protorekor.InclusionPromise{SignedEntryTimestamp: doc.SignedEntryTimestamp},
 		CanonicalizedBody: doc.Payload.Body,
 	}, nil
+}
+
+// loggedHash returns the name of the hash by which a hashedrekord entry knows
+// what was signed: sha512 for Ed25519 keys.
+func loggedHash(entry *protorekor.TransparencyLogEntry) string {
+	var body struct {
+		Spec struct {
+			Data struct {
+				Hash struct{ Algorithm string }
+			}
+		}
+	}
+	_ = json.Unmarshal(entry.CanonicalizedBody, &body) // the log entry is checked by sigstore-go
+	return body.Spec.Data.Hash.Algorithm
 }
 
 // A simpleSigning payload is cosign's simple-signing claim

@@ -70,7 +70,7 @@ func (s *Session) Require(c Config) (verify.Verifier, error) {
 		}
 	}
 	for _, k := range c.Keys {
-		if k.verifier == nil {
+		if len(k.verifiers) == 0 {
 			return nil, errors.New("an empty key")
 		}
 	}
