@@ -84,7 +84,7 @@ func New(opts Options) *Client {
 		TLSClientConfig:        &tls.Config{RootCAs: opts.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    32,
+		MaxIdleConnsPerHost:    64, // two requests for each of a few dozen images
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		// A compressed answer could hold far more than its size says, and its

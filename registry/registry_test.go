@@ -103,7 +103,7 @@ func put(t *testing.T) func(ocispec.Descriptor, error) ocispec.Descriptor {
 // closed returns the address of a port that nothing listens on.
 func closed(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
