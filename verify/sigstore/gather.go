@@ -35,9 +35,16 @@ const (
 )
 
 const (
-	// maxLayers bounds the signatures of one manifest; distroless images carry
-	// a few dozen after years of signing again.
-	maxLayers = 256
+	// maxSignatures bounds the signatures that one place holds for one image;
+	// distroless images carry a few dozen after years of signing again. Whoever
+	// may push could add any number.
+	maxSignatures = 256
+	// maxBytes bounds what is fetched from one place for one image, in bytes:
+	// two attestations of the largest kind.
+	maxBytes = 64 << 20
+	// maxKept bounds what is remembered of one place, in bytes. What is larger
+	// is fetched again for the next requirement.
+	maxKept = 1 << 20
 	// maxFetches bounds the requests for one image that are under way at once.
 	maxFetches = 8
 	// keep is how many images' findings are remembered, so that several
@@ -63,6 +70,26 @@ type findings struct {
 	err  error
 }
 
+// A budget bounds what one look at one place may fetch.
+type budget struct {
+	mu         sync.Mutex
+	signatures int
+	bytes      int64
+}
+
+// take reports an error once there is more than the budget allows.
+func (b *budget) take(source string, l ocispec.Descriptor) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.signatures++
+	b.bytes += max(l.Size, 0)
+	if b.signatures > maxSignatures || b.bytes > maxBytes {
+		return &registry.Error{Op: "read " + source, Kind: registry.ErrUnavailable, Err: fmt.Errorf(
+			"%w: more than %d signatures or %d MiB of them", registry.ErrTooLarge, maxSignatures, maxBytes>>20)}
+	}
+	return nil
+}
+
 func newGatherer(store Store, repo image.Ref) *gatherer {
 	return &gatherer{store: store, repo: repo, known: map[string]*findings{}}
 }
@@ -74,12 +101,24 @@ func (g *gatherer) at(ctx context.Context, img image.Pinned, where place, again 
 	if !g.repo.IsZero() {
 		repo = g.repo
 	}
-	f := &findings{}
+	f, key := &findings{}, fmt.Sprintf("%s@%s %d", repo.Name(), img.Digest(), where)
 	if !again {
-		f = g.remembered(fmt.Sprintf("%s@%s %d", repo.Name(), img.Digest(), where))
+		f = g.remembered(key)
 	}
-	f.once.Do(func() { f.sigs, f.err = g.look(ctx, repo, img.Digest(), where) })
+	f.once.Do(func() {
+		b := &budget{}
+		f.sigs, f.err = g.look(ctx, repo, img.Digest(), where, b)
+		if b.bytes > maxKept {
+			g.forget(key)
+		}
+	})
 	return f.sigs, f.err
+}
+
+func (g *gatherer) forget(key string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.known, key)
 }
 
 func (g *gatherer) remembered(key string) *findings {
@@ -98,22 +137,22 @@ func (g *gatherer) remembered(key string) *findings {
 	return f
 }
 
-func (g *gatherer) look(ctx context.Context, repo image.Ref, digest string, where place) ([]signature, error) {
+func (g *gatherer) look(ctx context.Context, repo image.Ref, digest string, where place, b *budget) ([]signature, error) {
 	tag := strings.Replace(digest, ":", "-", 1)
 	switch where {
 	case sigTag:
-		return g.tagged(ctx, repo, tag+".sig", "sig-tag")
+		return g.tagged(ctx, repo, tag+".sig", "sig-tag", b)
 	case attTag:
-		return g.tagged(ctx, repo, tag+".att", "att-tag")
+		return g.tagged(ctx, repo, tag+".att", "att-tag", b)
 	case referrers:
 		list, err := g.store.Referrers(ctx, repo, digest)
 		if errors.Is(err, registry.ErrNoReferrersAPI) {
-			return g.look(ctx, repo, digest, fallback)
+			return g.look(ctx, repo, digest, fallback, b)
 		}
 		if err != nil {
 			return nil, err
 		}
-		return g.listed(ctx, repo, list, "referrer")
+		return g.listed(ctx, repo, list, "referrer", b)
 	case fallback:
 		m, err := g.store.Manifest(ctx, repo, tag)
 		if errors.Is(err, registry.ErrNotFound) {
@@ -127,13 +166,13 @@ func (g *gatherer) look(ctx context.Context, repo image.Ref, digest string, wher
 			s := signature{format: "unknown", storage: "fallback-tag", source: repo.Name() + ":" + tag}
 			return []signature{unreadable(s, verify.BadSignature, err)}, nil
 		}
-		return g.listed(ctx, repo, list, "fallback-tag")
+		return g.listed(ctx, repo, list, "fallback-tag", b)
 	}
 	return nil, fmt.Errorf("no such place: %d", where)
 }
 
 // tagged reads a signature manifest in cosign's older format.
-func (g *gatherer) tagged(ctx context.Context, repo image.Ref, tag, storage string) ([]signature, error) {
+func (g *gatherer) tagged(ctx context.Context, repo image.Ref, tag, storage string, b *budget) ([]signature, error) {
 	m, err := g.store.Manifest(ctx, repo, tag)
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, nil
@@ -141,12 +180,12 @@ func (g *gatherer) tagged(ctx context.Context, repo image.Ref, tag, storage stri
 	if err != nil {
 		return nil, err
 	}
-	return g.layers(ctx, repo, m, signature{storage: storage, source: repo.Name() + ":" + tag})
+	return g.layers(ctx, repo, m, signature{storage: storage, source: repo.Name() + ":" + tag}, b)
 }
 
 // listed reads the manifests that a list of referrers names, all of them: what
 // the list says of their type is not reliable.
-func (g *gatherer) listed(ctx context.Context, repo image.Ref, list []ocispec.Descriptor, storage string) ([]signature, error) {
+func (g *gatherer) listed(ctx context.Context, repo image.Ref, list []ocispec.Descriptor, storage string, b *budget) ([]signature, error) {
 	found := make([][]signature, len(list))
 	failed := make([]error, len(list))
 	var group errgroup.Group
@@ -158,7 +197,7 @@ func (g *gatherer) listed(ctx context.Context, repo image.Ref, list []ocispec.De
 				failed[i] = missing(err)
 				return nil
 			}
-			found[i], failed[i] = g.layers(ctx, repo, m, signature{storage: storage, source: repo.Name() + "@" + m.Digest})
+			found[i], failed[i] = g.layers(ctx, repo, m, signature{storage: storage, source: repo.Name() + "@" + m.Digest}, b)
 			return nil
 		})
 	}
@@ -182,7 +221,7 @@ func missing(err error) error {
 
 // layers reads the signatures in one manifest. A manifest of another kind, such
 // as an SBOM or a Notary signature, holds none.
-func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manifest, from signature) ([]signature, error) {
+func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manifest, from signature, b *budget) ([]signature, error) {
 	var doc ocispec.Manifest
 	if err := json.Unmarshal(m.Body, &doc); err != nil {
 		from.format = "unknown"
@@ -199,8 +238,10 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 		from.format = "unknown"
 		return []signature{unreadable(from, verify.BadSignature, errors.New("signature manifest holds no signature"))}, nil
 	}
-	if len(layers) > maxLayers {
-		return nil, &registry.Error{Op: "read " + from.source, Kind: registry.ErrUnavailable, Err: fmt.Errorf("%w: %d signatures, at most %d are read", registry.ErrTooLarge, len(layers), maxLayers)}
+	for _, l := range layers {
+		if err := b.take(from.source, l); err != nil {
+			return nil, err
+		}
 	}
 	blobs, err := g.blobs(ctx, repo, layers)
 	var found []signature
