@@ -73,10 +73,10 @@ func (s *signerFlags) register(f *pflag.FlagSet) {
 		regexp      bool
 		list        *[]pattern
 	}{
-		{"certificate-identity", "subject the signing certificate must have; `*` stands for anything but \"/\", `**` for anything; repeatable, any of them passes", false, &s.subjects},
-		{"certificate-identity-regexp", "RE2 expression for the whole subject; repeatable", true, &s.subjects},
-		{"certificate-oidc-issuer", "issuer that must vouch for the identity: one for all identities, or one for each in the same order", false, &s.issuers},
-		{"certificate-oidc-issuer-regexp", "RE2 expression for the whole issuer", true, &s.issuers},
+		{"certificate-identity", "`SUBJECT` the signing certificate must have; * stands for anything but /, ** for anything; repeatable, any of them passes", false, &s.subjects},
+		{"certificate-identity-regexp", "RE2 `EXPRESSION` for the whole subject; repeatable", true, &s.subjects},
+		{"certificate-oidc-issuer", "`ISSUER` that must vouch for the identity: one for all identities, or one for each in the same order", false, &s.issuers},
+		{"certificate-oidc-issuer-regexp", "RE2 `EXPRESSION` for the whole issuer", true, &s.issuers},
 	} {
 		f.Var(patternValue{x.flag, x.regexp, x.list}, x.flag, x.usage)
 	}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -24,8 +26,9 @@ import (
 // wanted. With credentials the question is asked once, since a registry may
 // answer an anonymous request for a private image with 404.
 type host struct {
-	reg  name.Registry
-	auth authn.Authenticator
+	reg    name.Registry
+	scheme string
+	auth   authn.Authenticator
 
 	mu        sync.Mutex // held while the first request settles the challenge
 	settled   bool
@@ -66,9 +69,22 @@ func (c *Client) host(ctx context.Context, ref image.Ref) (*host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w: credentials for %s: %w", errNoRetry, ErrDenied, ref.Registry(), err)
 	}
-	h := &host{reg: reg, auth: auth}
+	h := &host{reg: reg, scheme: "https", auth: auth}
+	if c.insecure(ref.Registry()) || loopback(ref.Registry()) {
+		h.scheme = "http"
+	}
 	c.hosts[ref.Registry()] = h
 	return h, nil
+}
+
+// loopback reports whether a host, with or without a port, is this machine. Other
+// private addresses are somebody else's: ggcr would speak plain http to them.
+func loopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
 // do sends req with whatever authentication its repository needs.
@@ -159,7 +175,7 @@ func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, re
 		ch = &challenge{req.URL.Scheme, resp.StatusCode, resp.Header}
 	} else {
 		// The answer is recorded on its way, for the other repositories.
-		ch = &challenge{scheme: h.reg.Scheme()}
+		ch = &challenge{scheme: h.scheme}
 	}
 	client, err := h.authenticate(ctx, c, ref, ch)
 	if ch.status != 0 { // the registry answered, whatever the token service said

@@ -199,7 +199,7 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	target := h.reg.Scheme() + "://" + h.reg.RegistryStr() + "/v2/" + q.repo.Repository() + "/" + q.path
+	target := h.scheme + "://" + h.reg.RegistryStr() + "/v2/" + q.repo.Repository() + "/" + q.path
 	req, err := http.NewRequestWithContext(attempt, http.MethodGet, target, nil)
 	if err != nil {
 		return answer{}, err

@@ -87,7 +87,7 @@ func TestManifestTooLarge(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			n.Add(1)
 			if tc.chunked {
-				w.(http.Flusher).Flush() //nolint:errcheck // this server's always is
+				w.(http.Flusher).Flush()
 			} else {
 				w.Header().Set("Content-Length", fmt.Sprint(len(body)+len(tc.extra)))
 			}
@@ -264,7 +264,7 @@ func TestHangInBody(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Length", "10")
-		w.(http.Flusher).Flush() //nolint:errcheck // this server's always is
+		w.(http.Flusher).Flush()
 		<-req.Context().Done()
 	})
 	c, _ := client(registry.Options{Attempt: attempt})

@@ -244,7 +244,7 @@ func (p *tunnel) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.WriteString(w, "{}")
 		return
 	}
-	in, _, err := w.(http.Hijacker).Hijack() //nolint:errcheck // this server's always is
+	in, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		return
 	}

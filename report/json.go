@@ -1,9 +1,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/verify"
@@ -100,7 +104,8 @@ type Run struct {
 	Warnings    []string
 }
 
-// JSON writes r as the document of docs/json.md.
+// JSON writes r as the document of docs/json.md. Its bytes are as harmless in a
+// terminal or a log as those of Text.
 func JSON(w io.Writer, r gate.Report, run Run) error {
 	doc := document{
 		Version: Version, Tool: tool{"boltseal", run.ToolVersion}, Passed: r.Passed(), Complete: r.Complete(), Mode: run.Mode,
@@ -110,9 +115,34 @@ func JSON(w io.Writer, r gate.Report, run Run) error {
 	for _, f := range r.Findings() {
 		doc.Images = append(doc.Images, image(f))
 	}
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
+	if err := enc.Encode(doc); err != nil {
+		return err
+	}
+	_, err := w.Write(inert(b.Bytes()))
+	return err
+}
+
+// inert writes as \u escapes what Printable does not let through. Outside of
+// strings JSON has none of it but line ends, so the document stays the same.
+func inert(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	last := rune(0)
+	for _, r := range string(text) {
+		switch {
+		case r == '\n' || harmless(r, last):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		last = r
+	}
+	return out
 }
 
 func image(f gate.Finding) imageDoc {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/verify"
@@ -21,7 +22,9 @@ type TextOptions struct {
 }
 
 // Text writes r for people. What came from registries, certificates and files
-// is escaped: no byte of it can move the cursor or start a line.
+// is escaped and stands behind a word of ours: no byte of it can move the
+// cursor, start a line, or be taken for a command by a CI system that reads the
+// log.
 func Text(w io.Writer, r gate.Report, o TextOptions) error {
 	t := &textWriter{o: o}
 	for _, f := range r.Findings() {
@@ -66,7 +69,7 @@ func (t *textWriter) finding(f gate.Finding) {
 func (t *textWriter) verdict(v verify.Verdict) {
 	for _, ev := range v.Evidence() {
 		t.line("signed by", signer(ev.Signer, ev.Issuer))
-		t.line("", evidenceLine(ev))
+		t.line("as", evidenceLine(ev))
 	}
 	if v.Passed() {
 		return
@@ -183,11 +186,25 @@ func (t *textWriter) head(r verify.Reason, what string) {
 	if r == verify.Undecided {
 		name = "undecided"
 	}
-	fmt.Fprintf(&t.b, "%s %s\n", t.paint(r == verify.Verified, fmt.Sprintf("%-*s", label, name)), Printable(what))
+	fmt.Fprintf(&t.b, "%s %s\n", t.paint(r == verify.Verified, fmt.Sprintf("%-*s", label, name)), Printable(clip(what)))
 }
 
 func (t *textWriter) line(key, value string) {
-	fmt.Fprintf(&t.b, "%*s %-9s %s\n", label, "", key, Printable(value))
+	fmt.Fprintf(&t.b, "%*s %-9s %s\n", label, "", key, Printable(clip(value)))
+}
+
+// maxValue bounds one value in the text, in bytes. JSON has all of it.
+const maxValue = 4096
+
+func clip(s string) string {
+	if len(s) <= maxValue {
+		return s
+	}
+	n := maxValue
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return fmt.Sprintf("%s… (%d bytes, listed by --output json)", s[:n], len(s))
 }
 
 func (t *textWriter) paint(good bool, s string) string {
@@ -202,30 +219,43 @@ func (t *textWriter) paint(good bool, s string) string {
 
 // Printable returns s with everything escaped that a terminal or a log could
 // take for something other than text: control and format characters (bare CR,
-// escape sequences, bidirectional overrides) and bytes that are no UTF-8.
+// escape sequences, bidirectional overrides), bytes that are no UTF-8, and the
+// "##" that begins commands of CI systems, which GitHub and Azure obey anywhere
+// in a line ("##[add-mask]", "##vso[task.setvariable]").
 func Printable(s string) string {
-	clean := true
-	for _, r := range s {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			clean = false
-			break
-		}
-	}
-	if clean {
+	if clean(s) {
 		return s
 	}
 	var b strings.Builder
+	last := rune(0)
 	for _, r := range s {
 		switch {
 		case r == '\n':
 			b.WriteString("; ") // several causes joined
-		case unicode.IsPrint(r):
+		case harmless(r, last):
 			b.WriteRune(r)
 		case r < 0x100:
 			fmt.Fprintf(&b, `\x%02x`, r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
 		default:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}
+		last = r
 	}
 	return b.String()
 }
+
+func clean(s string) bool {
+	last := rune(0)
+	for _, r := range s {
+		if !harmless(r, last) || r == unicode.ReplacementChar {
+			return false
+		}
+		last = r
+	}
+	return true
+}
+
+// harmless reports whether r can stand as it is behind last.
+func harmless(r, last rune) bool { return unicode.IsPrint(r) && !(r == '#' && last == '#') }

@@ -19,7 +19,7 @@ const (
 	Undecided    Reason = ""              // no check ran to its end
 	Verified     Reason = "verified"      // signed as required
 	Exempt       Reason = "exempt"        // let through by a dated exception, never by a check
-	Unsigned     Reason = "unsigned"      // every place was asked, twice, and holds no signature
+	Unsigned     Reason = "unsigned"      // there is no signature, which was asked twice
 	WrongSigner  Reason = "wrong-signer"  // sound signature, signer not among those expected
 	BadSignature Reason = "bad-signature" // signature, certificate, log entry or payload does not hold
 	WrongType    Reason = "wrong-type"    // signed, but not with the required predicate

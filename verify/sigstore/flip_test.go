@@ -216,7 +216,7 @@ func flipAll(t *testing.T, config Config, img image.Pinned, p part) {
 // before and after: its last character has bits that stand for nothing.
 func sameBase64(before, after []byte, i int) bool {
 	text := func(b []byte) []byte {
-		start := bytes.LastIndexAny(b[:i], `" `) + 1
+		start := max(bytes.LastIndexAny(b[:i], `" `)+1, bytes.LastIndex(b[:i], []byte(`\n`))+2)
 		end := bytes.IndexAny(b[i:], `"\`) // a backslash ends a string of JSON within JSON, or a line
 		if end < 0 {
 			return nil

@@ -28,10 +28,11 @@ type Store interface {
 type place int
 
 const (
-	sigTag    place = iota // tag sha256-<hex>.sig
-	attTag                 // tag sha256-<hex>.att
-	referrers              // referrers API; the fallback tag where there is none
-	fallback               // fallback tag sha256-<hex>, whatever the API says
+	sigTag       place = iota // tag sha256-<hex>.sig
+	attTag                    // tag sha256-<hex>.att
+	referrers                 // referrers API; the fallback tag where there is none
+	allReferrers              // the same, and the fallback tag where the API lists nothing
+	fallback                  // fallback tag sha256-<hex>
 )
 
 const (
@@ -129,7 +130,7 @@ func (g *gatherer) remembered(key string) *findings {
 		f = &findings{}
 		g.known[key] = f
 		g.order = append(g.order, key)
-		if len(g.order) > keep*4 { // four places an image
+		if len(g.order) > keep*3 { // three places an image
 			delete(g.known, g.order[0])
 			g.order = g.order[1:]
 		}
@@ -144,9 +145,9 @@ func (g *gatherer) look(ctx context.Context, repo image.Ref, digest string, wher
 		return g.tagged(ctx, repo, tag+".sig", "sig-tag", b)
 	case attTag:
 		return g.tagged(ctx, repo, tag+".att", "att-tag", b)
-	case referrers:
+	case referrers, allReferrers:
 		list, err := g.store.Referrers(ctx, repo, digest)
-		if errors.Is(err, registry.ErrNoReferrersAPI) {
+		if errors.Is(err, registry.ErrNoReferrersAPI) || err == nil && len(list) == 0 && where == allReferrers {
 			return g.look(ctx, repo, digest, fallback, b)
 		}
 		if err != nil {

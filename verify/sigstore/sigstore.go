@@ -115,14 +115,15 @@ func (o outcome) verdict(img image.Pinned) verify.Verdict {
 	return verify.Fail(img, o.reason, o.err).With(o.candidates)
 }
 
-// places returns where the requirement's signatures lie, and where to look only
-// to explain that there are none: for a signature the attestation's tag, and
-// the fallback tag, which a registry may have kept from before it had an API.
+// places returns where the requirement's signatures lie, and where to look
+// before saying that there are none: there once more, behind the fallback tag,
+// which a registry may have kept from before it had an API, and where
+// signatures of the other kind lie, which explain what is wrong.
 func (v *verifier) places() (first, second []place) {
 	if v.Predicate == "" {
-		return []place{sigTag, referrers}, []place{sigTag, referrers, fallback, attTag}
+		return []place{sigTag, referrers}, []place{sigTag, allReferrers, attTag}
 	}
-	return []place{attTag, referrers}, []place{attTag, referrers, fallback, sigTag}
+	return []place{attTag, referrers}, []place{attTag, allReferrers, sigTag}
 }
 
 // manifest checks the signatures of one manifest.
@@ -130,9 +131,9 @@ func (v *verifier) manifest(ctx context.Context, img image.Pinned, signed, platf
 	first, second := v.places()
 	sigs, err := v.gather(ctx, img, first, false)
 	if len(sigs) == 0 && err == nil {
-		// Nothing at all: "unsigned" is said only after everything has been
-		// asked twice, and the image itself has been seen to exist. Answers go
-		// missing, and registries need a moment after a push.
+		// Nothing at all: "unsigned" is said only after a second look, and after
+		// the image itself has been seen to exist. Answers go missing, and
+		// registries need a moment after a push.
 		if sigs, err = v.gather(ctx, img, second, true); len(sigs) == 0 && err == nil {
 			return v.unsigned(ctx, img)
 		}
