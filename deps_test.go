@@ -63,7 +63,11 @@ var own = []rule{
 	{module + "/sign", []string{"cli", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
 	{module + "/registry", []string{"cli", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
-	{module + "/internal/", []string{"internal"}},
+	{module + "/internal/strictjson", []string{"registry", "verify/sigstore"}},
+	{module + "/internal/registrytest", []string{"internal"}},
+	{module + "/internal/sigstoretest", []string{"internal"}},
+	{module + "/internal/golden", nil},
+	{module + "/internal/startup", nil},
 	{module + "/bench", nil},
 	{module + "/examples", nil},
 }

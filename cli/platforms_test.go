@@ -128,7 +128,7 @@ func TestPlatforms(t *testing.T) {
 			}
 			img := r.doc.Images[0]
 			if tc.signed == "platform" {
-				if ev := img.Checks[0].Evidence; len(ev) != 2 || ev[0].Digest != w.amd64.Digest.String() || ev[1].Digest != w.arm64.Digest.String() || ev[1].Platform != "linux/arm64/v8" {
+				if ev := img.Checks[0].Evidence; len(ev) != 2 || ev[0].Digest != w.amd64.Digest.String() || ev[1].Digest != w.arm64.Digest.String() || ev[1].Platform != "linux/arm64" {
 					t.Errorf("evidence %+v", ev)
 				}
 			}
@@ -140,6 +140,57 @@ func TestPlatforms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever may push puts an unsigned child before a signed one, under a platform
+// that runtimes take for the one that is asked for, or in a list that they read
+// differently. containerd would run the first.
+func TestPlatformDisguise(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		asked   string
+		good    ocispec.Platform
+		evil    *ocispec.Platform
+		refused string
+	}{
+		{"another name for the architecture", "linux/amd64", ocispec.Platform{OS: "linux", Architecture: "amd64"}, &ocispec.Platform{OS: "linux", Architecture: "x86_64"}, "unsigned"},
+		{"architecture in upper case", "linux/amd64", ocispec.Platform{OS: "linux", Architecture: "amd64"}, &ocispec.Platform{OS: "linux", Architecture: "AMD64"}, "unsigned"},
+		{"system in upper case", "linux/amd64", ocispec.Platform{OS: "linux", Architecture: "amd64"}, &ocispec.Platform{OS: "Linux", Architecture: "amd64"}, "unsigned"},
+		{"no system", "linux/amd64", ocispec.Platform{OS: "linux", Architecture: "amd64"}, &ocispec.Platform{Architecture: "amd64"}, "unsigned"},
+		{"no platform", "linux/amd64", ocispec.Platform{OS: "linux", Architecture: "amd64"}, nil, "unsigned"},
+		{"aarch64", "linux/arm64", ocispec.Platform{OS: "linux", Architecture: "arm64"}, &ocispec.Platform{OS: "linux", Architecture: "aarch64"}, "unsigned"},
+		{"variant left out", "linux/arm/v7", ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}, &ocispec.Platform{OS: "linux", Architecture: "arm"}, "unsigned"},
+		{"variant without its v", "linux/arm/v7", ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}, &ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "7"}, "unsigned"},
+		{"default variant", "linux/arm64/v8", ocispec.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}, &ocispec.Platform{OS: "linux", Architecture: "arm64"}, "unsigned"},
+		{"every variant", "linux/arm", ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}, &ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v6"}, "unsigned"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{})
+			evil := w.must(w.reg.PutImage(repo, "", "evil"))
+			good := w.must(w.reg.PutImage(repo, "", "good"))
+			w.signLegacy(repo, good, by())
+			evil.Platform, good.Platform = tc.evil, &tc.good
+			w.must(w.reg.PutIndex(repo, "v1", evil, good))
+			w.verify(repo+":v1", "--platform", tc.asked).want(t, 1, tc.refused)
+			w.must(w.reg.PutIndex(repo, "v1", good))
+			w.verify(repo+":v1", "--platform", tc.asked).want(t, 0, "verified")
+		})
+	}
+	t.Run("two lists", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, registrytest.Options{})
+		evil, good := w.child("evil", ""), w.child("amd64", "")
+		w.signLegacy(repo, good, by())
+		entry := `{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` // the platform is left over from the first list
+		for _, second := range []string{"manifests", "Manifests"} {
+			w.must(w.reg.PutManifest(repo, "v1", ocispec.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",`+
+				`"manifests":[`+entry+evil.Digest.String()+`","size":1,"platform":{"os":"linux","architecture":"amd64"}}],`+
+				`"`+second+`":[`+entry+evil.Digest.String()+`","size":1},`+entry+good.Digest.String()+`","size":1,"platform":{"os":"linux","architecture":"amd64"}}]}`)))
+			w.verify(repo+":v1", "--platform", "linux/amd64").want(t, 1, "unsupported")
+		}
+	})
 }
 
 // What is signed with --signature-on attestation-manifest is that manifest. It

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -184,10 +185,14 @@ func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
 	case v.signatureOn != verify.SignedImage && v.signatureOn != verify.SignedAttestation:
 		return nil, usagef("--signature-on", "write image or attestation-manifest", "%q is neither", v.signatureOn)
 	}
-	platform := regexp.MustCompile(`^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$`)
-	for _, p := range v.platforms {
-		if !platform.MatchString(p) {
+	platform := regexp.MustCompile(`^([A-Za-z0-9]+)/([A-Za-z0-9_-]+)(?:/([A-Za-z0-9.]+))?$`)
+	for i, p := range v.platforms {
+		m := platform.FindStringSubmatch(p)
+		if m == nil {
 			return nil, usagef("--platform", "write os/arch or os/arch/variant, such as linux/arm64", "%q is no platform", p)
+		}
+		if v.platforms[i] = image.Platform(m[1], m[2], m[3]); m[2] == "arm" && m[3] == "" {
+			v.platforms[i] = strings.ToLower(p) // every variant; Platform would mean v7
 		}
 	}
 	return uses, nil

@@ -122,11 +122,46 @@ type Pinned struct {
 	children  []Child
 }
 
+// Platform returns "os/arch" or "os/arch/variant", spelled the way container
+// runtimes understand it (containerd/platforms, Normalize): what they take for
+// the same has to be the same here, or another manifest would be run than the
+// one that was looked at.
+func Platform(os, arch, variant string) string {
+	os, arch, variant = strings.ToLower(os), strings.ToLower(arch), strings.ToLower(variant)
+	if os == "macos" {
+		os = "darwin"
+	}
+	switch arch {
+	case "i386":
+		arch, variant = "386", ""
+	case "x86_64", "x86-64":
+		arch = "amd64"
+	case "aarch64":
+		arch = "arm64"
+	case "armhf":
+		arch, variant = "arm", "v7"
+	case "armel":
+		arch, variant = "arm", "v6"
+	}
+	switch {
+	case arch == "amd64" && variant == "v1", arch == "arm64" && (variant == "8" || variant == "v8"):
+		variant = ""
+	case arch == "arm" && variant == "":
+		variant = "v7"
+	case arch == "arm" && len(variant) == 1:
+		variant = "v" + variant
+	}
+	if variant == "" {
+		return os + "/" + arch
+	}
+	return os + "/" + arch + "/" + variant
+}
+
 // A Child is one manifest that an index lists.
 type Child struct {
 	Digest    string
 	MediaType string
-	Platform  string // "os/arch" or "os/arch/variant"; "" where the index names none
+	Platform  string // as Platform spells it; "" where the index names none, or half of one
 	// Attests is the digest of the platform manifest that this BuildKit
 	// attestation manifest claims to be about; "" for an image. It stands in the
 	// index, which the attestation's signer did not sign: a hint, not evidence.

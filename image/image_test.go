@@ -62,6 +62,30 @@ func TestPin(t *testing.T) {
 	}
 }
 
+func TestPlatform(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ os, arch, variant, want string }{
+		{"linux", "amd64", "", "linux/amd64"},
+		{"Linux", "AMD64", "", "linux/amd64"},
+		{"linux", "x86_64", "", "linux/amd64"},
+		{"linux", "x86-64", "v1", "linux/amd64"},
+		{"linux", "amd64", "v3", "linux/amd64/v3"},
+		{"linux", "aarch64", "", "linux/arm64"},
+		{"linux", "arm64", "v8", "linux/arm64"},
+		{"linux", "arm64", "8", "linux/arm64"},
+		{"linux", "arm", "", "linux/arm/v7"},
+		{"linux", "arm", "7", "linux/arm/v7"},
+		{"linux", "armhf", "", "linux/arm/v7"},
+		{"linux", "armel", "", "linux/arm/v6"},
+		{"linux", "i386", "", "linux/386"},
+		{"macos", "arm64", "", "darwin/arm64"},
+	} {
+		if got := image.Platform(tc.os, tc.arch, tc.variant); got != tc.want {
+			t.Errorf("Platform(%q, %q, %q) = %q, want %q", tc.os, tc.arch, tc.variant, got, tc.want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"alpine", "ghcr.io/a/b:c@sha256:" + hex64, "localhost:1/x", "a@b"} {
 		f.Add(s)

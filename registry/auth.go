@@ -29,6 +29,8 @@ type host struct {
 	reg    name.Registry
 	scheme string
 	auth   authn.Authenticator
+	ready  chan struct{} // closed once reg, auth and err are there
+	err    error
 
 	mu        sync.Mutex // held while the first request settles the challenge
 	settled   bool
@@ -53,28 +55,43 @@ type challenge struct {
 
 func (c *Client) host(ctx context.Context, ref image.Ref) (*host, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if h, ok := c.hosts[ref.Registry()]; ok {
-		return h, nil
+	h, ok := c.hosts[ref.Registry()]
+	if !ok {
+		h = &host{scheme: "https", ready: make(chan struct{})}
+		c.hosts[ref.Registry()] = h
+		// A credential helper is another program: it may hang, and must not keep
+		// other registries, or the end of the run, waiting.
+		go func() {
+			defer close(h.ready)
+			h.err = h.prepare(context.WithoutCancel(ctx), c, ref)
+		}()
 	}
+	c.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("credentials for %s: %w", ref.Registry(), ctx.Err())
+	case <-h.ready:
+		return h, h.err
+	}
+}
+
+// prepare finds out whose credentials to use.
+func (h *host) prepare(ctx context.Context, c *Client, ref image.Ref) error {
 	var opts []name.Option
 	if c.insecure(ref.Registry()) {
 		opts = append(opts, name.Insecure)
 	}
-	reg, err := name.NewRegistry(ref.Registry(), opts...)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoRetry, err)
-	}
-	auth, err := authn.Resolve(ctx, c.opts.Keychain, reg)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w: credentials for %s: %w", errNoRetry, ErrDenied, ref.Registry(), err)
-	}
-	h := &host{reg: reg, scheme: "https", auth: auth}
 	if c.insecure(ref.Registry()) || loopback(ref.Registry()) {
 		h.scheme = "http"
 	}
-	c.hosts[ref.Registry()] = h
-	return h, nil
+	var err error
+	if h.reg, err = name.NewRegistry(ref.Registry(), opts...); err != nil {
+		return fmt.Errorf("%w: %w", errNoRetry, err)
+	}
+	if h.auth, err = authn.Resolve(ctx, c.opts.Keychain, h.reg); err != nil {
+		return fmt.Errorf("%w: %w", errCredentials, err)
+	}
+	return nil
 }
 
 // loopback reports whether a host, with or without a port, is this machine. Other

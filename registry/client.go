@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -84,6 +85,7 @@ func New(opts Options) *Client {
 		TLSClientConfig:        &tls.Config{RootCAs: opts.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        128,
 		MaxIdleConnsPerHost:    64, // two requests for each of a few dozen images
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -167,7 +169,7 @@ func retryAfter(a answer, err error, attempt int) (time.Duration, bool) {
 		if te := (*transport.Error)(nil); errors.As(err, &te) { // the ping or the token service
 			return wait, retryable(te.StatusCode)
 		}
-		return wait, !errors.Is(err, errNoRetry) && !errors.Is(err, ErrTooLarge)
+		return wait, !hopeless(err)
 	}
 	if s := a.header.Get("Retry-After"); s != "" {
 		if n, err := strconv.Atoi(s); err == nil && n >= 0 {
@@ -187,8 +189,24 @@ func retryable(status int) bool {
 	return status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
 }
 
-// errNoRetry marks failures that another attempt would only repeat.
-var errNoRetry = errors.New("not retried")
+var (
+	// errNoRetry marks failures that another attempt would only repeat.
+	errNoRetry = errors.New("not retried")
+	// errCredentials says that this machine's own configuration gave none.
+	errCredentials = errors.New("the docker configuration or its credential helper failed")
+)
+
+// hopeless reports whether another attempt would fail in the same way: the name
+// does not exist, or the other side does not speak TLS as it should.
+func hopeless(err error) bool {
+	var (
+		dns    *net.DNSError
+		record tls.RecordHeaderError
+		cert   *tls.CertificateVerificationError
+	)
+	return errors.Is(err, errNoRetry) || errors.Is(err, errCredentials) || errors.Is(err, ErrTooLarge) ||
+		errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &record) || errors.As(err, &cert)
+}
 
 // once makes one attempt at q: authentication where it is asked for, redirects,
 // and the whole body.
@@ -252,7 +270,7 @@ func (q query) failure(a answer, err error) *Error {
 			e.Kind = ErrNotFound
 		}
 	}
-	if errors.Is(err, ErrDenied) {
+	if errors.Is(err, ErrDenied) || errors.Is(err, errCredentials) {
 		e.Kind = ErrDenied
 	}
 	return e

@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 
 	"github.com/boltseal/boltseal/verify"
@@ -15,6 +17,11 @@ var (
 	ErrUnavailable = errors.New("no usable answer")        // no connection, 5xx, 429, time-out, bytes that do not match
 	ErrTooLarge    = errors.New("larger than the limit")   // also ErrUnavailable
 	ErrCorrupt     = errors.New("does not match its name") // digest or size differ; also ErrUnavailable
+	// ErrMalformed is for an answer that is what was asked for, digest and all,
+	// and cannot be used: asking again changes nothing.
+	ErrMalformed = errors.New("malformed")
+	// ErrTooMany is for lists of more things than are ever read.
+	ErrTooMany = errors.New("more than are read")
 )
 
 // An Error is a request that did not give what was asked for. It never holds
@@ -60,6 +67,8 @@ func Reason(err error) verify.Reason {
 		return verify.NotFound
 	case errors.Is(err, ErrDenied):
 		return verify.Denied
+	case errors.Is(err, ErrMalformed):
+		return verify.Unsupported
 	}
 	return verify.Unavailable
 }
@@ -72,7 +81,20 @@ func Explain(op, registry string, err error) error {
 func hint(registry string, err error) string {
 	var e *Error
 	errors.As(err, &e)
+	var (
+		dns    *net.DNSError
+		record tls.RecordHeaderError
+		cert   *tls.CertificateVerificationError
+	)
 	switch {
+	case errors.Is(err, errCredentials):
+		return "install the credential helper that the docker configuration names, or mend the configuration (DOCKER_CONFIG says where it is)"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "check the registry's name: there is no host " + registry + " here"
+	case errors.As(err, &record):
+		return "if " + registry + " speaks plain http, say so with --insecure-registry " + registry
+	case errors.As(err, &cert):
+		return "if " + registry + " uses a certificate authority of its own, give it with --registry-cacert"
 	case errors.Is(err, ErrNotFound):
 		return "check the name and the tag; registries also hide private images this way, so log in to " + registry + " if it is one"
 	case errors.Is(err, ErrDenied) && registry == "ghcr.io":

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,11 +10,14 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
+	"slices"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/strictjson"
+	"github.com/boltseal/boltseal/verify"
 )
 
 // Docker's own media types; those of OCI come with ocispec.
@@ -21,6 +25,9 @@ const (
 	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	dockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
+
+// maxChildren bounds what an index may list. Real ones list a few dozen.
+const maxChildren = 1024
 
 // A Manifest is a manifest or an index as the registry served it. Body has
 // Digest, and is at most 4 MiB.
@@ -64,33 +71,44 @@ func describe(img image.Pinned, m Manifest) (image.Pinned, error) {
 	}
 	index, err := parseIndex(m.Body)
 	if err != nil {
-		return img, &Error{Op: "read index " + img.String(), Kind: ErrUnavailable, Err: fmt.Errorf("%w: %w", ErrCorrupt, err)}
+		return img, &verify.Error{
+			Op: "read index " + img.String(), Err: &Error{Op: "parse", Kind: ErrMalformed, Err: err},
+			Hint: "do not build from this index: tools may disagree about what it holds",
+		}
 	}
 	children := make([]image.Child, 0, len(index.Manifests))
 	for _, d := range index.Manifests {
-		child := image.Child{Digest: d.Digest.String(), MediaType: d.MediaType}
-		p := d.Platform
-		switch {
-		case p == nil:
-		case p.OS == "unknown" && p.Architecture == "unknown" && d.Annotations["vnd.docker.reference.type"] == "attestation-manifest":
-			// Only so: with a real platform or none, clients may run it as an
-			// image, whatever its annotations call it.
-			child.Attests = d.Annotations["vnd.docker.reference.digest"]
-		default:
-			child.Platform = p.OS + "/" + p.Architecture
-			if p.Variant != "" {
-				child.Platform += "/" + p.Variant
-			}
-		}
-		children = append(children, child)
+		children = append(children, child(d))
 	}
 	return img.Described(m.MediaType, children), nil
+}
+
+func child(d ocispec.Descriptor) image.Child {
+	c := image.Child{Digest: d.Digest.String(), MediaType: d.MediaType}
+	p := d.Platform
+	switch {
+	case p == nil:
+	case p.OS == "unknown" && p.Architecture == "unknown" && d.Annotations["vnd.docker.reference.type"] == "attestation-manifest":
+		// Only so: with a real platform or none, clients may run it as an
+		// image, whatever its annotations call it.
+		c.Attests = d.Annotations["vnd.docker.reference.digest"]
+	case p.OS != "" && p.Architecture != "":
+		c.Platform = image.Platform(p.OS, p.Architecture, p.Variant)
+	}
+	return c
 }
 
 // parseIndex reads an index. A document that could also be read as a single
 // manifest is refused: another client might pull what was not looked at here
 // (CVE-2021-41190).
 func parseIndex(body []byte) (ocispec.Index, error) {
+	shape := strictjson.Shape{Names: []string{
+		"schemaVersion", "mediaType", "manifests", "digest", "size", "platform", "os", "architecture", "variant",
+		"annotations", "artifactType", "subject", "config", "layers", "fsLayers",
+	}}
+	if err := shape.Check(body); err != nil {
+		return ocispec.Index{}, errors.New(clip(err.Error()))
+	}
 	var doc struct {
 		ocispec.Index
 		Listed   json.RawMessage `json:"manifests"`
@@ -117,6 +135,9 @@ func parseIndex(body []byte) (ocispec.Index, error) {
 	if err := json.Unmarshal(doc.Listed, &doc.Index.Manifests); err != nil {
 		return ocispec.Index{}, errors.New(clip(err.Error()))
 	}
+	if n := len(doc.Index.Manifests); n > maxChildren {
+		return ocispec.Index{}, fmt.Errorf("%w: index lists %d manifests, at most %d are read", ErrTooMany, n, maxChildren)
+	}
 	for _, d := range doc.Index.Manifests {
 		if !image.ValidDigest(d.Digest.String()) {
 			return ocispec.Index{}, fmt.Errorf("index lists the digest %q", clip(d.Digest.String()))
@@ -142,6 +163,10 @@ func (c *Client) Manifest(ctx context.Context, repo image.Ref, reference string)
 		return Manifest{}, err
 	}
 	m := Manifest{Digest: digestOf(a.body), MediaType: mediaType(a), Body: a.body}
+	if m.MediaType != "" && !slices.Contains(q.accept, m.MediaType) && !bytes.HasPrefix(bytes.TrimSpace(a.body), []byte("{")) {
+		// A login page, say, which would otherwise be an image that nobody signed.
+		return Manifest{}, q.corrupt(fmt.Errorf("%w: the answer is %q, not a manifest; is there a proxy or a login page in between?", ErrCorrupt, clip(m.MediaType)))
+	}
 	want := a.header.Get("Docker-Content-Digest")
 	if byDigest {
 		want = reference

@@ -45,12 +45,15 @@ func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) (
 			return nil, ErrNoReferrersAPI
 		}
 		page, err := parseIndex(a.body)
+		if errors.Is(err, ErrTooMany) {
+			return nil, q.corrupt(err)
+		}
 		if err != nil {
 			return nil, q.corrupt(fmt.Errorf("%w: %w", ErrCorrupt, err))
 		}
 		found = append(found, page.Manifests...)
 		if len(found) > maxReferrers {
-			return nil, q.corrupt(fmt.Errorf("%w: more than %d referrers", ErrTooLarge, maxReferrers))
+			return nil, q.corrupt(fmt.Errorf("%w: more than %d referrers", ErrTooMany, maxReferrers))
 		}
 		path, err = nextPage(a, "/v2/"+repo.Repository()+"/")
 		switch {
@@ -60,7 +63,7 @@ func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) (
 			return found, nil
 		}
 	}
-	return nil, &Error{Op: "list referrers of " + repo.Name() + "@" + digest, Kind: ErrUnavailable, Err: fmt.Errorf("%w: more than %d pages", ErrTooLarge, maxReferrerPages)}
+	return nil, &Error{Op: "list referrers of " + repo.Name() + "@" + digest, Kind: ErrUnavailable, Err: fmt.Errorf("%w: more than %d pages", ErrTooMany, maxReferrerPages)}
 }
 
 // ParseFallback reads the index behind the tag "sha256-<hex>", in which clients
@@ -72,7 +75,7 @@ func ParseFallback(m Manifest) ([]ocispec.Descriptor, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if len(index.Manifests) > maxReferrers {
-		return nil, fmt.Errorf("%w: more than %d referrers", ErrTooLarge, maxReferrers)
+		return nil, fmt.Errorf("%w: more than %d referrers", ErrTooMany, maxReferrers)
 	}
 	return index.Manifests, nil
 }

@@ -119,7 +119,7 @@ func wantErr(t *testing.T, err error, reason verify.Reason, kinds ...error) {
 		t.Error("no error")
 		return
 	}
-	for _, k := range []error{registry.ErrNotFound, registry.ErrDenied, registry.ErrUnavailable, registry.ErrTooLarge, registry.ErrCorrupt} {
+	for _, k := range []error{registry.ErrNotFound, registry.ErrDenied, registry.ErrUnavailable, registry.ErrTooLarge, registry.ErrCorrupt, registry.ErrMalformed, registry.ErrTooMany} {
 		if got, want := errors.Is(err, k), slices.Contains(kinds, k); got != want {
 			t.Errorf("errors.Is(%q, %q) = %t, want %t", err, k, got, want)
 		}

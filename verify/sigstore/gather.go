@@ -43,6 +43,8 @@ const (
 	// maxBytes bounds what is fetched from one place for one image, in bytes:
 	// two attestations of the largest kind.
 	maxBytes = 64 << 20
+	// maxLayer bounds one signature or attestation, in bytes.
+	maxLayer = 32 << 20
 	// maxKept bounds what is remembered of one place, in bytes. What is larger
 	// is fetched again for the next requirement.
 	maxKept = 1 << 20
@@ -78,17 +80,13 @@ type budget struct {
 	bytes      int64
 }
 
-// take reports an error once there is more than the budget allows.
-func (b *budget) take(source string, l ocispec.Descriptor) error {
+// take reports whether l is still within the budget.
+func (b *budget) take(l ocispec.Descriptor) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.signatures++
 	b.bytes += max(l.Size, 0)
-	if b.signatures > maxSignatures || b.bytes > maxBytes {
-		return &registry.Error{Op: "read " + source, Kind: registry.ErrUnavailable, Err: fmt.Errorf(
-			"%w: more than %d signatures or %d MiB of them", registry.ErrTooLarge, maxSignatures, maxBytes>>20)}
-	}
-	return nil
+	return b.signatures <= maxSignatures && b.bytes <= maxBytes
 }
 
 func newGatherer(store Store, repo image.Ref) *gatherer {
@@ -149,6 +147,10 @@ func (g *gatherer) look(ctx context.Context, repo image.Ref, digest string, wher
 		list, err := g.store.Referrers(ctx, repo, digest)
 		if errors.Is(err, registry.ErrNoReferrersAPI) || err == nil && len(list) == 0 && where == allReferrers {
 			return g.look(ctx, repo, digest, fallback, b)
+		}
+		if errors.Is(err, registry.ErrTooMany) {
+			s := signature{format: "unknown", storage: "referrer", source: repo.Name() + "@" + digest}
+			return []signature{unreadable(s, verify.Unsupported, err)}, nil
 		}
 		if err != nil {
 			return nil, err
@@ -239,21 +241,26 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 		from.format = "unknown"
 		return []signature{unreadable(from, verify.BadSignature, errors.New("signature manifest holds no signature"))}, nil
 	}
-	for _, l := range layers {
-		if err := b.take(from.source, l); err != nil {
-			return nil, err
-		}
-	}
-	blobs, err := g.blobs(ctx, repo, layers)
+	// What is wrong with a manifest that is what was asked for is an answer, not
+	// the lack of one: it will be the same the next time.
 	var found []signature
+	var fetch []ocispec.Descriptor
 	for _, l := range layers {
-		body, ok := blobs[l.Digest.String()]
-		switch {
-		case !ok: // err says why
-		case isBundle(l):
-			found = append(found, parseBundle(from, body))
-		default:
-			found = append(found, parseLayer(from, l, body))
+		if !b.take(l) {
+			found = append(found, unreadable(from, verify.Unsupported, fmt.Errorf("there are more than %d signatures or %d MiB of them; the rest was not looked at", maxSignatures, maxBytes>>20)))
+			break
+		}
+		if !image.ValidDigest(l.Digest.String()) || l.Size < 0 || l.Size > maxLayer {
+			found = append(found, unreadable(from, verify.BadSignature, fmt.Errorf("signature layer of %d bytes with the digest %q cannot be read", l.Size, clip(l.Digest.String()))))
+			continue
+		}
+		fetch = append(fetch, l)
+	}
+	blobs, err := g.blobs(ctx, repo, fetch)
+	for _, l := range fetch {
+		if body, ok := blobs[l.Digest.String()]; ok { // else err says why
+			from.layer, from.blob = l, body
+			found = append(found, from)
 		}
 	}
 	return found, err

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
@@ -27,7 +27,7 @@ func (v *verifier) platforms(ctx context.Context, img image.Pinned, index outcom
 	}
 	wanted, err := choose(img, v.Platforms)
 	if err != nil {
-		return verify.Fail(img, verify.NotFound, err).With(index.candidates)
+		return verify.Fail(img, unchosen(err), err).With(index.candidates)
 	}
 	return v.each(img, wanted, index.candidates, func(c image.Child) outcome {
 		child, err := img.At(c.Digest)
@@ -49,7 +49,7 @@ func (v *verifier) attested(ctx context.Context, img image.Pinned) verify.Verdic
 	}
 	wanted, err := choose(img, v.Platforms)
 	if err != nil {
-		return verify.Fail(img, verify.NotFound, err)
+		return verify.Fail(img, unchosen(err), err)
 	}
 	if len(wanted) == 0 {
 		return verify.Fail(img, verify.Unsupported, &verify.Error{
@@ -143,34 +143,60 @@ func (v *verifier) described(ctx context.Context, img image.Pinned) (image.Pinne
 	return v.gatherer.store.Describe(ctx, img)
 }
 
+// maxPlatforms bounds how many manifests of one index are checked.
+const maxPlatforms = 64
+
 // choose returns the children that are meant by the platforms, or all image
-// manifests where none is named. "linux/arm" means every variant of it.
+// manifests where none is named. "linux/arm" means every variant of it. A child
+// whose platform is not said, or only half, is always meant: clients differ in
+// what they take it for.
 func choose(img image.Pinned, platforms []string) ([]image.Child, error) {
-	var all []image.Child
+	var all, wanted []image.Child
 	for _, c := range img.Children() {
 		if c.Attests == "" {
 			all = append(all, c)
 		}
 	}
-	if len(platforms) == 0 {
-		return all, nil
-	}
-	var wanted []image.Child
-	for _, p := range platforms {
-		n := len(wanted)
+	if wanted = all; len(platforms) > 0 {
+		wanted = nil
+		found := map[string]bool{}
 		for _, c := range all {
-			if c.Platform == p || strings.HasPrefix(c.Platform, p+"/") {
+			meant := c.Platform == ""
+			for _, p := range platforms {
+				if c.Platform == p || strings.HasPrefix(c.Platform, p+"/") {
+					meant, found[p] = true, true
+				}
+			}
+			if meant {
 				wanted = append(wanted, c)
 			}
 		}
-		if len(wanted) == n {
-			return nil, &verify.Error{
-				Op: "look for platform " + p + " of " + img.String(), Err: errors.New("the index does not list it"),
-				Hint: "name only platforms that the image has: " + have(all),
+		for _, p := range platforms {
+			if !found[p] {
+				return nil, &verify.Error{
+					Op: "look for platform " + p + " of " + img.String(), Err: errors.New("the index does not list it"),
+					Hint: "name only platforms that the image has: " + have(all),
+				}
 			}
 		}
 	}
+	if len(wanted) > maxPlatforms {
+		return nil, &verify.Error{
+			Op: "choose platforms of " + img.String(), Err: errTooMany,
+			Hint: "name the platforms that you build for with --platform",
+		}
+	}
 	return wanted, nil
+}
+
+var errTooMany = fmt.Errorf("the index lists more than %d manifests for them", maxPlatforms)
+
+// unchosen is the Reason for an error of choose.
+func unchosen(err error) verify.Reason {
+	if errors.Is(err, errTooMany) {
+		return verify.Unsupported
+	}
+	return verify.NotFound
 }
 
 func have(all []image.Child) string {
@@ -187,11 +213,15 @@ func have(all []image.Child) string {
 // each checks every wanted child and passes only if all of them do.
 func (v *verifier) each(img image.Pinned, wanted []image.Child, before []verify.Candidate, check func(image.Child) outcome) verify.Verdict {
 	outcomes := make([]outcome, len(wanted))
-	var wg sync.WaitGroup
+	var group errgroup.Group
+	group.SetLimit(maxFetches)
 	for i, c := range wanted {
-		wg.Go(func() { outcomes[i] = check(c) })
+		group.Go(func() error {
+			outcomes[i] = check(c)
+			return nil
+		})
 	}
-	wg.Wait()
+	_ = group.Wait() // failures are outcomes
 	candidates := before
 	var evidence []verify.Evidence
 	for _, o := range outcomes {

@@ -214,6 +214,9 @@ func read(s signature, about Artifact, res *sgverify.VerificationResult, log boo
 		}
 		f.digest, f.reference, f.plain = claim.Critical.Image.Digest, clip(claim.Critical.Identity.Reference), true
 	case res.Statement != nil:
+		if err := checkStatement(s.entity.GetDsseEnvelope().GetPayload()); err != nil {
+			return facts{}, refuse(verify.BadSignature, "%w", err)
+		}
 		f.predicateType = res.Statement.GetPredicateType()
 		for _, subject := range res.Statement.GetSubject() {
 			if d := "sha256:" + subject.GetDigest()["sha256"]; f.digest == "" || d == about.Digest {

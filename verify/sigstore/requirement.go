@@ -88,9 +88,12 @@ func (c Config) String() string {
 }
 
 // severity orders the Reasons of refused candidates by how close the candidate
-// came to satisfying the requirement: the closest is what there is to mend.
+// came to satisfying the requirement: the closest is what there is to mend. What
+// could not be read may be the very one.
 func severity(r verify.Reason) int {
 	switch r {
+	case verify.Unsupported:
+		return 6
 	case verify.Expired:
 		return 5
 	case verify.WrongSigner:
@@ -99,8 +102,6 @@ func severity(r verify.Reason) int {
 		return 3
 	case verify.BadSignature:
 		return 2
-	case verify.Unsupported:
-		return 1
 	}
 	return 0
 }

@@ -17,6 +17,7 @@ import (
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 
+	"github.com/boltseal/boltseal/internal/strictjson"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -39,6 +40,9 @@ const (
 type signature struct {
 	format, storage, source string
 
+	layer ocispec.Descriptor // as the manifest describes it
+	blob  []byte             // what the layer holds, not parsed yet
+
 	entity  *bundle.Bundle
 	payload []byte // what a simple-signing signature was made over; nil for a DSSE envelope
 
@@ -47,8 +51,23 @@ type signature struct {
 	err    error
 }
 
+// parsed returns s with its entity. Parsed, a signature takes several times the
+// memory of its bytes; one at a time is enough.
+func (s signature) parsed() signature {
+	switch {
+	case s.err != nil || s.entity != nil:
+		return s
+	case isBundle(s.layer):
+		return parseBundle(s, s.blob)
+	}
+	return parseLayer(s, s.layer, s.blob)
+}
+
 func unreadable(s signature, reason verify.Reason, err error) signature {
 	s.entity, s.reason, s.err = nil, reason, err
+	if s.format == "" {
+		s.format = "unknown"
+	}
 	return s
 }
 
@@ -244,6 +263,10 @@ type simpleSigning struct {
 
 func parsePayload(body []byte) (simpleSigning, error) {
 	var p simpleSigning
+	shape := strictjson.Shape{Names: []string{"critical", "identity", "docker-reference", "image", "docker-manifest-digest", "type", "optional"}, Opaque: []string{"optional"}}
+	if err := shape.Check(body); err != nil {
+		return simpleSigning{}, fmt.Errorf("signed payload: %w", err)
+	}
 	if err := json.Unmarshal(body, &p); err != nil {
 		return simpleSigning{}, fmt.Errorf("signed payload: %w", err)
 	}
@@ -251,6 +274,25 @@ func parsePayload(body []byte) (simpleSigning, error) {
 		return simpleSigning{}, fmt.Errorf("signed payload is a %q, not a cosign image signature", clip(p.Critical.Type))
 	}
 	return p, nil
+}
+
+// checkStatement refuses an in-toto statement that another reader may read
+// differently, or that is none of the versions known.
+func checkStatement(body []byte) error {
+	shape := strictjson.Shape{Names: []string{"_type", "subject", "name", "digest", "sha256", "predicateType", "predicate"}, Opaque: []string{"predicate"}}
+	if err := shape.Check(body); err != nil {
+		return fmt.Errorf("signed statement: %w", err)
+	}
+	var s struct {
+		Type string `json:"_type"`
+	}
+	if err := json.Unmarshal(body, &s); err != nil {
+		return fmt.Errorf("signed statement: %w", err)
+	}
+	if s.Type != "https://in-toto.io/Statement/v1" && s.Type != "https://in-toto.io/Statement/v0.1" {
+		return fmt.Errorf("signed statement is a %q, not an in-toto statement", clip(s.Type))
+	}
+	return nil
 }
 
 // clip bounds text that comes from outside before it goes into a message.

@@ -206,6 +206,12 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 	}
 	var o outcome
 	for _, s := range sigs {
+		if ctx.Err() != nil {
+			o.evidence = nil // a run that was cut short has not looked at everything
+			o.reason, o.err = verify.Undecided, &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}
+			return o
+		}
+		s = s.parsed()
 		c := verify.Candidate{Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
 		f, err := p.prove(s, Artifact{Digest: img.Digest()})
 		if err == nil {

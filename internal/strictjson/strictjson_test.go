@@ -1,0 +1,55 @@
+package strictjson_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/boltseal/boltseal/internal/strictjson"
+)
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	s := strictjson.Shape{Names: []string{"manifests", "critical"}, Opaque: []string{"predicate"}}
+	for body, good := range map[string]bool{
+		`{"manifests":[{"a":1},{"a":2}]}`: true,
+		`{"predicate":{"a":1,"a":2}}`:     true,
+		`[]`:                              true,
+		`{"manifests":[],"manifests":[]}`: false,
+		`{"manifests":[],"Manifests":[]}`: false,
+		`{"Manifests":[]}`:                false,
+		`{"critical":{},"CRITICAL":{}}`:   false,
+		"{\"\u212a\":1,\"k\":2}":          false, // the Kelvin sign is a k to encoding/json
+		"{\"manife\u017fts\":[]}":         false, // so is the long s an s
+		`{"x":{"a":1,"A":2}}`:             false,
+		`{} {}`:                           false,
+		`{`:                               false,
+		``:                                false,
+		`{"a":}`:                          false,
+	} {
+		if err := s.Check([]byte(body)); (err == nil) != good {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// What passes is valid JSON, and means the same whatever case a reader heeds.
+func FuzzCheck(f *testing.F) {
+	f.Add(`{"a":{"b":[1,{"c":null}]}}`)
+	f.Add(`{"a":1,"A":2}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		if (strictjson.Shape{}).Check([]byte(body)) != nil {
+			return
+		}
+		if !json.Valid([]byte(body)) {
+			t.Fatal("not JSON")
+		}
+		var m map[string]any
+		if json.Unmarshal([]byte(body), &m) != nil {
+			return
+		}
+		var v struct{ A any }
+		if json.Unmarshal([]byte(body), &v) == nil && m["a"] != nil && m["A"] != nil {
+			t.Fatal("two values for one name")
+		}
+	})
+}
