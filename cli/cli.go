@@ -46,7 +46,8 @@ func (c Command) Main(ctx context.Context, args []string) int {
 binds a build to exactly the bytes that were verified.
 
 Exit codes: 0 passed, 1 gate closed, 2 bad flag or input, 3 no answer (a
-registry, log or trust root could not be asked).`,
+registry or the trust root could not be asked, or refused access).`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
@@ -54,6 +55,7 @@ registry, log or trust root could not be asked).`,
 			return usagef("", "say what to do, such as boltseal verify IMAGE; boltseal --help lists the commands", "no command was given")
 		},
 	}
+	root.SetVersionTemplate("boltseal {{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args[1:])
 	root.SetIn(c.Stdin)

@@ -88,13 +88,21 @@ func (s *signerFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&s.ignoreLog, "insecure-ignore-tlog", false, "accept a key's signature without a transparency log entry (keys only)")
 }
 
+// issuerFor suggests an issuer for a subject.
+func issuerFor(subject string) string {
+	if strings.Contains(subject, "@") && !strings.Contains(subject, "://") {
+		return "https://accounts.google.com or https://github.com/login/oauth"
+	}
+	return "https://token.actions.githubusercontent.com"
+}
+
 // identities pairs subjects with issuers.
 func (s *signerFlags) identities() ([]sigstore.Identity, error) {
 	switch {
 	case len(s.subjects) == 0 && len(s.issuers) > 0:
 		return nil, usagef("--"+s.issuers[0].flag, "add --certificate-identity: an issuer alone would accept all its users", "there is no identity to go with it")
 	case len(s.subjects) > 0 && len(s.issuers) == 0:
-		return nil, usagef("--"+s.subjects[0].flag, "add --certificate-oidc-issuer, such as https://token.actions.githubusercontent.com", "there is no issuer to go with it: anybody can be given any name by an issuer of their own")
+		return nil, usagef("--"+s.subjects[0].flag, "add --certificate-oidc-issuer, such as "+issuerFor(s.subjects[0].text), "there is no issuer to go with it: anybody who runs one could claim this name")
 	case len(s.issuers) > 1 && len(s.issuers) != len(s.subjects):
 		return nil, usagef("--"+s.issuers[0].flag, "give one issuer for all identities, or one for each, in the same order", "there are %d issuers for %d identities", len(s.issuers), len(s.subjects))
 	}
@@ -137,6 +145,12 @@ func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, er
 	const next = "give the public key, as cosign.pub has it: a PEM file, or env://NAME for a variable that holds the PEM text"
 	var keys []sigstore.Key
 	for _, name := range s.keys {
+		if name == "" {
+			return nil, usagef("--key", next, "it is empty; is a variable not set?")
+		}
+		if scheme, _, ok := strings.Cut(name, "://"); ok && scheme != "env" {
+			return nil, usagef("--key "+name, "export the public key, as in: cosign public-key --key "+name+" > cosign.pub", "key services and addresses are not asked")
+		}
 		var text []byte
 		if variable, ok := strings.CutPrefix(name, "env://"); ok {
 			if text = []byte(getenv(variable)); len(text) == 0 {

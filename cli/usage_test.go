@@ -70,6 +70,10 @@ func TestBadInput(t *testing.T) {
 		{"unknown instance", with("--sigstore", "mine"), "", []string{"--sigstore", "public-good"}},
 		{"unknown mode", with("--mode", "maybe"), "", []string{"--mode", "enforce"}},
 		{"unknown output", with("--output", "xml"), "", []string{"--output", "json"}},
+		{"registry with a scheme", with("--insecure-registry", "http://reg.example:5000"), "", []string{"--insecure-registry", "HOST"}},
+		{"key service", []string{"verify", img, "--key", "awskms:///alias/x"}, "", []string{"--key", "key services", "cosign public-key"}},
+		{"empty key", []string{"verify", img, "--key", ""}, "", []string{"--key", "empty"}},
+		{"address for a reference", append([]string{"verify", "https://ghcr.io/acme/app:v1"}, id...), "", []string{"IMAGE", "leave out https://"}},
 		{"no jobs", with("--jobs", "0"), "", []string{"--jobs"}},
 		{"no time", with("--timeout", "0s"), "", []string{"--timeout"}},
 		{"unknown predicate type", with("--attestation-type", "bom"), "", []string{"--attestation-type", "cyclonedx"}},
@@ -121,6 +125,30 @@ func TestInterrupt(t *testing.T) {
 	}
 	if time.Since(start) > 30*time.Second {
 		t.Error("it did not end promptly")
+	}
+	if !strings.Contains(r.stdout, "undecided ") || strings.Contains(r.stdout, "unavailable") {
+		t.Errorf("a server is blamed for the interruption:\n%s", r.stdout)
+	}
+	// Nor does warn mode let a run pass that was called off.
+	r = runIn(t, ctx, "", env, "verify", w.reg.Host()+"/"+repo+":v1", "--mode", "warn", "--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer)
+	if r.code != 3 {
+		t.Errorf("interrupted in warn mode: exit %d", r.code)
+	}
+}
+
+// Time that runs out is said to have run out, and nobody is said to have
+// interrupted anything.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.image(repo)
+	w.reg.Break(registrytest.Fault{Path: "/manifests/", Hang: time.Minute})
+	text, code := plainText(t, w, "--timeout", "200ms")
+	if code != 3 || !strings.Contains(text, "gate closed: --timeout 200ms ran out") || strings.Contains(text, "interrupted") {
+		t.Errorf("exit %d: %s", code, text)
+	}
+	if _, code := plainText(t, w, "--timeout", "200ms", "--mode", "warn"); code != 0 {
+		t.Errorf("warn mode: exit %d", code)
 	}
 }
 

@@ -39,7 +39,7 @@ func (c Command) verify(code *int) *cobra.Command {
 	var v verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify IMAGE…",
-		Short: "Verify who signed images; the gate",
+		Short: "Verify who signed images, before the build",
 		Long: `verify resolves each image once to a digest, and checks that this digest was
 signed by one of the given identities or keys. Every storage format is
 considered for every image: cosign's tags, Sigstore bundles as referrers, and
@@ -64,14 +64,14 @@ key nothing can pass, so one of them is required.`,
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
 	f.BoolVar(&v.requireSignature, "require-signature", false, "require a signature besides the attestations")
 	f.StringArrayVar(&v.platforms, "platform", nil, "`OS/ARCH[/VARIANT]` whose manifests may vouch, all of them, for an index that is unsigned itself; repeatable")
-	f.StringVar(&v.signatureOn, "signature-on", verify.SignedImage, "what has to be signed: image, or attestation-manifest (BuildKit's, of each platform)")
+	f.StringVar(&v.signatureOn, "signature-on", verify.SignedImage, "`WHAT` has to be signed: image, or attestation-manifest (BuildKit's, of each platform)")
 	f.StringVar(&v.signatureRepo, "signature-repository", "", "`REPOSITORY` that holds the signatures, if not the image's own")
 	v.trust.register(f)
 	v.registry.register(f)
-	f.StringVar(&v.mode, "mode", "enforce", "enforce, or warn: report the same and exit 0")
-	f.StringVar(&v.output, "output", "text", "text, or json (docs/json.md)")
-	f.IntVar(&v.jobs, "jobs", gate.DefaultJobs, "images to check at a time")
-	f.DurationVar(&v.timeout, "timeout", 3*time.Minute, "time for the whole run")
+	f.StringVar(&v.mode, "mode", "enforce", "`MODE`: enforce, or warn to report the same and exit 0")
+	f.StringVar(&v.output, "output", "text", "`FORMAT` of the report: text, or json (docs/json.md)")
+	f.IntVar(&v.jobs, "jobs", gate.DefaultJobs, "images to check at a time, `N` of 1 to 256")
+	f.DurationVar(&v.timeout, "timeout", 3*time.Minute, "`DURATION` of the whole run, such as 90s")
 	return cmd
 }
 
@@ -104,7 +104,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 		rules = append(rules, verifier)
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, v.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
 	defer cancel()
 	trust := configs[0].Trust
 	if trust != nil {
@@ -130,10 +130,17 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	return exitCode(r, v.mode), nil
 }
 
+// A timeoutError says that --timeout is over.
+type timeoutError struct{ after time.Duration }
+
+func (e timeoutError) Error() string     { return fmt.Sprintf("--timeout %s ran out", e.after) }
+func (e timeoutError) Is(err error) bool { return err == context.DeadlineExceeded } //nolint:errorlint // Is is what errors.Is calls
+func (e timeoutError) Timeout() bool     { return true }
+
 // exitCode is what the process says of r.
 func exitCode(r gate.Report, mode string) int {
 	switch {
-	case r.Passed(), mode == "warn":
+	case r.Passed(), mode == "warn" && !r.Interrupted(): // a run that was called off is no report
 		return ExitPassed
 	case r.NoAnswer():
 		return ExitNoAnswer
@@ -167,17 +174,25 @@ func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
 	}
 	var uses []image.Use
 	for _, a := range args {
+		if scheme, _, ok := strings.Cut(a, "://"); ok {
+			return nil, usagef("IMAGE", "leave out "+scheme+"://; plain http is asked for with --insecure-registry", "%q is an address, not a reference", a)
+		}
 		ref, err := image.Parse(a)
 		if err != nil {
 			return nil, usagef("IMAGE", "write it as registry/repository:tag or registry/repository@sha256:…", "%w", err)
 		}
 		uses = append(uses, image.Use{Text: a, Ref: ref})
 	}
+	for _, h := range v.registry.insecure {
+		if h == "" || strings.ContainsAny(h, "/@ ") {
+			return nil, usagef("--insecure-registry", "write HOST or HOST:PORT as it stands in the reference", "%q is not a host", h)
+		}
+	}
 	switch {
 	case v.mode != "enforce" && v.mode != "warn":
-		return nil, usagef("--mode", "write enforce or warn", "%q is neither", v.mode)
+		return nil, usagef("--mode", "write enforce or warn", "%q is neither enforce nor warn", v.mode)
 	case v.output != "text" && v.output != "json":
-		return nil, usagef("--output", "write text or json", "%q is neither", v.output)
+		return nil, usagef("--output", "write text or json", "%q is neither text nor json", v.output)
 	case v.jobs < 1 || v.jobs > 256:
 		return nil, usagef("--jobs", "write a number from 1 to 256", "%d is out of range", v.jobs)
 	case v.timeout <= 0:

@@ -81,6 +81,7 @@ func (f Finding) Reason() verify.Reason {
 type Report struct {
 	findings []Finding
 	complete bool // set by Check once every Use has been looked at
+	cause    error
 	started  time.Time
 	elapsed  time.Duration
 }
@@ -91,6 +92,14 @@ func (r Report) Findings() []Finding { return slices.Clone(r.findings) }
 // Complete reports whether every use was looked at; a run that was interrupted
 // leaves some Undecided.
 func (r Report) Complete() bool { return r.complete }
+
+// Cause returns why the run ended early, nil if it is complete.
+func (r Report) Cause() error { return r.cause }
+
+// Interrupted reports whether somebody ended the run, as opposed to its time.
+func (r Report) Interrupted() bool {
+	return !r.complete && !errors.Is(r.cause, context.DeadlineExceeded)
+}
 
 // Started returns when the run began.
 func (r Report) Started() time.Time { return r.started }
@@ -188,7 +197,7 @@ func Check(ctx context.Context, uses []image.Use, rules Rules, reg Resolver, o O
 			r.findings[i].Use, r.findings[i].Requests = u, 0
 		}
 	}
-	r.complete = ctx.Err() == nil
+	r.complete, r.cause = ctx.Err() == nil, context.Cause(ctx)
 	r.elapsed = o.Now().Sub(r.started)
 	return r
 }
@@ -212,7 +221,7 @@ func check(ctx context.Context, u image.Use, rules Rules, reg Resolver, o Option
 		})
 	}
 	if ctx.Err() != nil {
-		return fail(verify.Undecided, ctx.Err())
+		return fail(verify.Undecided, cutShort(ctx))
 	}
 	if o.Meter != nil {
 		m := o.Meter(ctx)
@@ -220,6 +229,9 @@ func check(ctx context.Context, u image.Use, rules Rules, reg Resolver, o Option
 		defer func() { f.Requests = m.Requests() }()
 	}
 	img, err := reg.Resolve(ctx, u.Ref)
+	if err != nil && interrupted(ctx) {
+		return fail(verify.Undecided, cutShort(ctx))
+	}
 	if err != nil {
 		reason := verify.Unavailable
 		if o.Reason != nil {
@@ -230,10 +242,23 @@ func check(ctx context.Context, u image.Use, rules Rules, reg Resolver, o Option
 	f.Pinned = img
 	for _, v := range required {
 		verdict := v.Verify(ctx, img)
+		if interrupted(ctx) && verdict.Reason() == verify.Unavailable {
+			verdict = verify.Fail(img, verify.Undecided, cutShort(ctx)).For(verdict.Requirement()).With(verdict.Candidates())
+		}
 		f.Verdicts = append(f.Verdicts, verdict)
 		if seen := verdict.Image(); f.Pinned.MediaType() == "" && seen.Digest() == img.Digest() {
 			f.Pinned = seen // the check had to read the manifest; reports can tell its platforms
 		}
 	}
 	return f
+}
+
+// interrupted reports whether somebody ended the run. No server is to blame for
+// what was not answered then.
+func interrupted(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+}
+
+func cutShort(ctx context.Context) error {
+	return &verify.Error{Op: "the run ended before this was known", Err: context.Cause(ctx), Hint: "run it again, with a longer --timeout if that was too short"}
 }

@@ -431,7 +431,7 @@ func begins(line string) bool {
 			return true
 		}
 	}
-	return line == "" || strings.HasPrefix(line, "gate passed: ") || strings.HasPrefix(line, "gate closed: ")
+	return line == "" || strings.HasPrefix(line, "gate passed: ") || strings.HasPrefix(line, "gate closed: ") || strings.HasPrefix(line, "gate closed, no answer: ")
 }
 
 // checkText fails unless every line is one of the writer's own, and whatever is

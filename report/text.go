@@ -151,10 +151,14 @@ func (t *textWriter) summary(r gate.Report) {
 	switch {
 	case r.Passed():
 		s = fmt.Sprintf("gate passed: %s verified", count(passed, "image"))
-	case !r.Complete():
+	case r.Interrupted():
 		s = fmt.Sprintf("gate closed: the run was interrupted, %d of %s verified", passed, count(passed+failed, "image"))
+	case !r.Complete():
+		s = fmt.Sprintf("gate closed: %s, %d of %s verified", Printable(r.Cause().Error()), passed, count(passed+failed, "image"))
 	case passed+failed == 0:
 		s = "gate closed: there was no image to verify"
+	case r.NoAnswer():
+		s = fmt.Sprintf("gate closed, no answer: %d of %s could not be checked", failed, count(passed+failed, "image"))
 	default:
 		s = fmt.Sprintf("gate closed: %d of %s did not pass", failed, count(passed+failed, "image"))
 	}

@@ -44,7 +44,7 @@ func run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "A registry is running on %s. In what follows REGISTRY stands for it.\n", s.reg.Host())
+	fmt.Fprintf(w, "A registry is running on %s; REGISTRY stands for it below. To each command\n--trusted-root is added, with the trust root of a Sigstore in memory.\n", s.reg.Host())
 	for i, sc := range scenes {
 		fmt.Fprintf(w, "\n%d. %s\n\n", i+1, sc.title)
 		if err := s.play(ctx, w, sc); err != nil {

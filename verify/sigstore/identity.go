@@ -80,6 +80,22 @@ func (m Matcher) Match(s string) bool {
 	return false
 }
 
+// partly says so where m fits a part of s, which whoever comes from cosign's
+// unanchored expressions may have meant to be enough.
+func (m Matcher) partly(s string) string {
+	if m.exact {
+		if strings.TrimSuffix(m.text, "/") == strings.TrimSuffix(s, "/") {
+			return " (the slash at the end differs)"
+		}
+		return ""
+	}
+	re, err := regexp.Compile(m.text)
+	if m.re == nil || err != nil || !re.MatchString(s) {
+		return ""
+	}
+	return " (it fits a part, but has to fit the whole: add the rest, or .* where anything may stand)"
+}
+
 // IsZero reports whether m is the Matcher that accepts nothing.
 func (m Matcher) IsZero() bool { return !m.exact && m.re == nil }
 
@@ -117,9 +133,9 @@ func (id Identity) match(cert certificate.Summary) error {
 	case id.subject.IsZero() || id.issuer.IsZero():
 		return errors.New("no identity")
 	case !id.subject.Match(cert.SubjectAlternativeName):
-		return fmt.Errorf("identity is %q, expected %q", cert.SubjectAlternativeName, id.subject)
+		return fmt.Errorf("identity is %q, expected %q%s", cert.SubjectAlternativeName, id.subject, id.subject.partly(cert.SubjectAlternativeName))
 	case !id.issuer.Match(cert.Extensions.Issuer):
-		return fmt.Errorf("issuer of %q is %q, expected %q", cert.SubjectAlternativeName, cert.Extensions.Issuer, id.issuer)
+		return fmt.Errorf("issuer of %q is %q, expected %q%s", cert.SubjectAlternativeName, cert.Extensions.Issuer, id.issuer, id.issuer.partly(cert.Extensions.Issuer))
 	}
 	names := make([]string, 0, len(id.claims))
 	for name := range id.claims {

@@ -174,17 +174,20 @@ func (v *verifier) gather(ctx context.Context, img image.Pinned, where []place, 
 }
 
 func (v *verifier) unsigned(ctx context.Context, img image.Pinned) outcome {
-	if img.MediaType() == "" {
-		if _, err := v.gatherer.store.Describe(ctx, img); err != nil {
-			return outcome{reason: registry.Reason(err), err: err}
-		}
+	img, err := v.described(ctx, img)
+	if err != nil {
+		return outcome{reason: registry.Reason(err), err: err}
 	}
-	err := &verify.Error{
+	hint := "sign the image, use a signed one, or say where its signatures lie with --signature-repository"
+	if len(img.Children()) > 0 && len(v.Platforms) == 0 {
+		hint += "; if the platforms of this index are signed one by one, name those that you build for with --platform"
+	}
+	failure := &verify.Error{
 		Op:   "look for signatures of " + img.String(),
 		Err:  errors.New("there are none: no signature tag, no referrer, no fallback tag"),
-		Hint: "sign the image, use a signed one, or say where its signatures lie with --signature-repository",
+		Hint: hint,
 	}
-	return outcome{reason: verify.Unsigned, err: err}
+	return outcome{reason: verify.Unsigned, err: failure}
 }
 
 // examine proves and judges every signature. One that satisfies is enough, but

@@ -87,7 +87,11 @@ func TrustJSON(body []byte, rules Rules) (*Trust, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not a Sigstore trusted root: %w", err)
 	}
-	return newTrust(rules, func(context.Context) (root.TrustedMaterial, string, error) { return material, "", nil }), nil
+	warning := ""
+	if !rules.log && len(material.RekorLogs())+len(material.CTLogs()) > 0 {
+		warning = "the trust root lists transparency logs, which the rules of GitHub's own instance do not ask for; is it another instance's?"
+	}
+	return newTrust(rules, func(context.Context) (root.TrustedMaterial, string, error) { return material, warning, nil }), nil
 }
 
 // Start begins to fetch the material, beside whatever the caller does next.

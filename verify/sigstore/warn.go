@@ -3,75 +3,139 @@ package sigstore
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
+// stranger is a name that nobody means. A pattern that accepts it in some place
+// accepts anything there.
+const stranger = "boltseal-probe"
+
 // Warnings names what the identity's patterns accept beyond what was likely
-// meant: any subject or issuer at all, any workflow of a repository, any ref,
-// any repository of any owner. Exact identities give none.
+// meant: any or look-alike issuers, anybody whom the issuer knows, other owners,
+// any workflow of a repository, any ref. Exact identities give none.
 func (id Identity) Warnings() []string {
 	var out []string
-	if !id.issuer.exact && id.issuer.Match("https://boltseal-probe.example/x") {
-		out = append(out, fmt.Sprintf("issuer pattern %q accepts any issuer: anybody can run one and give themselves any name", id.issuer))
+	warn := func(kind string, m Matcher, what, example string) {
+		out = append(out, fmt.Sprintf("%s pattern %q accepts %s, such as %s", kind, m, what, example))
+	}
+	if !id.issuer.exact {
+		if probe := first(id.issuer, issuerProbes(id.issuer)); probe != "" {
+			warn("issuer", id.issuer, "issuers that anybody can run", probe)
+		}
 	}
 	if id.subject.exact {
 		return out
 	}
-	if id.subject.Match("boltseal-probe@example.com") && id.subject.Match("https://boltseal-probe.example/x") {
-		return append(out, fmt.Sprintf("identity pattern %q accepts anybody whom the issuer knows", id.subject))
+	if probe := first(id.subject, []string{stranger + "@" + stranger + ".example", "https://" + stranger + ".example/x"}); probe != "" {
+		warn("identity", id.subject, "anybody whom the issuer knows", probe)
+		return out
 	}
-	for _, p := range probes(id.subject) {
-		if id.subject.Match(p.text) {
-			out = append(out, fmt.Sprintf("identity pattern %q accepts %s, such as %s", id.subject, p.what, p.text))
+	if probe := first(id.subject, []string{stranger + "@gmail.com", stranger + "@outlook.com", stranger + "@users.noreply.github.com"}); probe != "" {
+		warn("identity", id.subject, "everybody with an address there", probe)
+	}
+	for _, p := range []struct {
+		what string
+		w    workflow
+	}{
+		{"other owners", workflow{owner: true}},
+		{"any workflow", workflow{file: true}},
+		{"any ref, branches of anybody with push rights included", workflow{ref: true}},
+	} {
+		if probe := first(id.subject, p.w.probes(id.subject)); probe != "" {
+			warn("identity", id.subject, p.what, probe)
 		}
 	}
 	return out
 }
 
-type probe struct{ what, text string }
-
-// probes returns identities that nobody means, built around the literal parts
-// of the pattern: an unknown owner, workflow and ref in turn, the rest as the
-// pattern has it.
-func probes(m Matcher) []probe {
-	const host = "https://github.com/"
-	owner, repo := "boltseal-probe", "boltseal-probe"
-	begun := regexp.MustCompile(`github\.com/([A-Za-z0-9-]*)(/?)([A-Za-z0-9_.-]*[A-Za-z0-9_-])?(/?)`).FindStringSubmatch(plainText(m))
-	ownerKnown := len(begun) > 0 && begun[2] == "/"
-	if ownerKnown {
-		owner = begun[1]
-		if repo = begun[3]; begun[4] == "" {
-			repo += "boltseal-probe"
-		}
+// first returns the first of the probes that m accepts, "" if it accepts none.
+func first(m Matcher, probes []string) string {
+	if i := slices.IndexFunc(probes, m.Match); i >= 0 {
+		return probes[i]
 	}
-	workflow := named(m, `[A-Za-z0-9_-]+\.ya?ml`, "release.yml")
-	ref := named(m, `refs/(?:heads|tags)/[A-Za-z0-9_.-]*[A-Za-z0-9]`, "refs/heads/main")
-	join := func(owner, workflow, ref string) string {
-		return host + owner + "/" + repo + "/.github/workflows/" + workflow + "@" + ref
-	}
-	if !ownerKnown {
-		// "acme" without a slash behind it is also the beginning of "acme-evil".
-		stranger := "boltseal-probe"
-		if len(begun) > 0 {
-			owner, stranger = begun[1]+"-probe", begun[1]+"-probe"
-		}
-		if other := join(stranger, workflow, ref); m.Match(other) {
-			return []probe{{"other owners", other}, {"any workflow", join(owner, "boltseal-probe.yml", ref)}, {"any ref", join(owner, workflow, "refs/heads/boltseal-probe")}}
-		}
-	}
-	return []probe{
-		{"any workflow", join(owner, "boltseal-probe.yml", ref)},
-		{"any ref, branches of anybody with push rights included", join(owner, workflow, "refs/heads/boltseal-probe")},
-	}
+	return ""
 }
 
-// plainText is m's own text without the escapes of a regular expression.
-func plainText(m Matcher) string { return strings.ReplaceAll(m.text, `\`, "") }
+// issuerProbes returns issuers that a stranger could run, built around the
+// literal ends of the pattern.
+func issuerProbes(m Matcher) []string {
+	parts := strings.Split(wildcards(m), "*")
+	head, tail := parts[0], parts[len(parts)-1]
+	probes := []string{"https://" + stranger + ".example", "https://" + stranger + ".example/x"}
+	// Behind a whole host name, ".evil.example" makes another one of it.
+	if strings.Count(head, "/") == 2 && !strings.HasSuffix(head, "/") && len(parts) > 1 && tail == "" {
+		probes = append(probes, head+"."+stranger+".example", head+stranger+".example")
+	}
+	// Before the end of one, anything goes unless two labels of it are said.
+	if host, _, _ := strings.Cut(tail, "/"); len(parts) > 1 && strings.Count(head, "/") < 3 && strings.Count(strings.Trim(host, "."), ".") == 0 {
+		probes = append(probes, head+stranger+tail)
+	}
+	return probes
+}
 
-// named returns the first part of m's own text that fits expr, so that a probe
-// differs from what was meant in one place only.
-func named(m Matcher, expr, otherwise string) string {
-	if found := regexp.MustCompile(expr).FindString(plainText(m)); found != "" {
+// A workflow says which parts of a GitHub Actions identity to probe; the others
+// stay as the pattern has them.
+type workflow struct{ owner, file, ref bool }
+
+func (w workflow) probes(m Matcher) []string {
+	text := wildcards(m)
+	_, path, _ := strings.Cut(text, "github.com/")
+	owner, rest, _ := strings.Cut(path, "/")
+	repo, _, _ := strings.Cut(rest, "/")
+	owners := literal(owner)
+	if w.owner {
+		owners = []string{stranger, strings.ReplaceAll(owner, "*", "") + "-probe"}
+	}
+	files := []string{named(text, `[A-Za-z0-9_-]+\.ya?ml`, "release.yml")}
+	if w.file {
+		files = []string{stranger + ".yml"}
+	}
+	refs := []string{named(text, `refs/(?:heads|tags)/[A-Za-z0-9_.-]*[A-Za-z0-9]`, "refs/heads/main"), "refs/tags/v1"}
+	if w.ref {
+		refs = []string{"refs/heads/" + stranger}
+	}
+	var probes []string
+	for _, o := range owners {
+		for _, r := range literal(repo) {
+			for _, f := range files {
+				for _, ref := range refs {
+					probes = append(probes, "https://github.com/"+o+"/"+r+"/.github/workflows/"+f+"@"+ref)
+				}
+			}
+		}
+	}
+	return probes
+}
+
+// literal returns names that fit a segment of a pattern: itself without
+// wildcards, and with a stranger's name in their place.
+func literal(segment string) []string {
+	names := []string{strings.ReplaceAll(segment, "*", stranger), strings.ReplaceAll(segment, "*", ""), stranger}
+	return slices.DeleteFunc(names, func(s string) bool { return s == "" || strings.HasPrefix(s, ".") })
+}
+
+// wildcards returns m's own text, a regular expression's with its escapes taken
+// off and the usual ways to say "anything" written as "*". It is a guess at what
+// the author meant, and only serves to make probes.
+func wildcards(m Matcher) string {
+	s := m.text
+	if m.re != nil {
+		s = regexp.MustCompile(`\(\?:|[()^$]`).ReplaceAllString(s, "")
+		s = regexp.MustCompile(`(?:\[[^\]]*\]|\\[wdSW]|(?:^|[^\\])\.)[*+?]`).ReplaceAllStringFunc(s, func(found string) string {
+			if n := strings.IndexAny(found, `.[\`); n > 0 {
+				return found[:n] + "*"
+			}
+			return "*"
+		})
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(s, `\`, ""), "**", "*")
+}
+
+// named returns the first part of text that fits expr, so that a probe differs
+// from what was meant in one place only.
+func named(text, expr, otherwise string) string {
+	if found := regexp.MustCompile(expr).FindString(text); found != "" {
 		return found
 	}
 	return otherwise

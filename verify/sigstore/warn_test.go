@@ -32,7 +32,20 @@ func TestWarnings(t *testing.T) {
 		{`https://github\.com/acme/app/\.github/workflows/[a-z.-]+@refs/tags/v1`, actions, true, []string{"any workflow"}},
 		{`https://github\.com/acme/app/\.github/workflows/release\.yml@refs/tags/v[0-9.]+`, actions, true, nil},
 		{`.+`, actions, true, []string{"anybody"}},
-		{exact, "**", false, []string{"any issuer"}},
+		{exact, "**", false, []string{"issuers that anybody"}},
+		{exact, "https://*", false, []string{"issuers that anybody"}},
+		{exact, "https://*.com", false, []string{"issuers that anybody"}},
+		{exact, "https://token.actions.githubusercontent.com*", false, []string{"issuers that anybody"}},
+		{exact, "https://*.githubusercontent.com", false, nil},
+		{exact, "https://issuer.example/tenants/*", false, nil},
+		{"https://github.com/acme*/app/.github/workflows/release.yml@refs/heads/main", actions, false, []string{"other owners"}},
+		{"https://github.com/*/app/.github/workflows/release.yml@refs/heads/main", actions, false, []string{"other owners"}},
+		{`https://github\.com/[^/]+/app/\.github/workflows/release\.yml@refs/heads/main`, actions, true, []string{"other owners"}},
+		{`https://github\.com/.*/app/\.github/workflows/release\.yml@refs/heads/main`, actions, true, []string{"other owners"}},
+		{`https://github\.com/acme/app/\.github/workflows/(release|build)\.yml@refs/tags/v\d+`, actions, true, nil},
+		{"*", "https://accounts.google.com", false, []string{"anybody"}},
+		{"*@*", "https://accounts.google.com", false, []string{"anybody"}},
+		{"*@gmail.com", "https://accounts.google.com", false, []string{"everybody"}},
 	} {
 		parse := Pattern
 		if tc.regexp {
