@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/boltseal/boltseal/internal/registrytest"
@@ -67,5 +68,23 @@ func TestNearestIdentity(t *testing.T) {
 	want := `identity is "` + identity + `", expected "` + near + `" (the nearest of 3)`
 	if c := r.doc.Images[0].Checks[0].Candidates[0]; c.Message != want || c.Signer != identity {
 		t.Errorf("message %q\nwant    %q", c.Message, want)
+	}
+}
+
+// Who comes from cosign's unanchored expressions is told why they do not match.
+func TestPartialMatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signBundle(repo, w.image(repo), signType, by())
+	for _, tc := range []struct{ flag, value, iss, says string }{
+		{"--certificate-identity-regexp", "^https://github.com/acme/app/", issuer, "it fits a part"},
+		{"--certificate-identity", identity, issuer + "/", "the slash at the end differs"},
+		{"--certificate-identity", "https://github.com/acme/other", issuer, `expected "https://github.com/acme/other"`},
+	} {
+		r := run(t, "verify", w.reg.Host()+"/"+repo+":v1", "--trusted-root", w.root, tc.flag, tc.value, "--certificate-oidc-issuer", tc.iss)
+		r.want(t, 1, "wrong-signer")
+		if m := r.doc.Images[0].Checks[0].Message; !strings.Contains(m, tc.says) {
+			t.Errorf("%q does not say %q", m, tc.says)
+		}
 	}
 }

@@ -417,7 +417,7 @@ var reasons = []string{
 }
 
 // words are what may stand behind the spaces that other lines begin with.
-var words = []string{"from", "digest", "signed by", "as", "expected", "because", "found", "next"}
+var words = []string{"from", "digest", "signed by", "as", "for", "expected", "because", "found", "next"}
 
 // begins reports whether line begins as only the writer lets it.
 func begins(line string) bool {

@@ -70,6 +70,9 @@ func (t *textWriter) verdict(v verify.Verdict) {
 	for _, ev := range v.Evidence() {
 		t.line("signed by", signer(ev.Signer, ev.Issuer))
 		t.line("as", evidenceLine(ev))
+		if name := strings.Replace(ev.SignedReference, "index.docker.io/", "docker.io/", 1); name != "" && name != v.Image().Ref().Name() {
+			t.line("for", name+", the name that the signer gave the image; names are not compared")
+		}
 	}
 	if v.Passed() {
 		return
