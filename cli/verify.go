@@ -134,7 +134,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 type timeoutError struct{ after time.Duration }
 
 func (e timeoutError) Error() string     { return fmt.Sprintf("--timeout %s ran out", e.after) }
-func (e timeoutError) Is(err error) bool { return err == context.DeadlineExceeded } //nolint:errorlint // Is is what errors.Is calls
+func (e timeoutError) Is(err error) bool { return err == context.DeadlineExceeded }
 func (e timeoutError) Timeout() bool     { return true }
 
 // exitCode is what the process says of r.
