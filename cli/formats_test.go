@@ -110,6 +110,15 @@ func TestFormats(t *testing.T) {
 			reason: "verified", format: "bundle-v0.3", storage: "fallback-tag", found: 1,
 		},
 		{
+			name: "fallback tag beside a stranger's signature",
+			sign: func(w *world, d ocispec.Descriptor) {
+				w.signLegacy(repo, d, by(stranger))
+				m := w.must(w.reg.PutLayers(repo, "", nil, registrytest.BundleV03, registrytest.Layer{MediaType: registrytest.BundleV03, Blob: w.bundle(d, signType, by())}))
+				w.must(w.reg.PutIndex(repo, strings.Replace(d.Digest.String(), ":", "-", 1), m))
+			},
+			reason: "verified", format: "bundle-v0.3", storage: "fallback-tag", found: 2,
+		},
+		{
 			name: "both formats, the bundle broken",
 			sign: func(w *world, d ocispec.Descriptor) {
 				w.must(w.reg.PutBundle(repo, d, []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}`)))

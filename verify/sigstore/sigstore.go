@@ -139,6 +139,15 @@ func (v *verifier) manifest(ctx context.Context, img image.Pinned, signed, platf
 		}
 	}
 	o := v.examine(ctx, img, sigs, signed, platform)
+	listed := func(s signature) bool { return s.storage == "referrer" || s.storage == "fallback-tag" }
+	if o.evidence == nil && err == nil && !slices.ContainsFunc(sigs, listed) {
+		// A signature that does not count must not hide one behind the fallback
+		// tag, which is not asked while there seems to be no need.
+		var more []signature
+		if more, err = v.gather(ctx, img, []place{fallback}, true); len(more) > 0 {
+			o = v.examine(ctx, img, append(sigs, more...), signed, platform)
+		}
+	}
 	if o.evidence == nil && err != nil {
 		// The signature that is wanted may be where there was no answer.
 		o.reason, o.err = answerless(err), registry.Explain("read signatures of "+img.String(), v.where(img), err)
