@@ -76,6 +76,7 @@ key nothing can pass, so one of them is required.`,
 }
 
 func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (int, error) {
+	// Everything that can be wrong with the input is found before anything is asked.
 	uses, err := v.uses(args)
 	if err != nil {
 		return ExitUsage, err
@@ -84,41 +85,24 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	if err != nil {
 		return ExitUsage, err
 	}
-	elsewhere := image.Ref{}
-	if v.signatureRepo != "" {
-		if elsewhere, err = image.ParseRepository(v.signatureRepo); err != nil {
-			return ExitUsage, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
-		}
-	}
 	client, err := v.registry.client(c, uses)
 	if err != nil {
 		return ExitUsage, err
 	}
-	session := sigstore.NewSession(client, elsewhere)
-	rules := all{}
-	for _, config := range configs {
-		verifier, err := session.Require(config)
-		if err != nil {
-			return ExitUsage, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "%w", err)
-		}
-		rules = append(rules, verifier)
+	rules, err := v.rules(configs, client)
+	if err != nil {
+		return ExitUsage, err
 	}
 
 	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
 	defer cancel()
+	warnings := v.warnings(configs[0])
 	trust := configs[0].Trust
 	if trust != nil {
 		trust.Start(ctx) // beside the registry requests
 	}
-	warnings := v.warnings(configs[0])
 	progress := c.progress()
-	r := gate.Check(ctx, uses, rules, client, gate.Options{
-		Jobs: v.jobs, Reason: registry.Reason, Done: progress.step,
-		Meter: func(ctx context.Context) gate.Meter {
-			n := &registry.Counter{}
-			return gate.Meter{Context: registry.WithCounter(ctx, n), Requests: n.Requests}
-		},
-	})
+	r := gate.Check(ctx, uses, rules, client, gate.Options{Jobs: v.jobs, Reason: registry.Reason, Done: progress.step, Meter: meter})
 	progress.end()
 	if trust != nil && trust.Warning() != "" {
 		warnings = append(warnings, trust.Warning())
@@ -128,6 +112,33 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 		return ExitNoAnswer, nil // whatever was found, nobody has been told
 	}
 	return exitCode(r, v.mode), nil
+}
+
+// rules returns the requirements that every image must meet.
+func (v *verifyFlags) rules(configs []sigstore.Config, client *registry.Client) (all, error) {
+	elsewhere := image.Ref{}
+	if v.signatureRepo != "" {
+		var err error
+		if elsewhere, err = image.ParseRepository(v.signatureRepo); err != nil {
+			return nil, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
+		}
+	}
+	session := sigstore.NewSession(client, elsewhere)
+	var rules all
+	for _, config := range configs {
+		verifier, err := session.Require(config)
+		if err != nil {
+			return nil, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "%w", err)
+		}
+		rules = append(rules, verifier)
+	}
+	return rules, nil
+}
+
+// meter counts the requests of one image.
+func meter(ctx context.Context) gate.Meter {
+	n := &registry.Counter{}
+	return gate.Meter{Context: registry.WithCounter(ctx, n), Requests: n.Requests}
 }
 
 // A timeoutError says that --timeout is over.
