@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -138,9 +136,6 @@ func (s *signerFlags) identities() ([]sigstore.Identity, error) {
 	return ids, nil
 }
 
-// maxKey bounds a public key file, in bytes.
-const maxKey = 64 << 10
-
 func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, error) {
 	const next = "give the public key, as cosign.pub has it: a PEM file, or env://NAME for a variable that holds the PEM text"
 	var keys []sigstore.Key
@@ -157,14 +152,9 @@ func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, er
 				return nil, usagef("--key "+name, next, "the variable %s is empty or not set", variable)
 			}
 		} else {
-			f, err := os.Open(name) //nolint:gosec // the user names it
-			if err != nil {
+			var err error
+			if text, err = readBounded(name, maxText); err != nil {
 				return nil, usagef("--key", next, "%w", err)
-			}
-			text, err = io.ReadAll(io.LimitReader(f, maxKey))
-			_ = f.Close() // only read
-			if err != nil {
-				return nil, usagef("--key "+name, next, "%w", err)
 			}
 		}
 		k, err := sigstore.ParseKey(name, text)

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -47,7 +46,7 @@ func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, e
 		o.Keychain = registry.Fallback(o.Keychain, map[string]authn.AuthConfig{"ghcr.io": {Username: user, Password: token}})
 	}
 	if r.caFile != "" {
-		text, err := os.ReadFile(r.caFile)
+		text, err := readBounded(r.caFile, maxText)
 		if err != nil {
 			return nil, usagef("--registry-cacert", "give a PEM file of certificates", "%w", err)
 		}

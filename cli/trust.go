@@ -3,7 +3,6 @@ package cli
 import (
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"runtime"
 
@@ -67,7 +66,7 @@ func (t *trustFlags) private(o sigstore.TUFOptions) (*sigstore.Trust, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname()))) {
 		return nil, usagef("--tuf-mirror", "write an https address, such as https://tuf.example.com", "%q is not one", t.mirror)
 	}
-	root, err := os.ReadFile(t.root)
+	root, err := readBounded(t.root, maxText)
 	if err != nil {
 		return nil, usagef("--tuf-root", "give the root.json of the private Sigstore's TUF repository", "%w", err)
 	}

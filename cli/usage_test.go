@@ -56,6 +56,7 @@ func TestBadInput(t *testing.T) {
 		{"regexp that escapes its anchors", []string{"verify", img, "--certificate-identity-regexp", "a)|(?:b", "--certificate-oidc-issuer", issuer}, "", []string{"--certificate-identity-regexp", "unexpected )"}},
 		{"claim without identity", []string{"verify", img, "--key", noKey, "--certificate-github-workflow-ref", "refs/heads/main"}, "", []string{"--certificate-github-workflow"}},
 		{"key that is not there", []string{"verify", img, "--key", filepath.Join(dir, "none")}, "", []string{"--key", "PEM"}},
+		{"key that is too long", []string{"verify", img, "--key", file("long.pub", strings.Repeat("x", 5<<20))}, "", []string{"--key", "larger than"}},
 		{"key that is none", []string{"verify", img, "--key", noKey}, "", []string{"--key", "no PEM block", "cosign.pub"}},
 		{"private key", []string{"verify", img, "--key", private}, "", []string{"--key", "PRIVATE KEY", "cosign.pub"}},
 		{"key variable that is not set", []string{"verify", img, "--key", "env://NOPE"}, "", []string{"--key", "NOPE"}},

@@ -27,13 +27,14 @@ import (
 	"github.com/boltseal/boltseal/image"
 )
 
+// MaxBlob bounds a blob that carries a signature or an attestation, in bytes.
+// SBOM attestations of real images reach several MiB.
+const MaxBlob = 32 << 20
+
 const (
 	// maxManifest bounds a manifest, an index and a page of referrers, in
 	// bytes: what registries accept (OCI distribution-spec, "Pushing Manifests").
 	maxManifest = 4 << 20
-	// maxBlob bounds a blob that carries a signature or an attestation, in
-	// bytes. SBOM attestations of real images reach several MiB.
-	maxBlob = 32 << 20
 	// maxDetail bounds what is kept of a registry's error text, in bytes.
 	maxDetail = 300
 
@@ -270,7 +271,7 @@ func (q query) failure(a answer, err error) *Error {
 			e.Kind = ErrNotFound
 		}
 	}
-	if errors.Is(err, ErrDenied) || errors.Is(err, errCredentials) {
+	if errors.Is(err, errCredentials) {
 		e.Kind = ErrDenied
 	}
 	return e

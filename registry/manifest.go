@@ -185,8 +185,8 @@ func (c *Client) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor)
 	switch {
 	case !image.ValidDigest(digest):
 		return nil, q.corrupt(fmt.Errorf("%w: %q is not a sha256 digest", ErrCorrupt, clip(digest)))
-	case d.Size < 0 || d.Size > maxBlob:
-		return nil, q.corrupt(fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, d.Size, maxBlob))
+	case d.Size < 0 || d.Size > MaxBlob:
+		return nil, q.corrupt(fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, d.Size, MaxBlob))
 	}
 	a, err := c.get(ctx, q)
 	switch {

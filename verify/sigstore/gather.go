@@ -43,8 +43,6 @@ const (
 	// maxBytes bounds what is fetched from one place for one image, in bytes:
 	// two attestations of the largest kind.
 	maxBytes = 64 << 20
-	// maxLayer bounds one signature or attestation, in bytes.
-	maxLayer = 32 << 20
 	// maxKept bounds what is remembered of one place, in bytes. What is larger
 	// is fetched again for the next requirement.
 	maxKept = 1 << 20
@@ -250,7 +248,7 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 			found = append(found, unreadable(from, verify.Unsupported, fmt.Errorf("there are more than %d signatures or %d MiB of them; the rest was not looked at", maxSignatures, maxBytes>>20)))
 			break
 		}
-		if !image.ValidDigest(l.Digest.String()) || l.Size < 0 || l.Size > maxLayer {
+		if !image.ValidDigest(l.Digest.String()) || l.Size < 0 || l.Size > registry.MaxBlob {
 			found = append(found, unreadable(from, verify.BadSignature, fmt.Errorf("signature layer of %d bytes with the digest %q cannot be read", l.Size, clip(l.Digest.String()))))
 			continue
 		}

@@ -325,5 +325,5 @@ func (p prover) unknownKey(s signature, cause error) error {
 			}
 		}
 	}
-	return refuse(verify.WrongSigner, "none of the accepted keys made this signature: %w", errors.Unwrap(cause))
+	return refuse(verify.WrongSigner, "none of the accepted keys made this signature: %w", cause)
 }

@@ -218,10 +218,8 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 	}
 	var o outcome
 	for _, s := range sigs {
-		if ctx.Err() != nil {
-			o.evidence = nil // a run that was cut short has not looked at everything
-			o.reason, o.err = verify.Undecided, &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}
-			return o
+		if ctx.Err() != nil { // checking takes time too, and must end with the run
+			return outcome{reason: verify.Undecided, err: &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}}
 		}
 		s = s.parsed()
 		c := verify.Candidate{Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
