@@ -67,6 +67,7 @@ var own = []rule{
 	{module + "/internal/registrytest", []string{"internal"}},
 	{module + "/internal/sigstoretest", []string{"internal"}},
 	{module + "/internal/golden", nil},
+	{module + "/internal/runnertest", nil},
 	{module + "/internal/startup", nil},
 	{module + "/bench", nil},
 	{module + "/examples", nil},
