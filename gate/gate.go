@@ -134,6 +134,26 @@ func (r Report) NoAnswer() bool {
 	return unanswered
 }
 
+// Reason returns Verified if r passed, else in one word why it did not: the
+// Reason of the first image that was refused; where none was, of the first that
+// registry or log gave no answer about; Undecided where no image has either.
+func (r Report) Reason() verify.Reason {
+	if r.Passed() {
+		return verify.Verified
+	}
+	silent := verify.Undecided
+	for _, f := range r.findings {
+		switch reason := f.Reason(); {
+		case reason == verify.Verified, reason == verify.Undecided && !r.complete:
+		case !reason.NoAnswer():
+			return reason
+		case silent == verify.Undecided:
+			silent = reason
+		}
+	}
+	return silent
+}
+
 // Admitted is an image the gate let through. Only [Report.Admitted] makes a
 // non-zero one; package handover takes nothing else.
 type Admitted struct{ pinned image.Pinned }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/gate"
@@ -30,6 +29,29 @@ func Text(w io.Writer, r gate.Report, o TextOptions) error {
 	for _, f := range r.Findings() {
 		t.finding(f)
 	}
+	if t.b.Len() > 0 {
+		t.b.WriteByte('\n')
+	}
+	t.summary(r)
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// Findings writes those of r's findings that show picks, as Text does.
+func Findings(w io.Writer, r gate.Report, o TextOptions, show func(gate.Finding) bool) error {
+	t := &textWriter{o: o}
+	for _, f := range r.Findings() {
+		if show(f) {
+			t.finding(f)
+		}
+	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// Outcome writes the last line of Text: how the run ended.
+func Outcome(w io.Writer, r gate.Report, o TextOptions) error {
+	t := &textWriter{o: o}
 	t.summary(r)
 	_, err := io.WriteString(w, t.b.String())
 	return err
@@ -142,29 +164,7 @@ func signer(name, issuer string) string {
 }
 
 func (t *textWriter) summary(r gate.Report) {
-	passed, failed := 0, 0
-	for _, f := range r.Findings() {
-		if f.Passed() {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	var s string
-	switch {
-	case r.Passed():
-		s = fmt.Sprintf("gate passed: %s verified", count(passed, "image"))
-	case r.Interrupted():
-		s = fmt.Sprintf("gate closed: the run was interrupted, %d of %s verified", passed, count(passed+failed, "image"))
-	case !r.Complete():
-		s = fmt.Sprintf("gate closed: %s, %d of %s verified", Printable(r.Cause().Error()), passed, count(passed+failed, "image"))
-	case passed+failed == 0:
-		s = "gate closed: there was no image to verify"
-	case r.NoAnswer():
-		s = fmt.Sprintf("gate closed, no answer: %d of %s could not be checked", failed, count(passed+failed, "image"))
-	default:
-		s = fmt.Sprintf("gate closed: %d of %s did not pass", failed, count(passed+failed, "image"))
-	}
+	s := outcome(r)
 	if t.o.Warn && !r.Passed() {
 		s += " (--mode warn: not enforced)"
 	}
@@ -175,10 +175,33 @@ func (t *textWriter) summary(r gate.Report) {
 		}
 		s += fmt.Sprintf(", %s in %s", count(requests, "request"), r.Elapsed().Round(time.Millisecond))
 	}
-	if t.b.Len() > 0 {
-		t.b.WriteByte('\n')
-	}
 	t.b.WriteString(t.paint(r.Passed(), s) + "\n")
+}
+
+// outcome says in one line how the run ended.
+func outcome(r gate.Report) string {
+	passed, failed := 0, 0
+	for _, f := range r.Findings() {
+		if f.Passed() {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	all := count(passed+failed, "image")
+	switch {
+	case r.Passed():
+		return fmt.Sprintf("gate passed: %s verified", all)
+	case r.Interrupted():
+		return fmt.Sprintf("gate closed: the run was interrupted, %d of %s verified", passed, all)
+	case !r.Complete():
+		return fmt.Sprintf("gate closed: %s, %d of %s verified", Printable(r.Cause().Error()), passed, all)
+	case passed+failed == 0:
+		return "gate closed: there was no image to verify"
+	case r.NoAnswer():
+		return fmt.Sprintf("gate closed, no answer: %d of %s could not be checked", failed, all)
+	}
+	return fmt.Sprintf("gate closed: %d of %s did not pass", failed, all)
 }
 
 func count(n int, what string) string {
@@ -223,46 +246,3 @@ func (t *textWriter) paint(good bool, s string) string {
 	}
 	return "\x1b[31m" + s + "\x1b[0m"
 }
-
-// Printable returns s with everything escaped that a terminal or a log could
-// take for something other than text: control and format characters (bare CR,
-// escape sequences, bidirectional overrides), bytes that are no UTF-8, and the
-// "##" that begins commands of CI systems, which GitHub and Azure obey anywhere
-// in a line ("##[add-mask]", "##vso[task.setvariable]").
-func Printable(s string) string {
-	if clean(s) {
-		return s
-	}
-	var b strings.Builder
-	last := rune(0)
-	for _, r := range s {
-		switch {
-		case r == '\n':
-			b.WriteString("; ") // several causes joined
-		case harmless(r, last):
-			b.WriteRune(r)
-		case r < 0x100:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-		last = r
-	}
-	return b.String()
-}
-
-func clean(s string) bool {
-	last := rune(0)
-	for _, r := range s {
-		if !harmless(r, last) || r == unicode.ReplacementChar {
-			return false
-		}
-		last = r
-	}
-	return true
-}
-
-// harmless reports whether r can stand as it is behind last.
-func harmless(r, last rune) bool { return unicode.IsPrint(r) && !(r == '#' && last == '#') }

@@ -1,0 +1,483 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// DefaultMax bounds the summary, in bytes. GitHub drops a step's summary of
+// more than 1 MiB as a whole, and what else the step writes counts too.
+const DefaultMax = 900 << 10
+
+// MarkdownOptions say how Markdown writes.
+type MarkdownOptions struct {
+	Run        Run
+	ReportFile string // where the JSON report is, "" if nowhere
+	Max        int    // bytes; 0 means DefaultMax
+}
+
+// How many of each the summary shows at most.
+const (
+	maxRows     = 200
+	maxFixes    = 50
+	maxChecks   = 3 // failed ones of one image
+	maxFound    = 5 // signatures, of one check
+	maxWarnings = 20
+	maxEvidence = 200
+	maxClaims   = 16 // of one certificate
+)
+
+// Markdown writes r as the summary of a job, for GitHub and whatever else shows
+// GitHub's Markdown: first the outcome, then the failures and what to do, then
+// the rest. It writes at most o.Max bytes whatever r has, leaves out whole rows
+// and blocks, and says so.
+func Markdown(w io.Writer, r gate.Report, o MarkdownOptions) error {
+	_, err := io.WriteString(w, newSummary(r, o).text())
+	return err
+}
+
+// A summary is what its parts are written from.
+type summary struct {
+	r        gate.Report
+	o        MarkdownOptions
+	findings []gate.Finding // failures first, then in the order of the uses
+	failed   int
+}
+
+func newSummary(r gate.Report, o MarkdownOptions) summary {
+	if o.Max <= 0 {
+		o.Max = DefaultMax
+	}
+	s := summary{r: r, o: o}
+	var passed []gate.Finding
+	for _, f := range r.Findings() {
+		if f.Passed() {
+			passed = append(passed, f)
+		} else {
+			s.findings = append(s.findings, f)
+		}
+	}
+	s.failed = len(s.findings)
+	s.findings = append(s.findings, passed...)
+	return s
+}
+
+func (s summary) text() string {
+	notice, table, fixes, warnings := s.notice(), s.table(), s.fixes(), s.warnings()
+	picture, evidence, pinned, footer := s.picture(), s.evidence(), s.pinned(), s.footer()
+	parts := []*part{fixed(s.heading()), notice, table, fixes, warnings, picture, evidence, pinned, footer}
+	const all = 1 << 30
+	text := compose(parts, []claim{
+		{footer, all, 25},
+		{notice, all, 25},
+		{table, s.failed, 50},
+		{warnings, all, 20},
+		{fixes, all, 90},
+		{table, all, 60},
+		{pinned, all, 60},
+		{picture, all, 60},
+		{evidence, all, 100},
+		{fixes, all, 100}, // what the others left
+		{warnings, all, 100},
+		{table, all, 100},
+	}, s.o.Max)
+	if text == "" && len(s.heading()) <= s.o.Max {
+		return s.heading()
+	}
+	return text
+}
+
+// fixed returns the part that is text whatever else fits.
+func fixed(text string) *part { return &part{rest: func(int) string { return text }} }
+
+// either returns the part that is text, or instead if that does not fit.
+func either(text, instead string) *part {
+	return &part{items: []string{text}, rest: func(shown int) string {
+		if shown == 0 {
+			return instead
+		}
+		return ""
+	}}
+}
+
+func (s summary) warn() bool { return s.o.Run.Mode == "warn" }
+
+func (s summary) heading() string { return "### Image signature gate: " + s.verdict() + "\n\n" }
+
+// verdict is the outcome in a few words, all of them ours.
+func (s summary) verdict() string {
+	all := count(len(s.findings), "image")
+	switch {
+	case s.r.Passed():
+		return "PASSED — " + all + " verified"
+	case s.r.Interrupted(): // which is no report, in warn mode neither
+		return fmt.Sprintf("INTERRUPTED — %d of %s verified", len(s.findings)-s.failed, all)
+	}
+	word, what := "BLOCKED", fmt.Sprintf("%d of %s failed", s.failed, all)
+	switch {
+	case s.r.NoAnswer() && s.failed == 0: // the time ran out after the last image
+		word, what = "NO ANSWER", "the run did not end in time"
+	case s.r.NoAnswer():
+		word, what = "NO ANSWER", fmt.Sprintf("%d of %s could not be checked", s.failed, all)
+	case len(s.findings) == 0:
+		what = "there was no image to verify"
+	}
+	if s.warn() {
+		word = "WARNING (not enforced)"
+	}
+	return word + " — " + what
+}
+
+// notice says what else there is to know of a run that did not pass.
+func (s summary) notice() *part {
+	if s.r.Passed() {
+		return fixed("")
+	}
+	const bound = "Nothing is handed over to the build: for that every image has to pass.\n\n"
+	if s.r.Complete() || s.r.Cause() == nil {
+		return fixed(bound)
+	}
+	return either("The run ended early: "+code(said(s.r.Cause()), maxText)+". "+bound, "The run ended early. "+bound)
+}
+
+// table has a row for each use.
+func (s summary) table() *part {
+	open := "| | Image | Digest | Verified by / Reason |\n|---|---|---|---|\n"
+	located := slices.ContainsFunc(s.findings, func(f gate.Finding) bool { return f.Use.At.File != "" })
+	if located {
+		open = "| | Image | Digest | Verified by / Reason | Where |\n|---|---|---|---|---|\n"
+	}
+	var rows []string
+	for _, f := range first(s.findings, maxRows) {
+		cells := []string{s.mark(f), code(reference(f), maxImage), digestCell(f), decided(f)}
+		if located {
+			cells = append(cells, where(f))
+		}
+		rows = append(rows, "| "+strings.Join(cells, " | ")+" |\n")
+	}
+	return &part{open: open, items: rows, shut: "\n", rest: func(shown int) string {
+		text := s.missing(shown, len(s.findings), "image")
+		if failed := s.failed - min(shown, s.failed); failed > 0 {
+			text += fmt.Sprintf(", %d of them failed", failed)
+		}
+		return s.see(text)
+	}}
+}
+
+// missing says that there are more than were shown; "" if there are not.
+func (s summary) missing(shown, of int, what string) string {
+	switch shown {
+	case of:
+		return ""
+	case 0:
+		return "Left out: " + count(of, what)
+	}
+	return "… and " + count(of-shown, "more "+what)
+}
+
+// see makes a sentence of text that says where the rest is; of "" nothing.
+func (s summary) see(text string) string {
+	if text == "" {
+		return ""
+	}
+	if file := code(s.o.ReportFile, maxText); s.o.ReportFile != "" && len(file) <= s.o.Max/25 { // it is said often
+		return text + ": see " + file + ".\n\n"
+	}
+	return text + ": see the JSON report.\n\n"
+}
+
+// unanswered reports whether f failed without having been refused.
+func (s summary) unanswered(f gate.Finding) bool {
+	reason := f.Reason()
+	return reason.NoAnswer() || reason == verify.Undecided && !s.r.Complete()
+}
+
+func (s summary) mark(f gate.Finding) string {
+	switch {
+	case f.Passed():
+		return "✅"
+	case s.unanswered(f):
+		return "❔"
+	}
+	return "❌"
+}
+
+// reference is the image as JSON names it.
+func reference(f gate.Finding) string {
+	if f.Use.Ref.IsZero() {
+		return f.Use.Text
+	}
+	return f.Use.Ref.String()
+}
+
+// digestCell is short: whoever needs all of it copies it from the pinned
+// references or the JSON report.
+func digestCell(f gate.Finding) string {
+	const enough = len("sha256:") + 12
+	if d := f.Pinned.Digest(); len(d) > enough {
+		return code(d[:enough], maxText)
+	}
+	return ""
+}
+
+// decided says who vouches for the image, or why it failed.
+func decided(f gate.Finding) string {
+	if !f.Passed() {
+		return "**" + word(f.Reason()) + "**"
+	}
+	vouching := signersOf(f)
+	text := code(shortKey(vouching[0].Signer), maxText) + " " + code(vouching[0].Format, maxText)
+	if more := len(vouching) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// word is r as it stands in other reports. A Reason is a word of ours, unless
+// a verifier invents one.
+func word(r verify.Reason) string {
+	s := reason(r)
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyz-") != "" {
+		return code(s, maxText)
+	}
+	return s
+}
+
+// signersOf returns the evidence for f, the first of each signer and issuer.
+func signersOf(f gate.Finding) []verify.Evidence {
+	var out []verify.Evidence
+	for _, v := range f.Verdicts {
+		for _, ev := range v.Evidence() {
+			if !slices.ContainsFunc(out, func(o verify.Evidence) bool { return o.Signer == ev.Signer && o.Issuer == ev.Issuer }) {
+				out = append(out, ev)
+			}
+		}
+	}
+	return out
+}
+
+// shortKey shortens the fingerprint where name is a key.
+func shortKey(name string) string {
+	const enough = len("key sha256:") + 12
+	if strings.HasPrefix(name, "key sha256:") && len(name) > enough {
+		return cut(name, enough+1)
+	}
+	return name
+}
+
+func where(f gate.Finding) string {
+	switch at := f.Use.At; {
+	case at.File == "":
+		return ""
+	case at.Line <= 0:
+		return code(at.File, maxText)
+	default:
+		return code(fmt.Sprintf("%s:%d", cut(at.File, maxText-20), at.Line), maxText)
+	}
+}
+
+// distinct returns the findings without the repeated uses of an image, which
+// the gate asks about once.
+func (s summary) distinct() []gate.Finding {
+	var out []gate.Finding
+	seen := map[question]bool{}
+	for _, f := range s.findings {
+		if key := asked(f); !seen[key] {
+			seen[key] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// A question is the same for two uses of which the gate has one answer.
+type question struct{ reference, err string }
+
+func asked(f gate.Finding) question {
+	if f.Use.Err == nil {
+		return question{reference(f), ""}
+	}
+	return question{reference(f), f.Use.Err.Error()}
+}
+
+// fixes has an entry for each image that failed.
+func (s summary) fixes() *part {
+	var items []string
+	failed := 0
+	for _, f := range s.distinct() {
+		if f.Passed() {
+			continue
+		}
+		if failed++; failed <= maxFixes {
+			items = append(items, fix(f))
+		}
+	}
+	return &part{items: items, shut: "\n", rest: func(shown int) string {
+		return s.see(s.missing(shown, failed, "failure"))
+	}}
+}
+
+func fix(f gate.Finding) string {
+	text := "- **Fix** " + code(reference(f), maxImage) + ": " + word(f.Reason()) + "\n"
+	failed := slices.DeleteFunc(slices.Clone(f.Verdicts), verify.Verdict.Passed)
+	for _, v := range first(failed, maxChecks) {
+		text += explain(v)
+	}
+	switch {
+	case len(failed) == 0:
+		text += "  - because no check of this image ran to its end\n"
+	case len(failed) > maxChecks:
+		text += fmt.Sprintf("  - … and %s failed\n", count(len(failed)-maxChecks, "more check"))
+	}
+	return text
+}
+
+// explain says why v failed, what was expected, what was found and what to do.
+func explain(v verify.Verdict) string {
+	text := ""
+	line := func(word, value string) {
+		if value != "" {
+			text += "  - " + word + " " + code(value, maxText) + "\n"
+		}
+	}
+	line("because", said(v.Err()))
+	line("expected", v.Requirement())
+	all := v.Candidates()
+	for _, c := range first(all, maxFound) {
+		line("found", strings.ReplaceAll(candidateLine(c, len(all) > 1), "\n", "; "))
+	}
+	if len(all) > maxFound {
+		text += fmt.Sprintf("  - … and %s\n", count(len(all)-maxFound, "more signature"))
+	}
+	line("next", verify.Hint(v.Err()))
+	return text
+}
+
+// said is what err says, in one line where it is several causes joined.
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+func (s summary) warnings() *part {
+	all := s.o.Run.Warnings
+	var items []string
+	for _, w := range first(all, maxWarnings) {
+		items = append(items, "- "+code(w, maxText)+"\n")
+	}
+	return &part{open: "**Warnings**\n\n", items: items, shut: "\n", rest: func(shown int) string {
+		return s.see(s.missing(shown, len(all), "warning"))
+	}}
+}
+
+// evidence has an entry for each signature that satisfied a check.
+func (s summary) evidence() *part {
+	var items []string
+	signatures := 0
+	for _, f := range s.distinct() {
+		for _, v := range f.Verdicts {
+			for _, ev := range v.Evidence() {
+				if signatures++; signatures <= maxEvidence {
+					items = append(items, "- "+s.mark(f)+" "+proof(f, ev)+"\n")
+				}
+			}
+		}
+	}
+	return &part{
+		open:  "<details><summary>Evidence: " + count(signatures, "signature") + "</summary>\n\n",
+		items: items, shut: "\n", end: "</details>\n\n",
+		rest: func(shown int) string { return s.see(s.missing(shown, signatures, "signature")) },
+	}
+}
+
+// proof is what ev says of the image of f.
+func proof(f gate.Finding, ev verify.Evidence) string {
+	text := code(f.Pinned.String(), maxImage+80) + " signed by " + code(ev.Signer, maxText) // 80: the digest
+	fact := func(word, value string) {
+		if value != "" {
+			text += " · " + word + code(value, maxText)
+		}
+	}
+	fact("issuer ", ev.Issuer)
+	fact("", ev.Format)
+	fact("", ev.Storage)
+	if ev.Signed != verify.SignedImage {
+		fact("on the "+onWhat(ev.Signed), ev.Digest)
+		fact("platform ", ev.Platform)
+	}
+	fact("type ", ev.PredicateType)
+	fact("named ", otherName(f, ev))
+	if !ev.SignedAt.IsZero() {
+		text += " · " + ev.SignedAt.UTC().Format(time.RFC3339)
+	}
+	if ev.LogIndex != nil {
+		text += fmt.Sprintf(" · log index %d", *ev.LogIndex)
+	}
+	for _, name := range first(slices.Sorted(maps.Keys(ev.Claims)), maxClaims) {
+		fact("", name+"="+ev.Claims[name])
+	}
+	if more := len(ev.Claims) - maxClaims; more > 0 {
+		text += " · " + count(more, "more claim")
+	}
+	return text
+}
+
+// otherName is the name that the signer gave the image, where it is another one.
+func otherName(f gate.Finding, ev verify.Evidence) string {
+	name := strings.Replace(ev.SignedReference, "index.docker.io/", "docker.io/", 1)
+	if name == f.Pinned.Ref().Name() {
+		return ""
+	}
+	return name
+}
+
+func onWhat(signed string) string {
+	switch signed {
+	case verify.SignedPlatform:
+		return "platform manifest "
+	case verify.SignedAttestation:
+		return "attestation manifest "
+	}
+	return "manifest "
+}
+
+// pinned lists what the build is given. A run that did not pass gives it
+// nothing, not even the images that did: whoever copied those would build from
+// the others unverified.
+func (s summary) pinned() *part {
+	all := Pinned(s.r)
+	var items []string
+	for _, p := range all {
+		items = append(items, block(p)+"\n")
+	}
+	return &part{
+		open:  "<details><summary>Pinned references for the build</summary>\n\n<pre>\n",
+		items: items, shut: "</pre>\n\n", end: "</details>\n\n",
+		rest: func(shown int) string { return s.see(s.missing(shown, len(all), "pinned reference")) },
+	}
+}
+
+func (s summary) footer() *part {
+	const tool = "boltseal"
+	version, file := "", ""
+	if s.o.Run.ToolVersion != "" {
+		version = " " + code(s.o.Run.ToolVersion, maxText)
+	}
+	if s.o.ReportFile != "" {
+		file = " · report: " + code(s.o.ReportFile, maxText)
+	}
+	ran := fmt.Sprintf(" · %s · %s\n", count(s.o.Run.Requests, "request"), s.r.Elapsed().Round(time.Millisecond))
+	return either(tool+version+ran[:len(ran)-1]+file+"\n", tool+ran)
+}
+
+// first returns at most n of all.
+func first[T any](all []T, n int) []T { return all[:min(n, len(all))] }

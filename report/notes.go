@@ -1,0 +1,187 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/boltseal/boltseal/gate"
+	source "github.com/boltseal/boltseal/image" // this package has a function image
+	"github.com/boltseal/boltseal/verify"
+)
+
+// How much a reader of notes takes. GitHub shows ten of a level for a step, and
+// cuts a text at 4096 UTF-16 units.
+const (
+	maxNotes    = 10 // of a level
+	maxSingle   = maxNotes - 1
+	maxNoteText = 4000 // UTF-16 units
+	maxListed   = 15   // images, in the first note
+)
+
+// The levels of a Note.
+const (
+	levelError   = "error"
+	levelWarning = "warning"
+)
+
+// A Note is what a CI system shows beside a line of a file, or, where At is
+// zero, beside the run. Title and Text are harmless in a terminal or a log; Text
+// has lines, and is never empty.
+type Note struct {
+	Level       string // "error" or "warning"
+	Title, Text string
+	At          source.Position
+}
+
+// NotesOptions say what Notes returns.
+type NotesOptions struct {
+	Warn     bool     // warn mode: nothing is an error but a run that was interrupted
+	Warnings []string // of the run
+}
+
+// Notes returns the notes on r, at most ten of a level: one about the run, if it
+// did not pass; one about each place where an image failed, as far as there is
+// room; then the warnings. A run that was interrupted has nothing to say of
+// single images.
+func Notes(r gate.Report, o NotesOptions) []Note {
+	level := levelError
+	if o.Warn && !r.Interrupted() {
+		level = levelWarning
+	}
+	var notes []Note
+	if failed := failures(r); !r.Passed() {
+		notes = append(notes, Note{Level: level, Title: limited(outcome(r), maxText), Text: overview(r, failed)})
+		room := maxSingle
+		if level == levelWarning && len(o.Warnings) > 0 {
+			room-- // so that the warnings are at least counted
+		}
+		if r.Interrupted() {
+			room = 0
+		}
+		for _, f := range first(failed, room) {
+			notes = append(notes, single(f, level))
+		}
+	}
+	room := maxNotes
+	if level == levelWarning {
+		room -= len(notes)
+	}
+	return append(notes, warningNotes(o.Warnings, room)...)
+}
+
+// failures returns what failed: each image once for each place that uses it,
+// and once for all uses without a place.
+func failures(r gate.Report) []gate.Finding {
+	type key struct {
+		asked question
+		at    source.Position
+	}
+	var out []gate.Finding
+	seen := map[key]bool{}
+	for _, f := range r.Findings() {
+		if f.Use.At.File == "" {
+			f.Use.At = source.Position{}
+		}
+		k := key{asked(f), f.Use.At}
+		if !f.Passed() && !seen[k] {
+			seen[k] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// overview is the text of the first note.
+func overview(r gate.Report, failed []gate.Finding) string {
+	if len(r.Findings()) == 0 {
+		return "an empty list of images never passes"
+	}
+	if len(failed) == 0 {
+		return "the run ended before it was complete"
+	}
+	var lines []string
+	for _, f := range first(failed, maxListed) {
+		lines = append(lines, heading(f))
+	}
+	if rest := len(failed) - len(lines); rest > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", rest))
+	}
+	return strings.Join(append(lines, "the summary has all that was found"), "\n")
+}
+
+func heading(f gate.Finding) string {
+	return limited(reason(f.Reason()), 20) + ": " + limited(reference(f), maxImage)
+}
+
+// single explains one failure. Of several checks that failed it speaks of the
+// first, whose Reason is that of the image.
+func single(f gate.Finding, level string) Note {
+	n := Note{Level: level, Title: heading(f), At: f.Use.At}
+	var lines []string
+	line := func(word, value string) {
+		if value != "" {
+			lines = append(lines, word+" "+limited(value, maxNoteText/4-20))
+		}
+	}
+	for _, v := range f.Verdicts {
+		if v.Passed() {
+			continue
+		}
+		line("because", said(v.Err()))
+		line("expected", v.Requirement())
+		if all := v.Candidates(); len(all) > 0 {
+			line("found", candidateLine(all[0], len(all) > 1))
+		}
+		line("next", verify.Hint(v.Err()))
+		break
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "because no check of this image ran to its end")
+	}
+	n.Text = strings.Join(lines, "\n")
+	return n
+}
+
+// warningNotes returns at most room notes. If there are more warnings, the last
+// note says how many.
+func warningNotes(all []string, room int) []Note {
+	var notes []Note
+	note := func(text string) {
+		notes = append(notes, Note{Level: levelWarning, Title: "image signature gate", Text: text})
+	}
+	shown := len(all)
+	if shown > room {
+		shown = max(room-1, 0)
+	}
+	for _, w := range all[:shown] {
+		text := limited(w, maxNoteText)
+		if strings.TrimSpace(text) == "" {
+			text = "a warning without a text"
+		}
+		note(text)
+	}
+	switch rest := len(all) - shown; {
+	case rest > 0 && room > 0 && shown == 0:
+		note(count(rest, "warning") + ", listed in the summary")
+	case rest > 0 && room > 0:
+		note("… and " + count(rest, "more warning") + ", listed in the summary")
+	}
+	return notes
+}
+
+// limited returns the first most UTF-16 units of what is Printable of s, in
+// which an ellipsis stands for more.
+func limited(s string, most int) string {
+	s = Printable(s)
+	n, end := 0, 0
+	for i, r := range s {
+		if n < most {
+			end = i
+		}
+		if n += utf16.RuneLen(r); n > most {
+			return s[:end] + "…"
+		}
+	}
+	return s
+}
