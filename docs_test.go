@@ -171,7 +171,7 @@ func flags(t *testing.T, command ...string) map[string]bool {
 }
 
 // files are what the examples name.
-type files struct{ root, tufRoot, key, ca, dir, keyText string }
+type files struct{ root, tufRoot, key, ca, dir, keyText, written string }
 
 func newFiles(t *testing.T) files {
 	t.Helper()
@@ -188,7 +188,7 @@ func newFiles(t *testing.T) files {
 		t.Fatal(err)
 	}
 	root, err := sig.TrustedRoot()
-	f := files{dir: filepath.Join(dir, "cache"), root: write("trusted_root.json", root, err), tufRoot: write("root.json", sigstore.PublicRoot(), nil)}
+	f := files{dir: filepath.Join(dir, "cache"), written: dir, root: write("trusted_root.json", root, err), tufRoot: write("root.json", sigstore.PublicRoot(), nil)}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -217,6 +217,7 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 	}
 	instead := map[string]string{
 		"trusted-root": f.root, "tuf-mirror": "https://" + dead, "tuf-root": f.tufRoot, "key": f.key, "registry-cacert": f.ca, "cache-dir": f.dir,
+		"summary-file": filepath.Join(f.written, "summary.md"), "report-file": filepath.Join(f.written, "report.json"),
 	}
 	var out []string
 	trusted := false
@@ -297,7 +298,7 @@ func TestDocsExamples(t *testing.T) {
 }
 
 // others are programs whose flags are their own business.
-var others = regexp.MustCompile(`^(\$ )?([A-Z_]+=\S* )*(cosign|docker|go|gh|git|curl|jq|make|npm|podman) `)
+var others = regexp.MustCompile(`^(\$ )?([A-Z_]+=\S* )*(cosign|docker|go|gh|git|curl|jq|make|npm|podman|scripts/[a-z]+\.sh) `)
 
 // Every flag that the documentation names exists, and docs/verify.md names
 // every flag.

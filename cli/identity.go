@@ -82,7 +82,7 @@ func (s *signerFlags) register(f *pflag.FlagSet) {
 	for _, name := range []string{"repository", "ref", "sha", "name", "trigger"} {
 		s.claims["github-workflow-"+name] = f.String("certificate-github-workflow-"+name, "", "GitHub workflow "+name+" that the certificate must carry, for every identity")
 	}
-	f.StringArrayVar(&s.keys, "key", nil, "public key in PEM: a `FILE`, or env://NAME; repeatable, any of them passes")
+	f.StringArrayVar(&s.keys, "key", nil, "public key in PEM: a `FILE`, env://NAME, or the text itself; repeatable, any of them passes")
 	f.BoolVar(&s.ignoreLog, "insecure-ignore-tlog", false, "accept a key's signature without a transparency log entry (keys only)")
 }
 
@@ -136,12 +136,23 @@ func (s *signerFlags) identities() ([]sigstore.Identity, error) {
 	return ids, nil
 }
 
+// pemBegin is how a key that is given itself, instead of its place, begins.
+const pemBegin = "-----BEGIN "
+
 func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, error) {
 	const next = "give the public key, as cosign.pub has it: a PEM file, or env://NAME for a variable that holds the PEM text"
 	var keys []sigstore.Key
 	for _, name := range s.keys {
 		if name == "" {
 			return nil, usagef("--key", next, "it is empty; is a variable not set?")
+		}
+		if strings.HasPrefix(name, pemBegin) {
+			k, err := sigstore.ParseKey("given as PEM", []byte(name))
+			if err != nil {
+				return nil, usagef("--key", next, "%w", err)
+			}
+			keys = append(keys, k)
+			continue
 		}
 		if scheme, _, ok := strings.Cut(name, "://"); ok && scheme != "env" {
 			return nil, usagef("--key "+name, "export the public key, as in: cosign public-key --key "+name+" > cosign.pub", "key services and addresses are not asked")

@@ -21,6 +21,9 @@ type registryFlags struct {
 	passwordStdin bool
 	caFile        string
 	insecure      []string
+
+	anonymous bool   // no credentials at all, wherever they come from
+	token     string // for ghcr.io, instead of the environment's
 }
 
 func (r *registryFlags) register(f *pflag.FlagSet) {
@@ -37,13 +40,21 @@ func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, e
 	if err != nil {
 		return nil, err
 	}
-	o.Keychain = registry.Keychain(fixed)
-	if token := c.Getenv("GITHUB_TOKEN"); token != "" {
+	token := r.token
+	if token == "" {
+		token = c.Getenv("GITHUB_TOKEN")
+	}
+	switch {
+	case r.anonymous:
+		o.Keychain = authn.NewMultiKeychain()
+	case token == "":
+		o.Keychain = registry.Keychain(fixed)
+	default:
 		user := c.Getenv("GITHUB_ACTOR")
 		if user == "" {
 			user = "boltseal" // ghcr.io looks at the token alone
 		}
-		o.Keychain = registry.Fallback(o.Keychain, map[string]authn.AuthConfig{"ghcr.io": {Username: user, Password: token}})
+		o.Keychain = registry.Fallback(registry.Keychain(fixed), map[string]authn.AuthConfig{"ghcr.io": {Username: user, Password: token}})
 	}
 	if r.caFile != "" {
 		text, err := readBounded(r.caFile, maxText)

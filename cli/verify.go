@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/image"
@@ -24,6 +25,7 @@ type verifyFlags struct {
 	signers  signerFlags
 	trust    trustFlags
 	registry registryFlags
+	files    fileFlags
 
 	attestations     []string
 	requireSignature bool
@@ -58,7 +60,11 @@ key nothing can pass, so one of them is required.`,
 			return err
 		},
 	}
-	f := cmd.Flags()
+	v.register(cmd.Flags())
+	return cmd
+}
+
+func (v *verifyFlags) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	v.signers.register(f)
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
@@ -70,48 +76,75 @@ key nothing can pass, so one of them is required.`,
 	v.registry.register(f)
 	f.StringVar(&v.mode, "mode", "enforce", "`MODE`: enforce, or warn to report the same and exit 0")
 	f.StringVar(&v.output, "output", "text", "`FORMAT` of the report: text, or json (docs/json.md)")
+	v.files.register(f)
 	f.IntVar(&v.jobs, "jobs", gate.DefaultJobs, "images to check at a time, `N` of 1 to 256")
 	f.DurationVar(&v.timeout, "timeout", 3*time.Minute, "`DURATION` of the whole run, such as 90s")
-	return cmd
 }
 
 func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (int, error) {
-	// Everything that can be wrong with the input is found before anything is asked.
-	uses, err := v.uses(args)
+	run, err := c.prepare(v, args)
 	if err != nil {
 		return ExitUsage, err
 	}
-	configs, err := v.requirements(c)
+	files, err := v.files.create()
 	if err != nil {
 		return ExitUsage, err
-	}
-	client, err := v.registry.client(c, uses)
-	if err != nil {
-		return ExitUsage, err
-	}
-	rules, err := v.rules(configs, client)
-	if err != nil {
-		return ExitUsage, err
-	}
-
-	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
-	defer cancel()
-	warnings := v.warnings(configs[0])
-	trust := configs[0].Trust
-	if trust != nil {
-		trust.Start(ctx) // beside the registry requests
 	}
 	progress := c.progress()
-	r := gate.Check(ctx, uses, rules, client, gate.Options{Jobs: v.jobs, Reason: registry.Reason, Done: progress.step, Meter: meter})
+	r, about := run.check(ctx, progress.step)
 	progress.end()
-	if trust != nil && trust.Warning() != "" {
-		warnings = append(warnings, trust.Warning())
-	}
-	if err := c.report(r, v, client.Requests(), warnings); err != nil {
+	if err := errors.Join(c.report(r, v, about), files.write(r, about)); err != nil {
 		fmt.Fprintf(c.Stderr, "boltseal: write the report: %s\n", report.Printable(err.Error()))
 		return ExitNoAnswer, nil // whatever was found, nobody has been told
 	}
 	return exitCode(r, v.mode), nil
+}
+
+// A verification is ready to run: its input was found to be sound.
+type verification struct {
+	flags    verifyFlags
+	uses     []image.Use
+	rules    all
+	client   *registry.Client
+	trust    *sigstore.Trust // nil where none is needed
+	warnings []string
+}
+
+// prepare finds everything that can be wrong with the input, before anything
+// is asked of anybody.
+func (c Command) prepare(v verifyFlags, args []string) (*verification, error) {
+	uses, err := v.uses(args)
+	if err != nil {
+		return nil, err
+	}
+	configs, err := v.requirements(c)
+	if err != nil {
+		return nil, err
+	}
+	client, err := v.registry.client(c, uses)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := v.rules(configs, client)
+	if err != nil {
+		return nil, err
+	}
+	return &verification{flags: v, uses: uses, rules: rules, client: client, trust: configs[0].Trust, warnings: v.warnings(configs[0])}, nil
+}
+
+// check runs the gate; done is called after each image.
+func (v *verification) check(ctx context.Context, done func(done, of int)) (gate.Report, report.Run) {
+	ctx, cancel := context.WithTimeoutCause(ctx, v.flags.timeout, timeoutError{v.flags.timeout})
+	defer cancel()
+	if v.trust != nil {
+		v.trust.Start(ctx) // beside the registry requests
+	}
+	r := gate.Check(ctx, v.uses, v.rules, v.client, gate.Options{Jobs: v.flags.jobs, Reason: registry.Reason, Done: done, Meter: meter})
+	warnings := v.warnings
+	if v.trust != nil && v.trust.Warning() != "" {
+		warnings = append(slices.Clone(warnings), v.trust.Warning())
+	}
+	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings}
 }
 
 // rules returns the requirements that every image must meet.
@@ -161,11 +194,11 @@ func exitCode(r gate.Report, mode string) int {
 
 // report writes r to standard output, and warnings to standard error unless
 // the output carries them.
-func (c Command) report(r gate.Report, v verifyFlags, requests int, warnings []string) error {
+func (c Command) report(r gate.Report, v verifyFlags, about report.Run) error {
 	if v.output == "json" {
-		return report.JSON(c.Stdout, r, report.Run{ToolVersion: version(), Mode: v.mode, Requests: requests, Warnings: warnings})
+		return report.JSON(c.Stdout, r, about)
 	}
-	for _, w := range warnings {
+	for _, w := range about.Warnings {
 		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w))
 	}
 	colour := terminal(c.Stdout) && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"

@@ -1,0 +1,250 @@
+package main_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+// actionFile is action.yml, as far as the tests read it.
+type actionFile struct {
+	Inputs map[string]struct {
+		Description string
+		Default     *string
+		Required    bool
+	}
+	Outputs map[string]struct{ Description, Value string }
+	Runs    struct {
+		Using string
+		Steps []struct {
+			ID, Uses, Run, Shell string
+			Env                  map[string]string
+		}
+	}
+}
+
+func readAction(t *testing.T) actionFile {
+	t.Helper()
+	body, err := os.ReadFile("action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a actionFile
+	if err := yaml.Unmarshal(body, &a); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// notInputs are flags of boltseal verify that the Action decides itself: the
+// log is text, the summary is the job's, the report is an output, and a
+// password comes from an input.
+var notInputs = []string{"help", "output", "summary-file", "report-file", "registry-password-stdin"}
+
+// notFlags are inputs for which there is no flag: images are arguments, secrets
+// do not belong on a command line, and the installer's are none of verify's
+// business.
+var notFlags = []string{"images", "registry-password", "github-token", "binary", "download-base"}
+
+// Every flag of boltseal verify is an input of the Action with the same
+// default, and the other way round.
+func TestActionInputs(t *testing.T) {
+	t.Parallel()
+	a := readAction(t)
+	takesValue := flags(t, "verify")
+	_, help, _ := boltseal(t, noEnv, "verify", "--help")
+	for name := range takesValue {
+		if _, ok := a.Inputs[name]; ok == slices.Contains(notInputs, name) {
+			t.Errorf("flag --%s: is it an input? %v", name, ok)
+		}
+	}
+	for name, in := range a.Inputs {
+		value, isFlag := takesValue[name]
+		if isFlag == slices.Contains(notFlags, name) {
+			t.Errorf("input %s: is it a flag? %v", name, isFlag)
+		}
+		if in.Description == "" || in.Default == nil || in.Required {
+			t.Errorf("input %s: every input has a description and a default, and none is required by the runner, which does not check", name)
+			continue
+		}
+		want := ""
+		if isFlag && !value {
+			want = "false"
+		}
+		// cache-dir's is made of the environment, and told in words.
+		if m := regexp.MustCompile(`(?m)^ +--` + name + ` .*\(default "?([^"\n]*?)"?\)$`).FindStringSubmatch(help); m != nil && name != "cache-dir" {
+			want = m[1]
+		}
+		if *in.Default != want {
+			t.Errorf("input %s: the default is %q, that of the flag %q", name, *in.Default, want)
+		}
+	}
+}
+
+// Nothing that somebody else may have written becomes part of a script; no
+// other action takes part; outputs say no where the step did not run.
+func TestActionSteps(t *testing.T) {
+	t.Parallel()
+	a := readAction(t)
+	if a.Runs.Using != "composite" || len(a.Runs.Steps) != 2 {
+		t.Errorf("%s with %d steps", a.Runs.Using, len(a.Runs.Steps))
+	}
+	for _, s := range a.Runs.Steps {
+		if s.Uses != "" || s.Shell != "bash" || strings.Contains(s.Run, "${{") {
+			t.Errorf("step %s: uses %q, shell %q, run %q", s.ID, s.Uses, s.Shell, s.Run)
+		}
+	}
+	for name, o := range a.Outputs {
+		value := "${{ steps.gate.outputs." + name
+		if no := map[string]string{"passed": "'false'", "verdict": "'undecided'", "images": "'[]'"}[name]; no != "" {
+			value += " || " + no
+		}
+		if o.Value != value+" }}" || o.Description == "" {
+			t.Errorf("output %s: %q, want %q", name, o.Value, value+" }}")
+		}
+	}
+}
+
+// rows returns the first cells of the tables under a heading, by name, with the
+// rest of the row.
+func rows(p page, heading string) map[string]string {
+	_, text, _ := strings.Cut(p.text, "\n## "+heading+"\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	found := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|(.*)\\|$").FindAllStringSubmatch(text, -1) {
+		found[m[1]] = m[2]
+	}
+	return found
+}
+
+// docs/action.md has a row for each input, with its default, and each output,
+// and no others.
+func TestActionDocs(t *testing.T) {
+	t.Parallel()
+	a := readAction(t)
+	body, err := os.ReadFile("docs/action.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := parsePage("docs/action.md", string(body))
+	inputs, outputs := rows(p, "Inputs"), rows(p, "Outputs")
+	if got, want := slices.Sorted(maps.Keys(inputs)), slices.Sorted(maps.Keys(a.Inputs)); !slices.Equal(got, want) {
+		t.Errorf("inputs %q, in action.yml %q", got, want)
+	}
+	if got, want := slices.Sorted(maps.Keys(outputs)), slices.Sorted(maps.Keys(a.Outputs)); !slices.Equal(got, want) {
+		t.Errorf("outputs %q, in action.yml %q", got, want)
+	}
+	for name, in := range a.Inputs {
+		shown, _, _ := strings.Cut(inputs[name], "|")
+		want := ""
+		if in.Default != nil && *in.Default != "" {
+			want = "`" + *in.Default + "`"
+		}
+		if strings.TrimSpace(shown) != want {
+			t.Errorf("input %s: the default is shown as %q, want %q", name, strings.TrimSpace(shown), want)
+		}
+	}
+}
+
+// A workflow is one of the documentation's examples, whole or in part.
+type workflow struct {
+	Permissions any
+	Jobs        map[string]struct {
+		Steps []workflowStep
+	}
+	Steps []workflowStep
+}
+
+type workflowStep struct {
+	Uses string
+	With map[string]string
+}
+
+// Every use of the Action in the documentation gives inputs that it has, and is
+// taken by it as it is: what comes out is a verdict, or no answer where the
+// example's registry is out of reach, but not bad input.
+func TestActionExamples(t *testing.T) {
+	t.Parallel()
+	f := newFiles(t)
+	a := readAction(t)
+	seen := 0
+	for _, p := range pages(t) {
+		for _, fence := range p.fences {
+			if fence.lang != "yaml" || !strings.Contains(fence.text, "uses: boltseal/boltseal@") {
+				continue
+			}
+			var w workflow
+			var list []workflowStep
+			if err := yaml.Unmarshal([]byte(fence.text), &w); err != nil {
+				if err := yaml.Unmarshal([]byte(fence.text), &list); err != nil {
+					t.Errorf("%s:%d: %v", p.name, fence.line, err)
+					continue
+				}
+			}
+			steps := append(list, w.Steps...)
+			for _, j := range w.Jobs {
+				steps = append(steps, j.Steps...)
+			}
+			for _, s := range steps {
+				if !strings.HasPrefix(s.Uses, "boltseal/boltseal@") {
+					continue
+				}
+				seen++
+				runExample(t, p.name, fence.line, a, s.With, f)
+			}
+		}
+	}
+	if seen < 6 {
+		t.Errorf("only %d examples were found", seen)
+	}
+}
+
+// runExample runs the Action's command with an example's inputs.
+func runExample(t *testing.T, name string, line int, a actionFile, with map[string]string, f files) {
+	t.Helper()
+	inputs := map[string]string{"trusted-root": f.root, "cache-dir": f.dir}
+	for input, in := range a.Inputs {
+		if inputs[input] == "" && in.Default != nil {
+			inputs[input] = *in.Default
+		}
+	}
+	for input, value := range with {
+		switch input {
+		case "images":
+			var at []string
+			for text := range strings.FieldsSeq(value) {
+				ref, err := image.Parse(text)
+				if err != nil {
+					t.Errorf("%s:%d: %v", name, line, err)
+				}
+				at = append(at, strings.Replace(ref.String(), ref.Registry(), dead, 1))
+			}
+			value = strings.Join(at, "\n")
+		case "key":
+			value = regexp.MustCompile(`\S+\.pub\b`).ReplaceAllString(value, f.key)
+		}
+		inputs[input] = regexp.MustCompile(`\$\{\{[^}]*\}\}`).ReplaceAllString(value, "secret")
+	}
+	text, err := json.Marshal(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp := t.TempDir()
+	env := map[string]string{"GITHUB_ACTIONS": "true", "RUNNER_TEMP": temp, "BOLTSEAL_INPUTS": string(text)}
+	want := 3
+	if inputs["mode"] == "warn" {
+		want = 0
+	}
+	code, out, _ := boltseal(t, func(name string) string { return env[name] }, "action")
+	if code != want || !strings.Contains(out, "unavailable") {
+		t.Errorf("%s:%d: exit %d: %s", name, line, code, out)
+	}
+}

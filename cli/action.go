@@ -1,0 +1,273 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/action"
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// Bounds on the outputs, in bytes. The runner allows all outputs of a job
+// together 1 MB, and counts two bytes a character.
+const (
+	maxImagesOutput = 192 << 10
+	maxPinnedOutput = 128 << 10
+)
+
+func (c Command) action(code *int) *cobra.Command {
+	return &cobra.Command{
+		Use:    "action",
+		Short:  "Run verify as a step of GitHub Actions; action.yml does",
+		Args:   cobra.NoArgs,
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s := step{command: c, runner: action.New(c.Stdout, c.Getenv)}
+			if !s.runner.Running() {
+				return usagef("", "use boltseal verify; docs/ci.md says how, in any CI", "boltseal action only runs as a step of GitHub Actions")
+			}
+			*code = s.run(cmd.Context())
+			return nil
+		},
+	}
+}
+
+// A step is one run of the Action.
+type step struct {
+	command Command
+	runner  *action.Runner
+}
+
+// run verifies, tells the runner, and returns the exit code.
+func (s step) run(ctx context.Context) int {
+	// First of all the outputs say no, so that they do whatever happens later,
+	// be it a crash or a kill.
+	if err := s.runner.SetOutputs(outputs(gate.Report{}, "")...); err != nil {
+		return s.untold(err)
+	}
+	v, err := s.prepare()
+	if err != nil {
+		return s.refuse(err)
+	}
+	file, err := s.reportFile()
+	if err != nil {
+		return s.untold(err)
+	}
+	r, about := v.check(ctx, nil)
+	pairs := outputs(r, file)
+	about.Warnings = append(about.Warnings, leftOut(r, pairs)...)
+	if err := errors.Join(s.log(r, about), s.write(file, r, about)); err != nil {
+		return s.untold(err)
+	}
+	s.annotate(r, about)
+	s.summarize(r, about, file)
+	if err := s.runner.SetOutputs(pairs...); err != nil {
+		return s.untold(err)
+	}
+	return exitCode(r, v.flags.mode)
+}
+
+// prepare reads the inputs.
+func (s step) prepare() (*verification, error) {
+	c := s.command
+	in, err := parseInputs(c.Getenv("BOLTSEAL_INPUTS"))
+	if err != nil {
+		return nil, err
+	}
+	password, token := strings.TrimSpace(in["registry-password"]), strings.TrimSpace(in["github-token"])
+	s.runner.Mask(password)
+	s.runner.Mask(token)
+	var v verifyFlags
+	f := pflag.NewFlagSet("action", pflag.ContinueOnError)
+	v.register(f)
+	if err := in.set(f); err != nil {
+		return nil, err
+	}
+	if s.runner.Event() == "pull_request_target" {
+		// It runs with the secrets of the repository on a proposal by anybody.
+		if err := noSecrets(password, token); err != nil {
+			return nil, err
+		}
+		v.registry.anonymous = true
+	}
+	v.registry.token = token
+	if password != "" {
+		v.registry.passwordStdin = true
+		c.Stdin = strings.NewReader(password)
+	}
+	s.debug(in)
+	run, err := c.prepare(v, lines(in["images"]))
+	if err == nil && v.registry.anonymous {
+		run.warnings = append(run.warnings, "on pull_request_target no credentials are read, not even those of docker login: private images cannot be verified")
+	}
+	return run, err
+}
+
+func noSecrets(password, token string) error {
+	const next = "use the pull_request event, or leave the input out: public images need no credentials"
+	for _, x := range []struct{ name, value string }{{"registry-password", password}, {"github-token", token}} {
+		if x.value != "" {
+			return usagef(x.name, next, "boltseal reads no secrets on pull_request_target, which runs with the repository's secrets on a proposal by anybody")
+		}
+	}
+	return nil
+}
+
+// debug shows in the debug log how the inputs were understood.
+func (s step) debug(in inputs) {
+	if !s.runner.Debugging() {
+		return
+	}
+	s.runner.Debug("boltseal " + version() + ", event " + s.runner.Event())
+	for _, i := range actionInputs() {
+		if value := in[i.name]; value != "" && i.name != "registry-password" && i.name != "github-token" {
+			s.runner.Debug("input " + i.name + ": " + strconv.Quote(value))
+		}
+	}
+}
+
+// refuse tells of bad input.
+func (s step) refuse(err error) int {
+	title, text, next := "boltseal: inputs", err.Error(), "docs/action.md lists the inputs"
+	if u := (*usageError)(nil); errors.As(err, &u) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(u.flag, "--"), " ")
+		switch name {
+		case "":
+		case "IMAGE":
+			title = "boltseal: input images"
+		default:
+			title = "boltseal: input " + asInput("--"+name)
+		}
+		title, text, next = strings.Replace(title, "--", "", 1), asInput(u.err.Error()), asInput(u.next)
+	}
+	s.runner.Annotate(action.Note{Level: action.Error, Title: title, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
+	s.appendSummary(report.Refusal(text, next))
+	return ExitUsage
+}
+
+// untold says that the result could not be handed over. Whatever it is, the
+// step fails: nobody was told.
+func (s step) untold(err error) int {
+	s.runner.Annotate(action.Note{
+		Level: action.Error, Title: "boltseal: write the result",
+		Text: report.Printable(err.Error()) + "\nnext: look for a full disk, or for a step that changed the runner's files",
+	})
+	return ExitNoAnswer
+}
+
+// reportFile makes a place for the JSON report that no other step has. It is
+// in the runner's temporary directory, which ends with the job.
+func (s step) reportFile() (string, error) {
+	dir, err := os.MkdirTemp(s.runner.TempDir(), "boltseal-")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "report.json"), nil
+}
+
+func (s step) write(file string, r gate.Report, about report.Run) error {
+	var b bytes.Buffer
+	if err := report.JSON(&b, r, about); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o600)
+}
+
+// log writes what failed for everybody to see, and what passed folded.
+func (s step) log(r gate.Report, about report.Run) error {
+	o := report.TextOptions{Warn: about.Mode == "warn", Timings: s.runner.Debugging()}
+	failed := func(f gate.Finding) bool { return !f.Passed() }
+	if err := report.Findings(s.command.Stdout, r, o, failed); err != nil {
+		return err
+	}
+	passed := 0
+	for _, f := range r.Findings() {
+		if f.Passed() {
+			passed++
+		}
+	}
+	if passed > 0 {
+		end := s.runner.Group(fmt.Sprintf("verified: %d of %d", passed, len(r.Findings())))
+		err := report.Findings(s.command.Stdout, r, o, gate.Finding.Passed)
+		end()
+		if err != nil {
+			return err
+		}
+	}
+	for _, f := range r.Findings() {
+		if s.runner.Debugging() {
+			s.runner.Debug(fmt.Sprintf("%s: %d requests, %s", report.Printable(f.Use.Text), f.Requests, f.Elapsed))
+		}
+	}
+	return report.Outcome(s.command.Stdout, r, o)
+}
+
+func (s step) annotate(r gate.Report, about report.Run) {
+	for _, n := range report.Notes(r, report.NotesOptions{Warn: about.Mode == "warn", Warnings: about.Warnings}) {
+		s.runner.Annotate(action.Note{Level: action.Level(n.Level), File: n.At.File, Line: n.At.Line, Column: n.At.Col, Title: n.Title, Text: n.Text})
+	}
+}
+
+func (s step) summarize(r gate.Report, about report.Run, file string) {
+	var b strings.Builder
+	err := report.Markdown(&b, r, report.MarkdownOptions{Run: about, ReportFile: file})
+	if err != nil {
+		s.runner.Annotate(action.Note{Level: action.Warning, Title: "boltseal: job summary", Text: report.Printable(err.Error())})
+		return
+	}
+	s.appendSummary(b.String())
+}
+
+// appendSummary writes the job summary. It is for people, who also have the
+// log: if it cannot be written, the result stands.
+func (s step) appendSummary(markdown string) {
+	if err := s.runner.AppendSummary(markdown); err != nil {
+		s.runner.Annotate(action.Note{Level: action.Warning, Title: "boltseal: job summary", Text: report.Printable(err.Error())})
+	}
+}
+
+// outputs returns every output that action.yml declares. Those of the zero
+// Report say no.
+func outputs(r gate.Report, file string) []action.Pair {
+	verdict := r.Reason()
+	if verdict == verify.Undecided {
+		verdict = "undecided"
+	}
+	images, _ := report.Images(r, maxImagesOutput)
+	pinned := strings.Join(report.Pinned(r), "\n")
+	if len(pinned) > maxPinnedOutput {
+		pinned = "" // half a list would look like a whole one
+	}
+	return []action.Pair{
+		{Name: "passed", Value: strconv.FormatBool(r.Passed())},
+		{Name: "verdict", Value: string(verdict)},
+		{Name: "images", Value: images},
+		{Name: "pinned", Value: pinned},
+		{Name: "report", Value: file},
+	}
+}
+
+// leftOut says what did not fit into the outputs.
+func leftOut(r gate.Report, pairs []action.Pair) []string {
+	var out []string
+	if _, omitted := report.Images(r, maxImagesOutput); omitted > 0 {
+		out = append(out, fmt.Sprintf("output images leaves out %d of %d images, which are in the file that output report names", omitted, len(r.Findings())))
+	}
+	for _, p := range pairs {
+		if p.Name == "pinned" && p.Value == "" && len(report.Pinned(r)) > 0 {
+			out = append(out, "output pinned is empty, since the list is larger than the runner takes; it is in the file that output report names")
+		}
+	}
+	return out
+}
