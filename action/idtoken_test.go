@@ -132,6 +132,7 @@ func TestIDTokenRetries(t *testing.T) {
 		{"no value", []exchange{{status: 200, body: `{"count":0}`}}, 1, nil, "holds no token"},
 		{"an empty value", []exchange{{status: 200, body: `{"value":""}`}}, 1, nil, "holds no token"},
 		{"a number", []exchange{{status: 200, body: `{"value":1}`}}, 1, nil, "holds no token"},
+		{"a number, too", []exchange{{status: 200, body: `{"value":"a.b.c","value":1}`}}, 1, nil, "holds no token"},
 		{"two parts", []exchange{{status: 200, body: `{"value":"a.b"}`}}, 1, nil, "holds no token"},
 		{"a line more", []exchange{{status: 200, body: `{"value":"a.b.c\n::set-output name=a::b"}`}}, 1, nil, "holds no token"},
 		{"a line end more", []exchange{{status: 200, body: `{"value":"a.b.c\n"}`}}, 1, nil, "holds no token"},

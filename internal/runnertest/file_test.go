@@ -46,6 +46,7 @@ func TestFile(t *testing.T) {
 		{"a name for those who see a bare CR", "a=1\rb=2\n", nil, `\r ends a line`},
 		{"a delimiter for Windows", "a<<E\n1\nE\r\nb=2\nc<<E\n3\nE\n", nil, `\r\n ends a line`},
 		{"a delimiter for those who see a bare CR", "a<<E\n1\rE\rb=2\rc<<E\r3\nE\n", nil, `\r ends a line`},
+		{"the same names", "v=false\na<<E\nx\rE\rv=true\ra<<E\ry\nE\n", nil, `\r ends a line`},
 		{"a delimiter with a CR", "a<<E\r\n1\nE\nb=2\nc<<E\r\n3\nE\r\n", nil, `\r\n ends a line`},
 	} {
 		got, err := File(tc.text)
