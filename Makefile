@@ -1,14 +1,14 @@
 # Every target is a step of .ci/run, so that here and in CI the same happens.
-.PHONY: ci fmt vet lint test race fuzz build demo bench
+.PHONY: ci fmt vet lint test race fuzz build image demo e2e bench
 
 ci:
 	.ci/run
 
-fmt vet lint test race fuzz demo:
+fmt vet lint test race fuzz image demo e2e:
 	.ci/run $@
 
 build:
-	.ci/run build startup cross
+	.ci/run build startup
 
 bench:
 	.ci/run startup bench
