@@ -152,3 +152,80 @@ func TestRefusalOutweighsNoAnswer(t *testing.T) {
 		t.Errorf("no answer = %v, passed = %v", r.NoAnswer(), r.Passed())
 	}
 }
+
+// answers gives each image the Verdict, or the error of Resolve, of its name.
+type answers map[string]verify.Reason
+
+func (a answers) For(r image.Ref) ([]verify.Verifier, bool) {
+	return rules{answer(a[r.Repository()])}, true
+}
+
+func (a answers) Resolve(_ context.Context, r image.Ref) (image.Pinned, error) {
+	return r.Pin(digest("a"))
+}
+
+// An answer is a Verifier that says so.
+type answer verify.Reason
+
+func (a answer) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
+	if a == answer(verify.Verified) {
+		return yes{}.Verify(ctx, img)
+	}
+	return verify.Fail(img, verify.Reason(a), errors.New("so it is"))
+}
+
+// One word for the whole run, which agrees with NoAnswer.
+func TestReportReason(t *testing.T) {
+	t.Parallel()
+	const (
+		ok, unsigned, stranger = verify.Verified, verify.Unsigned, verify.WrongSigner
+		denied, silent, fault  = verify.Denied, verify.Unavailable, verify.Undecided
+	)
+	for _, tc := range []struct {
+		name     string
+		found    []verify.Reason
+		ended    bool
+		want     verify.Reason
+		noAnswer bool
+	}{
+		{"passed", []verify.Reason{ok, ok}, false, ok, false},
+		{"nothing", nil, false, verify.Undecided, false},
+		{"refused", []verify.Reason{ok, stranger, unsigned}, false, stranger, false},
+		{"no answer", []verify.Reason{ok, denied, silent}, false, denied, true},
+		{"refused behind no answer", []verify.Reason{silent, ok, unsigned, stranger}, false, unsigned, false},
+		{"a fault of the program is a refusal", []verify.Reason{silent, fault, unsigned}, false, verify.Undecided, false},
+		{"ended after all passed", []verify.Reason{ok, ok}, true, verify.Undecided, true},
+		{"ended, nothing", nil, true, verify.Undecided, true},
+		{"ended, then refused", []verify.Reason{fault, silent, stranger}, true, stranger, false},
+		{"ended, no answer before", []verify.Reason{ok, fault, denied}, true, denied, true},
+		{"ended before anything was known", []verify.Reason{fault, fault}, true, verify.Undecided, true},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		a := answers{}
+		var uses []image.Use
+		for i, reason := range tc.found {
+			r := ref(t, fmt.Sprintf("ghcr.io/acme/app%d", i))
+			a[r.Repository()] = reason
+			uses = append(uses, image.Use{Ref: r})
+		}
+		done := func(done, of int) {
+			if tc.ended && done == of {
+				cancel()
+			}
+		}
+		if tc.ended && len(uses) == 0 {
+			cancel()
+		}
+		r := gate.Check(ctx, uses, a, a, gate.Options{Jobs: 1, Done: done})
+		if got := r.Reason(); got != tc.want || r.NoAnswer() != tc.noAnswer || r.Complete() == tc.ended {
+			t.Errorf("%s: %q, no answer %v, complete %v; want %q, %v, %v", tc.name, got, r.NoAnswer(), r.Complete(), tc.want, tc.noAnswer, !tc.ended)
+		}
+		if r.Passed() != (r.Reason() == verify.Verified) {
+			t.Errorf("%s: passed %v, reason %q", tc.name, r.Passed(), r.Reason())
+		}
+	}
+	if got := (gate.Report{}).Reason(); got != verify.Undecided {
+		t.Errorf("the zero Report: %q", got)
+	}
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,29 +29,29 @@ const (
 // sentence or a list of Markdown. Entities alone would not do there: GitHub looks
 // for @names, #numbers and addresses in what was rendered, except in code.
 func code(s string, most int) string {
-	return "<code>" + encode(cut(spell(s), most), "&#%d;", " ") + "</code>"
+	return "<code>" + encode(cut(spell(cut(s, most)), most), "&#", " ") + "</code>"
 }
 
 // block returns all of s for a line between <pre> and </pre>.
-func block(s string) string { return encode(spell(s), "&#%d;", " ") }
+func block(s string) string { return encode(spell(s), "&#", " ") }
 
 // node returns s as a quoted label of Mermaid, whose entities have no "&": at
 // most maxLabel characters, the middle left out, because both ends of an
 // identity matter. What stands between the quotes cannot end them, and begins no
 // directive, no comment and no Markdown, which Mermaid looks for in labels too.
 func node(s string) string {
-	return `"` + encode(middle(spell(s), maxLabel), "#%d;", " ./") + `"`
+	return `"` + encode(middle(spell(middle(s, maxLabel)), maxLabel), "#", " ./") + `"`
 }
 
 // encode writes every character of s that is neither an ASCII letter nor a
-// digit nor in safe by its number, in the form of entity.
-func encode(s, entity, safe string) string {
+// digit nor in safe as an entity: its number between begin and a semicolon.
+func encode(s, begin, safe string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(safe, r) {
 			b.WriteRune(r)
 		} else {
-			fmt.Fprintf(&b, entity, r)
+			b.WriteString(begin + strconv.Itoa(int(r)) + ";")
 		}
 	}
 	return b.String()
@@ -62,7 +63,7 @@ func spell(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case unicode.IsPrint(r) && r != utf8.RuneError:
+		case harmless(r, 0) && r != utf8.RuneError:
 			b.WriteRune(r)
 		case r > 0xffff:
 			fmt.Fprintf(&b, `\U%08x`, r)
@@ -140,5 +141,9 @@ func clean(s string) bool {
 	return true
 }
 
-// harmless reports whether r can stand as it is behind last.
-func harmless(r, last rune) bool { return unicode.IsPrint(r) && !(r == '#' && last == '#') }
+// harmless reports whether r can stand as it is behind last. Variation selectors
+// and the like count as printable, but cannot be seen: with them two names that
+// differ look the same.
+func harmless(r, last rune) bool {
+	return unicode.IsPrint(r) && !(r == '#' && last == '#') && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}

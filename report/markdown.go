@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +47,9 @@ type summary struct {
 	r        gate.Report
 	o        MarkdownOptions
 	findings []gate.Finding // failures first, then in the order of the uses
+	distinct []gate.Finding // without the repeated uses of an image
 	failed   int
+	rest     string // where to look for what is left out
 }
 
 func newSummary(r gate.Report, o MarkdownOptions) summary {
@@ -66,6 +67,11 @@ func newSummary(r gate.Report, o MarkdownOptions) summary {
 	}
 	s.failed = len(s.findings)
 	s.findings = append(s.findings, passed...)
+	s.distinct = distinct(s.findings)
+	s.rest = "the JSON report"
+	if file := code(o.ReportFile, maxText); o.ReportFile != "" && len(file) <= o.Max/25 { // it is said often
+		s.rest = file
+	}
 	return s
 }
 
@@ -187,10 +193,7 @@ func (s summary) see(text string) string {
 	if text == "" {
 		return ""
 	}
-	if file := code(s.o.ReportFile, maxText); s.o.ReportFile != "" && len(file) <= s.o.Max/25 { // it is said often
-		return text + ": see " + file + ".\n\n"
-	}
-	return text + ": see the JSON report.\n\n"
+	return text + ": see " + s.rest + ".\n\n"
 }
 
 // unanswered reports whether f failed without having been refused.
@@ -273,22 +276,27 @@ func shortKey(name string) string {
 }
 
 func where(f gate.Finding) string {
-	switch at := f.Use.At; {
-	case at.File == "":
-		return ""
-	case at.Line <= 0:
-		return code(at.File, maxText)
-	default:
-		return code(fmt.Sprintf("%s:%d", cut(at.File, maxText-20), at.Line), maxText)
+	if at := place(f, maxText-20); at != "" {
+		return code(at, maxText)
 	}
+	return ""
+}
+
+// place is where f's image is used, with at most most characters of the file.
+func place(f gate.Finding, most int) string {
+	at := f.Use.At
+	if at.File == "" || at.Line <= 0 {
+		return cut(at.File, most)
+	}
+	return fmt.Sprintf("%s:%d", cut(at.File, most), at.Line)
 }
 
 // distinct returns the findings without the repeated uses of an image, which
 // the gate asks about once.
-func (s summary) distinct() []gate.Finding {
+func distinct(findings []gate.Finding) []gate.Finding {
 	var out []gate.Finding
 	seen := map[question]bool{}
-	for _, f := range s.findings {
+	for _, f := range findings {
 		if key := asked(f); !seen[key] {
 			seen[key] = true
 			out = append(out, f)
@@ -307,67 +315,7 @@ func asked(f gate.Finding) question {
 	return question{reference(f), f.Use.Err.Error()}
 }
 
-// fixes has an entry for each image that failed.
-func (s summary) fixes() *part {
-	var items []string
-	failed := 0
-	for _, f := range s.distinct() {
-		if f.Passed() {
-			continue
-		}
-		if failed++; failed <= maxFixes {
-			items = append(items, fix(f))
-		}
-	}
-	return &part{items: items, shut: "\n", rest: func(shown int) string {
-		return s.see(s.missing(shown, failed, "failure"))
-	}}
-}
-
-func fix(f gate.Finding) string {
-	text := "- **Fix** " + code(reference(f), maxImage) + ": " + word(f.Reason()) + "\n"
-	failed := slices.DeleteFunc(slices.Clone(f.Verdicts), verify.Verdict.Passed)
-	for _, v := range first(failed, maxChecks) {
-		text += explain(v)
-	}
-	switch {
-	case len(failed) == 0:
-		text += "  - because no check of this image ran to its end\n"
-	case len(failed) > maxChecks:
-		text += fmt.Sprintf("  - … and %s failed\n", count(len(failed)-maxChecks, "more check"))
-	}
-	return text
-}
-
-// explain says why v failed, what was expected, what was found and what to do.
-func explain(v verify.Verdict) string {
-	text := ""
-	line := func(word, value string) {
-		if value != "" {
-			text += "  - " + word + " " + code(value, maxText) + "\n"
-		}
-	}
-	line("because", said(v.Err()))
-	line("expected", v.Requirement())
-	all := v.Candidates()
-	for _, c := range first(all, maxFound) {
-		line("found", strings.ReplaceAll(candidateLine(c, len(all) > 1), "\n", "; "))
-	}
-	if len(all) > maxFound {
-		text += fmt.Sprintf("  - … and %s\n", count(len(all)-maxFound, "more signature"))
-	}
-	line("next", verify.Hint(v.Err()))
-	return text
-}
-
-// said is what err says, in one line where it is several causes joined.
-func said(err error) string {
-	if err == nil {
-		return ""
-	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
-}
-
+// warnings lists those of the run.
 func (s summary) warnings() *part {
 	all := s.o.Run.Warnings
 	var items []string
@@ -379,93 +327,7 @@ func (s summary) warnings() *part {
 	}}
 }
 
-// evidence has an entry for each signature that satisfied a check.
-func (s summary) evidence() *part {
-	var items []string
-	signatures := 0
-	for _, f := range s.distinct() {
-		for _, v := range f.Verdicts {
-			for _, ev := range v.Evidence() {
-				if signatures++; signatures <= maxEvidence {
-					items = append(items, "- "+s.mark(f)+" "+proof(f, ev)+"\n")
-				}
-			}
-		}
-	}
-	return &part{
-		open:  "<details><summary>Evidence: " + count(signatures, "signature") + "</summary>\n\n",
-		items: items, shut: "\n", end: "</details>\n\n",
-		rest: func(shown int) string { return s.see(s.missing(shown, signatures, "signature")) },
-	}
-}
-
-// proof is what ev says of the image of f.
-func proof(f gate.Finding, ev verify.Evidence) string {
-	text := code(f.Pinned.String(), maxImage+80) + " signed by " + code(ev.Signer, maxText) // 80: the digest
-	fact := func(word, value string) {
-		if value != "" {
-			text += " · " + word + code(value, maxText)
-		}
-	}
-	fact("issuer ", ev.Issuer)
-	fact("", ev.Format)
-	fact("", ev.Storage)
-	if ev.Signed != verify.SignedImage {
-		fact("on the "+onWhat(ev.Signed), ev.Digest)
-		fact("platform ", ev.Platform)
-	}
-	fact("type ", ev.PredicateType)
-	fact("named ", otherName(f, ev))
-	if !ev.SignedAt.IsZero() {
-		text += " · " + ev.SignedAt.UTC().Format(time.RFC3339)
-	}
-	if ev.LogIndex != nil {
-		text += fmt.Sprintf(" · log index %d", *ev.LogIndex)
-	}
-	for _, name := range first(slices.Sorted(maps.Keys(ev.Claims)), maxClaims) {
-		fact("", name+"="+ev.Claims[name])
-	}
-	if more := len(ev.Claims) - maxClaims; more > 0 {
-		text += " · " + count(more, "more claim")
-	}
-	return text
-}
-
-// otherName is the name that the signer gave the image, where it is another one.
-func otherName(f gate.Finding, ev verify.Evidence) string {
-	name := strings.Replace(ev.SignedReference, "index.docker.io/", "docker.io/", 1)
-	if name == f.Pinned.Ref().Name() {
-		return ""
-	}
-	return name
-}
-
-func onWhat(signed string) string {
-	switch signed {
-	case verify.SignedPlatform:
-		return "platform manifest "
-	case verify.SignedAttestation:
-		return "attestation manifest "
-	}
-	return "manifest "
-}
-
-// pinned lists what the build is given. A run that did not pass gives it
-// nothing, not even the images that did: whoever copied those would build from
-// the others unverified.
-func (s summary) pinned() *part {
-	all := Pinned(s.r)
-	var items []string
-	for _, p := range all {
-		items = append(items, block(p)+"\n")
-	}
-	return &part{
-		open:  "<details><summary>Pinned references for the build</summary>\n\n<pre>\n",
-		items: items, shut: "</pre>\n\n", end: "</details>\n\n",
-		rest: func(shown int) string { return s.see(s.missing(shown, len(all), "pinned reference")) },
-	}
-}
-
+// footer says what wrote the summary, and what it took.
 func (s summary) footer() *part {
 	const tool = "boltseal"
 	version, file := "", ""

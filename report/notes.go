@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -16,7 +17,7 @@ const (
 	maxNotes    = 10 // of a level
 	maxSingle   = maxNotes - 1
 	maxNoteText = 4000 // UTF-16 units
-	maxListed   = 15   // images, in the first note
+	maxListed   = 12   // images, in the first note
 )
 
 // The levels of a Note.
@@ -51,7 +52,11 @@ func Notes(r gate.Report, o NotesOptions) []Note {
 	}
 	var notes []Note
 	if failed := failures(r); !r.Passed() {
-		notes = append(notes, Note{Level: level, Title: limited(outcome(r), maxText), Text: overview(r, failed)})
+		title := limited(outcome(r), maxText)
+		if level == levelWarning {
+			title += " (not enforced)"
+		}
+		notes = append(notes, Note{Level: level, Title: title, Text: overview(r, failed)})
 		room := maxSingle
 		if level == levelWarning && len(o.Warnings) > 0 {
 			room-- // so that the warnings are at least counted
@@ -102,7 +107,11 @@ func overview(r gate.Report, failed []gate.Finding) string {
 	}
 	var lines []string
 	for _, f := range first(failed, maxListed) {
-		lines = append(lines, heading(f))
+		line := heading(f)
+		if at := place(f, 60); at != "" {
+			line += " (" + limited(at, 80) + ")"
+		}
+		lines = append(lines, line)
 	}
 	if rest := len(failed) - len(lines); rest > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", rest))
@@ -130,9 +139,7 @@ func single(f gate.Finding, level string) Note {
 		}
 		line("because", said(v.Err()))
 		line("expected", v.Requirement())
-		if all := v.Candidates(); len(all) > 0 {
-			line("found", candidateLine(all[0], len(all) > 1))
-		}
+		line("found", closest(v))
 		line("next", verify.Hint(v.Err()))
 		break
 	}
@@ -141,6 +148,17 @@ func single(f gate.Finding, level string) Note {
 	}
 	n.Text = strings.Join(lines, "\n")
 	return n
+}
+
+// closest describes the first signature that was refused for v's own Reason, or
+// else the first.
+func closest(v verify.Verdict) string {
+	all := v.Candidates()
+	if len(all) == 0 {
+		return ""
+	}
+	i := max(0, slices.IndexFunc(all, func(c verify.Candidate) bool { return c.Reason == v.Reason() }))
+	return candidateLine(all[i], len(all) > 1)
 }
 
 // warningNotes returns at most room notes. If there are more warnings, the last
