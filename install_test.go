@@ -516,8 +516,8 @@ func TestInstallAnswers(t *testing.T) {
 		},
 		{name: "broken off once", answers: []http.HandlerFunc{brokenOff, serve(program)}, requests: 2},
 		{
-			name: "not found", answers: []http.HandlerFunc{status(404)}, code: 3, requests: 1,
-			text: "download " + linux64 + " from BASE: no answer (curl: (22) The requested URL returned error: 404); next: NEXT",
+			name: "not found", answers: []http.HandlerFunc{status(404)}, code: 2, requests: 1,
+			text: "download " + linux64 + " from BASE: there is no such file (curl: (22) The requested URL returned error: 404); next: NEXT",
 		},
 		{
 			name: "denied", answers: []http.HandlerFunc{status(403)}, code: 3, requests: 1,
@@ -556,8 +556,8 @@ func TestInstallAnswers(t *testing.T) {
 		{
 			name: "a command", answers: []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
 				hijack(w, "HTTP/1.1 404 \r::set-output name=binary::/evil\r##[error]x\r\n\r\n::set-output name=binary::/evil\n")
-			}}, code: 3, requests: 1,
-			text: "download " + linux64 + " from BASE: no answer (curl: (22) The requested URL returned error: 404); next: NEXT",
+			}}, code: 2, requests: 1,
+			text: "download " + linux64 + " from BASE: there is no such file (curl: (22) The requested URL returned error: 404); next: NEXT",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -1035,7 +1035,7 @@ func TestInstallIgnoresPath(t *testing.T) {
 		c.leaves(t, c.kept(c.cache))
 	}
 	c.mirror.answer(status(404))
-	if got := c.install(t, map[string]string{"PATH": path, "RUNNER_TOOL_CACHE": ""}); got.code != 3 || len(got.outputs) > 0 {
+	if got := c.install(t, map[string]string{"PATH": path, "RUNNER_TOOL_CACHE": ""}); got.code != 2 || len(got.outputs) > 0 {
 		t.Errorf("%+v", got)
 	}
 	if _, err := os.Stat(trace); err == nil {
@@ -1186,5 +1186,37 @@ func TestInstallOldBash(t *testing.T) {
 		if !newer.MatchString(bad) {
 			t.Errorf("%s is not noticed", bad)
 		}
+	}
+}
+
+// A failed installation is in the job summary, as text; where the runner has
+// given none, none is made.
+func TestInstallSummary(t *testing.T) {
+	t.Parallel()
+	c := newCheckout(t)
+	file := filepath.Join(c.home, "summary")
+	evil := "<img src=x>&amp;\n# PASSED\n`x`|[a](b) ::add-mask::a ##[add-mask]a"
+	c.install(t, map[string]string{"GITHUB_STEP_SUMMARY": file, "RUNNER_ARCH": evil})
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the summary was made")
+	}
+	write(t, file, "", 0o600)
+	if got := c.install(t, map[string]string{"GITHUB_STEP_SUMMARY": file}); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	if body, err := os.ReadFile(file); err != nil || len(body) > 0 {
+		t.Errorf("an installation that worked says %q (%v)", body, err)
+	}
+	c.install(t, map[string]string{"GITHUB_STEP_SUMMARY": file, "RUNNER_ARCH": evil})
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "### Image signature gate: NOT RUN, boltseal could not be installed\n\n" +
+		"<pre>choose the program: there is none for the architecture &lt;img src=x&gt;&amp;amp;?# PASSED?`x`|[a](b) ::add-mask::a ## [add-mask]a, " +
+		"only for linux, darwin and windows, each for amd64 and arm64</pre>\n\n" +
+		"<pre>next: run on one of those, or build boltseal and name the file in the input \"binary\"</pre>\n"
+	if string(body) != want {
+		t.Errorf("the summary is\n%s\nwant\n%s", body, want)
 	}
 }

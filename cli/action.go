@@ -35,7 +35,7 @@ func (c Command) action(code *int) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s := step{command: c, runner: action.New(c.Stdout, c.Getenv)}
 			if !s.runner.Running() {
-				return usagef("", "use boltseal verify; docs/ci.md says how, in any CI", "boltseal action only runs as a step of GitHub Actions")
+				return usagef("", "use boltseal verify; "+docs+"ci.md says how, in any CI", "boltseal action only runs as a step of GitHub Actions")
 			}
 			*code = s.run(cmd.Context())
 			return nil
@@ -65,6 +65,9 @@ func (s step) run(ctx context.Context) int {
 		return s.untold(err)
 	}
 	r, about := v.check(ctx, nil)
+	for i, w := range about.Warnings {
+		about.Warnings[i] = asInput(w)
+	}
 	pairs := outputs(r, file)
 	about.Warnings = append(about.Warnings, leftOut(r, pairs)...)
 	if err := errors.Join(s.log(r, about), s.write(file, r, about)); err != nil {
@@ -83,7 +86,7 @@ func (s step) prepare() (*verification, error) {
 	c := s.command
 	in, err := parseInputs(c.Getenv("BOLTSEAL_INPUTS"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
 	}
 	password, token := strings.TrimSpace(in["registry-password"]), strings.TrimSpace(in["github-token"])
 	s.runner.Mask(password)
@@ -139,19 +142,15 @@ func (s step) debug(in inputs) {
 
 // refuse tells of bad input.
 func (s step) refuse(err error) int {
-	title, text, next := "boltseal: inputs", err.Error(), "docs/action.md lists the inputs"
+	where, text, next := "inputs", err.Error(), docs+"action.md lists the inputs"
 	if u := (*usageError)(nil); errors.As(err, &u) {
-		name, _, _ := strings.Cut(strings.TrimPrefix(u.flag, "--"), " ")
-		switch name {
-		case "":
-		case "IMAGE":
-			title = "boltseal: input images"
-		default:
-			title = "boltseal: input " + asInput("--"+name)
+		if name := inputName(u.flag); name != "" {
+			where = "input " + name
 		}
-		title, text, next = strings.Replace(title, "--", "", 1), asInput(u.err.Error()), asInput(u.next)
+		text, next = asInput(u.err.Error()), asInput(u.next)
 	}
-	s.runner.Annotate(action.Note{Level: action.Error, Title: title, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
+	text = where + ": " + text // the runner's log shows no title
+	s.runner.Annotate(action.Note{Level: action.Error, Title: "boltseal: " + where, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
 	s.appendSummary(report.Refusal(text, next))
 	return ExitUsage
 }
@@ -171,7 +170,7 @@ func (s step) untold(err error) int {
 func (s step) reportFile() (string, error) {
 	dir, err := os.MkdirTemp(s.runner.TempDir(), "boltseal-")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("make a folder in RUNNER_TEMP: %w", err)
 	}
 	return filepath.Join(dir, "report.json"), nil
 }

@@ -246,7 +246,12 @@ func TestActionBadInput(t *testing.T) {
 		title  string
 		says   []string
 	}{
-		{"misspelt", w.inputs(img, with("certificate-identities", identity)), "input certificate-identities", []string{"no such input", "docs/action.md"}},
+		{"misspelt", w.inputs(img, with("certificate-identiy", identity)), "input certificate-identiy", []string{"input certificate-identiy: there is no such input", "did you mean certificate-identity?"}},
+		{"of another Action", w.inputs(img, with("cosign-release", "v3")), "input cosign-release", []string{"no such input", "docs/action.md"}},
+		{"images in a row", w.inputs(img+", "+img), "input images", []string{"is a list", "on a line of its own"}},
+		{"platforms in a row", w.inputs(img, with("platform", "linux/amd64,linux/arm64")), "input platform", []string{"write a line, for each"}},
+		{"key by address", w.inputs(img, with("key", "https://a.example/cosign.pub")), "input key", []string{"not fetched", "keep it with the project"}},
+		{"key that is not checked out", w.inputs(img, with("key", "none/cosign.pub")), "input key", []string{"check out the repository"}},
 		{"both cases", w.inputs(img, with("Images", img)), "input", []string{"given twice"}},
 		{"no images", w.inputs(" \n# nothing\n"), "input images", []string{"never passes"}},
 		{"no image", w.inputs("Not An Image"), "input images", []string{"Not An Image", "registry/repository:tag"}},
@@ -255,9 +260,9 @@ func TestActionBadInput(t *testing.T) {
 		{"identity without issuer", w.inputs(img, with("certificate-oidc-issuer", "")), "input certificate-identity", []string{"add certificate-oidc-issuer"}},
 		{"issuers in no order", w.inputs(img, with("certificate-identity-regexp", "a@b"), with("certificate-oidc-issuer", "https://a.example\nhttps://b.example")), "input certificate-identity-regexp", []string{"nothing says which issuer goes with which identity"}},
 		{"no switch", w.inputs(img, with("require-signature", "yes")), "input require-signature", []string{`"yes" is neither true nor false`, "write true or false"}},
-		{"no number", w.inputs(img, with("jobs", "many")), "input jobs", []string{`"many" cannot be read`}},
+		{"no number", w.inputs(img, with("jobs", "many")), "input jobs", []string{`"many" cannot be read`, "from 1 to 256"}},
 		{"number out of range", w.inputs(img, with("jobs", "0")), "input jobs", []string{"from 1 to 256"}},
-		{"no duration", w.inputs(img, with("timeout", "soon")), "input timeout", []string{`"soon" cannot be read`}},
+		{"no duration", w.inputs(img, with("timeout", "soon")), "input timeout", []string{`"soon" cannot be read`, "such as 90s"}},
 		{"mode", w.inputs(img, with("mode", "off")), "input mode", []string{"write enforce or warn"}},
 		{"two lines", w.inputs(img, with("mode", "warn\nenforce")), "input mode", []string{"there are several lines"}},
 		{"key that is none", w.inputs(img, with("key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----")), "input key", []string{"PEM"}},

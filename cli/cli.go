@@ -24,6 +24,9 @@ const (
 	ExitNoAnswer = 3 // a registry, log or trust root could not be asked
 )
 
+// docs is where the documentation is for those who have the program only.
+const docs = "https://github.com/boltseal/boltseal/blob/main/docs/"
+
 // A Command is one invocation. Nothing below it touches the process's own
 // streams, environment or exit.
 type Command struct {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -154,7 +156,11 @@ func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, er
 			keys = append(keys, k)
 			continue
 		}
-		if scheme, _, ok := strings.Cut(name, "://"); ok && scheme != "env" {
+		scheme, _, address := strings.Cut(name, "://")
+		switch {
+		case address && (scheme == "https" || scheme == "http"):
+			return nil, usagef("--key "+name, "download the key once, see that it is the right one, and keep it with the project", "a key is not fetched: whoever answers there could exchange it")
+		case address && scheme != "env":
 			return nil, usagef("--key "+name, "export the public key, as in: cosign public-key --key "+name+" > cosign.pub", "key services and addresses are not asked")
 		}
 		var text []byte
@@ -165,6 +171,9 @@ func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, er
 		} else {
 			var err error
 			if text, err = readBounded(name, maxText); err != nil {
+				if errors.Is(err, fs.ErrNotExist) {
+					return nil, usagef("--key", "name a PEM file as it is found from the working directory; in CI, check out the repository before this step", "%w", err)
+				}
 				return nil, usagef("--key", next, "%w", err)
 			}
 		}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -89,8 +88,12 @@ func parseInputs(text string) (inputs, error) {
 	in := inputs{}
 	for name, value := range given {
 		lower := strings.ToLower(name)
-		if !slices.ContainsFunc(actionInputs(), func(i input) bool { return i.name == lower }) {
-			return nil, usagef(name, "the inputs are listed in docs/action.md; is this one misspelt, or does it belong to another version?", "there is no such input")
+		if !isInput(lower) {
+			next := docs + "action.md lists the inputs; is this one misspelt, or does it belong to another version?"
+			if near := nearest(lower); near != "" {
+				next = "did you mean " + near + "? " + docs + "action.md lists the inputs"
+			}
+			return nil, usagef(name, next, "there is no such input")
 		}
 		if _, twice := in[lower]; twice {
 			return nil, usagef(name, "write it once", "it is given twice, in upper and lower case")
@@ -158,7 +161,8 @@ func (in inputs) set(f *pflag.FlagSet) error {
 		}
 		for _, v := range values {
 			if err := f.Set(i.name, v); err != nil {
-				return usagef("--"+i.name, "see docs/action.md for what it takes", "%q cannot be read: %w", v, errors.Unwrap(err))
+				next := map[string]string{"jobs": "write a number from 1 to 256", "timeout": "write a number and a unit, such as 90s or 3m"}[i.name]
+				return usagef("--"+i.name, next, "%q cannot be read", v)
 			}
 		}
 	}
@@ -199,9 +203,61 @@ func asInput(text string) string {
 		if name == "registry-password-stdin" {
 			name = "registry-password"
 		}
-		if slices.ContainsFunc(actionInputs(), func(i input) bool { return i.name == name }) {
+		if isInput(name) {
 			return name
 		}
 		return flag
 	})
+}
+
+// inputName returns the input that a usageError's flag stands for, "" if it is
+// about none.
+func inputName(flag string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
+	switch name {
+	case "IMAGE":
+		return "images"
+	case "registry-password-stdin":
+		return "registry-password"
+	}
+	return name
+}
+
+func isInput(name string) bool {
+	return slices.ContainsFunc(actionInputs(), func(i input) bool { return i.name == name })
+}
+
+// nearest returns the input that name is a slip of, "" if it looks like none.
+func nearest(name string) string {
+	best, most := "", 3
+	for _, i := range actionInputs() {
+		if d := distance(name, i.name); d < most {
+			best, most = i.name, d
+		}
+	}
+	return best
+}
+
+// distance returns how many letters have to be put in, taken out or exchanged
+// to make b of a (Levenshtein); at least 3 where the lengths differ by that.
+func distance(a, b string) int {
+	if len(a) > len(b)+2 || len(b) > len(a)+2 {
+		return 3
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -140,9 +141,9 @@ func (v *verification) check(ctx context.Context, done func(done, of int)) (gate
 		v.trust.Start(ctx) // beside the registry requests
 	}
 	r := gate.Check(ctx, v.uses, v.rules, v.client, gate.Options{Jobs: v.flags.jobs, Reason: registry.Reason, Done: done, Meter: meter})
-	warnings := v.warnings
+	warnings := slices.Clone(v.warnings)
 	if v.trust != nil && v.trust.Warning() != "" {
-		warnings = append(slices.Clone(warnings), v.trust.Warning())
+		warnings = append(warnings, v.trust.Warning())
 	}
 	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings}
 }
@@ -214,12 +215,15 @@ func (a all) For(image.Ref) ([]verify.Verifier, bool) { return a, len(a) > 0 }
 func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
 	const next = "name the images to verify, such as gcr.io/distroless/static-debian12:nonroot"
 	if len(args) == 0 {
-		return nil, usagef("IMAGE", next, "there is none, and an empty list never passes")
+		return nil, usagef("IMAGE", next, "no image was given, and an empty list never passes")
 	}
 	var uses []image.Use
 	for _, a := range args {
 		if scheme, _, ok := strings.Cut(a, "://"); ok {
 			return nil, usagef("IMAGE", "leave out "+scheme+"://; plain http is asked for with --insecure-registry", "%q is an address, not a reference", a)
+		}
+		if isList(a) {
+			return nil, usagef("IMAGE", "give each image as an argument of its own, or in the Action on a line of its own", "%q is a list, not a reference", a)
 		}
 		ref, err := image.Parse(a)
 		if err != nil {
@@ -248,13 +252,24 @@ func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
 	for i, p := range v.platforms {
 		m := platform.FindStringSubmatch(p)
 		if m == nil {
-			return nil, usagef("--platform", "write os/arch or os/arch/variant, such as linux/arm64", "%q is no platform", p)
+			return nil, usagef("--platform", "write os/arch or os/arch/variant, such as linux/arm64; repeat the flag, or in the Action write a line, for each", "%q is no platform", p)
 		}
 		if v.platforms[i] = image.Platform(m[1], m[2], m[3]); m[2] == "arm" && m[3] == "" {
 			v.platforms[i] = strings.ToLower(p) // every variant; Platform would mean v7
 		}
 	}
 	return uses, nil
+}
+
+// isList reports whether text is several references, as other tools take them.
+func isList(text string) bool {
+	parts := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	for _, p := range parts {
+		if _, err := image.Parse(p); err != nil {
+			return false
+		}
+	}
+	return len(parts) > 1
 }
 
 // requirements turns the flags into what every image must satisfy.

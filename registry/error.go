@@ -98,7 +98,7 @@ func hint(registry string, err error) string {
 	case errors.Is(err, ErrNotFound):
 		return "check the name and the tag; registries also hide private images this way, so log in to " + registry + " if it is one"
 	case errors.Is(err, ErrDenied) && registry == "ghcr.io":
-		return "give the job `packages: read` and set GITHUB_TOKEN, or log in to ghcr.io before this step"
+		return "give the job `packages: read` and set GITHUB_TOKEN (the Action's input github-token), or log in to ghcr.io before this step"
 	case errors.Is(err, ErrDenied) && registry == "docker.io":
 		return "check the name: Docker Hub also refuses images that do not exist; if it is private, log in to docker.io (scope repository:pull)"
 	case errors.Is(err, ErrDenied):

@@ -49,6 +49,7 @@ func explain(v verify.Verdict) string {
 			text += "  - " + word + " " + code(value, maxText) + "\n"
 		}
 	}
+	line("**next**", verify.Hint(v.Err())) // what to do comes first, for those who read no further
 	line("because", said(v.Err()))
 	line("expected", v.Requirement())
 	all := v.Candidates()
@@ -58,7 +59,6 @@ func explain(v verify.Verdict) string {
 	if len(all) > maxFound {
 		text += fmt.Sprintf("  - … and %s\n", count(len(all)-maxFound, "more signature"))
 	}
-	line("next", verify.Hint(v.Err()))
 	return text
 }
 

@@ -146,7 +146,10 @@ func (s summary) notice() *part {
 	if s.r.Passed() {
 		return fixed("")
 	}
-	const bound = "Nothing is handed over to the build: for that every image has to pass.\n\n"
+	bound := "Nothing is to be built from this: every image has to pass.\n\n"
+	if s.warn() && !s.r.Interrupted() {
+		bound = "The job goes on, and nothing is handed over as verified: for that every image has to pass.\n\n"
+	}
 	if s.r.Complete() || s.r.Cause() == nil {
 		return fixed(bound)
 	}

@@ -60,9 +60,22 @@ annotate() {
   printf '::%s title=%s::%s\n' "$1" "$title" "${text//[%]/%25}"
 }
 
+# code prints text as it stands in HTML: as text. (In ${…//…/…} newer versions of
+# bash take "&" for what was found.)
+code() { plain "$1" | sed -e 's/&/\&amp;/g' -e 's/</\&lt;/g' -e 's/>/\&gt;/g'; }
+
+# summarize CAUSE NEXT writes the job summary, where there is one. Inside of
+# <pre> nothing is Markdown.
+summarize() {
+  [[ -f ${GITHUB_STEP_SUMMARY:-} ]] || return 0
+  printf '### Image signature gate: NOT RUN, boltseal could not be installed\n\n<pre>%s</pre>\n\n<pre>next: %s</pre>\n' \
+    "$(code "$1")" "$(code "$2")" 2>/dev/null >>"$GITHUB_STEP_SUMMARY" || true
+}
+
 # fail CODE OPERATION CAUSE NEXT ends the script.
 fail() {
   annotate error 'boltseal install' "$2: $3; next: $4"
+  summarize "$2: $3" "$4"
   exit "$1"
 }
 
@@ -274,6 +287,14 @@ download() {
     1 | 3 | 47)
       said
       fail 2 "$op" "the answer leads where it may not ($text)" "$advice"
+      ;;
+    22)
+      said
+      if [[ $text == *' 404'* || $text == *' 410'* ]]; then
+        [[ -n ${BOLTSEAL_DOWNLOAD_BASE:-} ]] || advice='pin the commit of a published release'
+        fail 2 "$op" "there is no such file ($text)" "$advice"
+      fi
+      fail 3 "$op" "no answer ($text)" "$advice"
       ;;
     *)
       said

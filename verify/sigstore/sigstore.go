@@ -193,7 +193,7 @@ func (v *verifier) unsigned(ctx context.Context, img image.Pinned) outcome {
 	}
 	failure := &verify.Error{
 		Op:   "look for signatures of " + img.String(),
-		Err:  errors.New("there are none: no signature tag, no referrer, no fallback tag"),
+		Err:  errors.New("there are no signatures: no signature tag, no referrer, no fallback tag"),
 		Hint: hint,
 	}
 	return outcome{reason: verify.Unsigned, err: failure}
@@ -274,7 +274,7 @@ func (v *verifier) hint(r verify.Reason) string {
 	case verify.Expired:
 		return "sign the image again: the certificate had expired before the signature was logged"
 	case verify.Unsupported:
-		return "use a newer boltseal, or sign in a format it knows (docs/formats.md)"
+		return "use a newer boltseal, or sign in a format it knows (https://github.com/boltseal/boltseal/blob/main/docs/formats.md)"
 	}
 	return "do not build from this image; the signature was altered, belongs to another image, or comes from another Sigstore instance (--trusted-root, --sigstore)"
 }

@@ -13,7 +13,8 @@ const stranger = "boltseal-probe"
 
 // Warnings names what the identity's patterns accept beyond what was likely
 // meant: any or look-alike issuers, anybody whom the issuer knows, other owners,
-// any workflow of a repository, any ref. Exact identities give none.
+// any workflow of a repository, any ref. Of exact ones it names those that no
+// certificate has.
 func (id Identity) Warnings() []string {
 	var out []string
 	warn := func(kind string, m Matcher, what, example string) {
@@ -24,7 +25,13 @@ func (id Identity) Warnings() []string {
 			warn("issuer", id.issuer, "issuers that anybody can run", probe)
 		}
 	}
+	if issuer := id.issuer.String(); id.issuer.exact && !strings.Contains(issuer, "://") {
+		out = append(out, fmt.Sprintf("issuer %q is no address; certificates name theirs with https://", issuer))
+	}
 	if id.subject.exact {
+		if subject := id.subject.String(); strings.Contains(subject, "/.github/workflows/") && !strings.Contains(subject, "@") {
+			out = append(out, fmt.Sprintf("identity %q has no @ref, which the certificates of GitHub's workflows have", subject))
+		}
 		return out
 	}
 	if probe := first(id.subject, []string{stranger + "@" + stranger + ".example", "https://" + stranger + ".example/x"}); probe != "" {
