@@ -2,11 +2,15 @@ package main_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -164,8 +168,21 @@ type workflow struct {
 }
 
 type workflowStep struct {
-	Uses string
-	With map[string]string
+	Uses, Run string
+	With, Env map[string]string
+}
+
+// parseSteps returns the steps of an example, of all its jobs.
+func parseSteps(text string) ([]workflowStep, error) {
+	var w workflow
+	var list []workflowStep
+	if err := yaml.Unmarshal([]byte(text), &w); err != nil {
+		return list, yaml.Unmarshal([]byte(text), &list)
+	}
+	for _, j := range w.Jobs {
+		list = append(list, j.Steps...)
+	}
+	return append(list, w.Steps...), nil
 }
 
 // Every use of the Action in the documentation gives inputs that it has, and is
@@ -181,17 +198,9 @@ func TestActionExamples(t *testing.T) {
 			if fence.lang != "yaml" || !strings.Contains(fence.text, "uses: boltseal/boltseal@") {
 				continue
 			}
-			var w workflow
-			var list []workflowStep
-			if err := yaml.Unmarshal([]byte(fence.text), &w); err != nil {
-				if err := yaml.Unmarshal([]byte(fence.text), &list); err != nil {
-					t.Errorf("%s:%d: %v", p.name, fence.line, err)
-					continue
-				}
-			}
-			steps := append(list, w.Steps...)
-			for _, j := range w.Jobs {
-				steps = append(steps, j.Steps...)
+			steps, err := parseSteps(fence.text)
+			if err != nil {
+				t.Errorf("%s:%d: %v", p.name, fence.line, err)
 			}
 			for _, s := range steps {
 				if !strings.HasPrefix(s.Uses, "boltseal/boltseal@") {
@@ -228,6 +237,8 @@ func runExample(t *testing.T, name string, line int, a actionFile, with map[stri
 				at = append(at, strings.Replace(ref.String(), ref.Registry(), dead, 1))
 			}
 			value = strings.Join(at, "\n")
+		case "cache-dir":
+			value = f.dir
 		case "key":
 			value = regexp.MustCompile(`\S+\.pub\b`).ReplaceAllString(value, f.key)
 		}
@@ -246,5 +257,99 @@ func runExample(t *testing.T, name string, line int, a actionFile, with map[stri
 	code, out, _ := boltseal(t, func(name string) string { return env[name] }, "action")
 	if code != want || !strings.Contains(out, "unavailable") {
 		t.Errorf("%s:%d: exit %d: %s", name, line, code, out)
+	}
+}
+
+// The examples' scripts take nothing but variables, and build from the digests
+// that the outputs name; without those they fail.
+func TestActionBuildExamples(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("not checked: there is no jq")
+	}
+	const base, node = "gcr.io/distroless/static-debian12:nonroot", "gcr.io/distroless/nodejs22-debian12:latest"
+	verified := func(reference, pinned string) string {
+		return `{"reference":"` + reference + `","pinned":"` + pinned + `","passed":true}`
+	}
+	refused := `{"reference":"` + node + `","pinned":"b@sha256:2","passed":false}`
+	ran := 0
+	for _, p := range pages(t) {
+		for _, fence := range p.fences {
+			if fence.lang != "yaml" || !strings.Contains(fence.text, "uses: boltseal/boltseal@") {
+				continue
+			}
+			steps, err := parseSteps(fence.text)
+			if err != nil {
+				t.Errorf("%s:%d: %v", p.name, fence.line, err)
+			}
+			for _, s := range steps {
+				if strings.Contains(s.Run, "${{") {
+					t.Errorf("%s:%d: an expression in a script: %s", p.name, fence.line, s.Run)
+				}
+				if !strings.Contains(s.Run, "docker build") {
+					continue
+				}
+				ran++
+				for images, want := range map[string]string{
+					"[" + verified(base, "a@sha256:1") + "," + verified(node, "b@sha256:2") + "]": "build --build-arg BASE=a@sha256:1 --build-arg NODE=b@sha256:2 .\n",
+					"[" + verified(base, "a@sha256:1") + "," + refused + "]":                      "",
+					"[" + verified(base, "a@sha256:1") + `,{"omitted":1}]`:                        "",
+					"[]": "",
+				} {
+					if s.Env["PINNED"] != "" {
+						want = "build --build-arg BASE=a@sha256:1 .\n"
+					}
+					cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail")
+					cmd.Stdin = strings.NewReader("docker() { echo \"$@\"; }\n" + s.Run)
+					cmd.Env = append(os.Environ(), "PINNED=a@sha256:1", "IMAGES="+images)
+					out, err := cmd.Output()
+					if string(out) != want || (err == nil) != (want != "") {
+						t.Errorf("%s:%d: with %s: %q (%v), want %q", p.name, fence.line, images, out, err, want)
+					}
+				}
+			}
+		}
+	}
+	if ran < 3 {
+		t.Errorf("only %d scripts were run", ran)
+	}
+}
+
+// What the troubleshooting table quotes are the program's own words, or the
+// system's.
+func TestActionTroubleshooting(t *testing.T) {
+	t.Parallel()
+	root, source := os.DirFS("."), syscall.ENOENT.Error()
+	for _, dir := range []string{"cli", "registry", "report", "scripts", "verify"} {
+		err := fs.WalkDir(root, dir, func(name string, _ fs.DirEntry, err error) error {
+			if err != nil || strings.HasSuffix(name, "_test.go") || !slices.Contains([]string{".go", ".sh"}, path.Ext(name)) {
+				return err
+			}
+			body, err := fs.ReadFile(root, name)
+			source += string(body)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	body, err := os.ReadFile("docs/action.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(body), "\n## Troubleshooting\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	lines := regexp.MustCompile("(?m)^\\| (`[^|]+)\\|").FindAllStringSubmatch(text, -1)
+	for _, m := range lines {
+		for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(m[1], -1) {
+			for part := range strings.SplitSeq(quoted[1], "…") {
+				if part = strings.Trim(part, ": "); !strings.Contains(source, part) && part != "input key" {
+					t.Errorf("nothing says %q", part)
+				}
+			}
+		}
+	}
+	if len(lines) < 8 {
+		t.Errorf("%d rows", len(lines))
 	}
 }

@@ -248,7 +248,7 @@ func TestActionBadInput(t *testing.T) {
 	}{
 		{"misspelt", w.inputs(img, with("certificate-identiy", identity)), "input certificate-identiy", []string{"input certificate-identiy: there is no such input", "did you mean certificate-identity?"}},
 		{"of another Action", w.inputs(img, with("cosign-release", "v3")), "input cosign-release", []string{"no such input", "docs/action.md"}},
-		{"images in a row", w.inputs(img+", "+img), "input images", []string{"is a list", "on a line of its own"}},
+		{"images in a row", w.inputs(img + ", " + img), "input images", []string{"is a list", "on a line of its own"}},
 		{"platforms in a row", w.inputs(img, with("platform", "linux/amd64,linux/arm64")), "input platform", []string{"write a line, for each"}},
 		{"key by address", w.inputs(img, with("key", "https://a.example/cosign.pub")), "input key", []string{"not fetched", "keep it with the project"}},
 		{"key that is not checked out", w.inputs(img, with("key", "none/cosign.pub")), "input key", []string{"check out the repository"}},
@@ -557,6 +557,9 @@ func TestActionHostile(t *testing.T) {
 				s := j.run(w.inputs(images))
 				s.want(t, 1, "false", "wrong-signer")
 				s.harmless(t)
+				if debug != "" {
+					continue
+				}
 				// In inputs, too: a workflow may take them from a pull request.
 				for _, name := range []string{"images", "certificate-identity", "key", "mode", "jobs", "platform", "signature-on", evil} {
 					s := newJob(t).run(w.inputs(at("team/signer"), with(name, evil)))

@@ -12,7 +12,7 @@ func TestWarnings(t *testing.T) {
 	for _, tc := range []struct {
 		subject, issuer string
 		regexp          bool
-		want            []string // beginnings of what is accepted, in order
+		want            []string // beginnings of what is accepted, or what is missing, in order
 	}{
 		{exact, actions, false, nil},
 		{"https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v*", actions, false, nil},
@@ -44,6 +44,9 @@ func TestWarnings(t *testing.T) {
 		{`https://github\.com/.*/app/\.github/workflows/release\.yml@refs/heads/main`, actions, true, []string{"other owners"}},
 		{`https://github\.com/acme/app/\.github/workflows/(release|build)\.yml@refs/tags/v\d+`, actions, true, nil},
 		{"*", "https://accounts.google.com", false, []string{"anybody"}},
+		{exact, "token.actions.githubusercontent.com", false, []string{"no address"}},
+		{"https://github.com/acme/app/.github/workflows/release.yml", actions, false, []string{"no @ref"}},
+		{"https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main", "https://gitlab.com", false, nil},
 		{"*@*", "https://accounts.google.com", false, []string{"anybody"}},
 		{"*@gmail.com", "https://accounts.google.com", false, []string{"everybody"}},
 	} {
@@ -69,7 +72,7 @@ func TestWarnings(t *testing.T) {
 			continue
 		}
 		for n, w := range tc.want {
-			if !strings.Contains(got[n], "accepts "+w) {
+			if accepts := !strings.HasPrefix(w, "no "); accepts && !strings.Contains(got[n], "accepts "+w) || !strings.Contains(got[n], w) {
 				t.Errorf("%s: %q, want %q", tc.subject, got[n], w)
 			}
 		}
