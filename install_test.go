@@ -687,7 +687,7 @@ func TestInstallBase(t *testing.T) {
 		"https://user:secret@x@example.invalid":  "***@example.invalid",
 		"http://" + host + "\\@example.invalid":  "***@example.invalid",
 		"http://" + host + "#@example.invalid":   "***@example.invalid",
-		"http://" + host + "?x":                  "",
+		"http://" + host + "?sig=secret":         "http://" + host + "?***",
 		"http://" + host + "#x":                  "",
 		"http://" + host + "/{a,b}":              "",
 		"http://" + host + "/[1-9]":              "",

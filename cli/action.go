@@ -105,7 +105,13 @@ func (s step) prepare() (*verification, error) {
 		v.registry.anonymous = true
 	}
 	v.registry.token = token
+	if v.registry.username != "" && password == "" {
+		return nil, usagef("registry-username", "add registry-password", "there is no password to go with it")
+	}
 	if password != "" {
+		if strings.ContainsFunc(password, endsLine) {
+			return nil, usagef("registry-password", "write it on one line", "it has several lines")
+		}
 		v.registry.passwordStdin = true
 		c.Stdin = strings.NewReader(password)
 	}
@@ -134,7 +140,14 @@ func (s step) debug(in inputs) {
 	}
 	s.runner.Debug("boltseal " + version() + ", event " + s.runner.Event())
 	for _, i := range actionInputs() {
-		if value := in[i.name]; value != "" && i.name != "registry-password" && i.name != "github-token" {
+		value := in[i.name]
+		switch i.name {
+		case "registry-password", "github-token":
+			continue
+		case "tuf-mirror", "download-base":
+			value = publicPart(value)
+		}
+		if value != "" {
 			s.runner.Debug("input " + i.name + ": " + strconv.Quote(value))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -259,6 +260,10 @@ func TestActionBadInput(t *testing.T) {
 		{"no trust", map[string]string{"images": img}, "inputs", []string{"give certificate-identity with certificate-oidc-issuer, or key"}},
 		{"identity without issuer", w.inputs(img, with("certificate-oidc-issuer", "")), "input certificate-identity", []string{"add certificate-oidc-issuer"}},
 		{"issuers in no order", w.inputs(img, with("certificate-identity-regexp", "a@b"), with("certificate-oidc-issuer", "https://a.example\nhttps://b.example")), "input certificate-identity-regexp", []string{"nothing says which issuer goes with which identity"}},
+		{"issuers of two kinds", w.inputs(img, with("certificate-oidc-issuer-regexp", "https://a")), "input certificate-oidc-issuer-regexp", []string{"nothing says which issuer goes with which identity"}},
+		{"a host that only looks right", w.inputs("\ufeff" + img), "input images", []string{"characters beyond ASCII"}},
+		{"password of two lines", w.inputs(img, with("registry-username", "me"), with("registry-password", "a\nb")), "input registry-password", []string{"several lines"}},
+		{"secret in an address", w.inputs(img, with("trusted-root", ""), with("tuf-root", "x"), with("tuf-mirror", "http://u:p@a.example/?q=s")), "input tuf-mirror", []string{`"http://***@a.example/" is not one`}},
 		{"no switch", w.inputs(img, with("require-signature", "yes")), "input require-signature", []string{`"yes" is neither true nor false`, "write true or false"}},
 		{"no number", w.inputs(img, with("jobs", "many")), "input jobs", []string{`"many" cannot be read`, "from 1 to 256"}},
 		{"number out of range", w.inputs(img, with("jobs", "0")), "input jobs", []string{"from 1 to 256"}},
@@ -382,6 +387,62 @@ func TestActionCannotTell(t *testing.T) {
 	}
 }
 
+// A gate that is closed and could not say so is not taken for one that could.
+func TestActionLostLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.image(repo)
+	j := newJob(t)
+	text, err := json.Marshal(w.inputs(w.reg.Host() + "/" + repo + ":v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.vars["BOLTSEAL_INPUTS"] = string(text)
+	for _, mode := range []string{"enforce", "warn"} {
+		j.vars["BOLTSEAL_INPUTS"] = strings.Replace(string(text), "enforce", mode, 1)
+		c := cli.Command{Stdin: strings.NewReader(""), Stdout: full{}, Stderr: full{}, Getenv: func(name string) string { return j.vars[name] }}
+		if code := c.Main(t.Context(), []string{"boltseal", "action"}); code != cli.ExitNoAnswer {
+			t.Errorf("mode %s: exit %d, want %d", mode, code, cli.ExitNoAnswer)
+		}
+	}
+}
+
+// full is a disk that is.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// What looks like the line of a comment is not one for some readers only: no
+// image hides behind it.
+func TestActionHiddenImage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy(repo, w.image(repo), by())
+	w.image("team/unsigned")
+	for _, end := range []string{"\n", "\r", "\r\n", "\v", "\f", "\u0085", "\u2028", "\u2029"} {
+		images := "# " + end + w.reg.Host() + "/team/unsigned:v1" + end + w.reg.Host() + "/" + repo + ":v1"
+		newJob(t).run(w.inputs(images)).want(t, 1, "false", "unsigned")
+	}
+}
+
+// A list of verified images that is too long for an output is not cut: half of
+// it would look like all of it.
+func TestActionPinnedTooLong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	var images strings.Builder
+	for i := range 410 {
+		name := fmt.Sprintf("team/%s%d", strings.Repeat("x", 240), i)
+		w.signLegacy(name, w.image(name), by())
+		fmt.Fprintf(&images, "%s/%s:v1\n", w.reg.Host(), name)
+	}
+	s := newJob(t).run(w.inputs(images.String()))
+	s.want(t, 0, "true", "verified")
+	if s.outputs["pinned"] != "" || !strings.Contains(s.log, "output pinned is empty") {
+		t.Errorf("pinned has %d bytes: %q", len(s.outputs["pinned"]), s.titles("warning"))
+	}
+}
+
 // Secrets are masked, go to their registry only, and appear nowhere else.
 func TestActionSecrets(t *testing.T) {
 	t.Parallel()
@@ -440,11 +501,11 @@ func TestActionAnonymous(t *testing.T) { //nolint:paralleltest // go-containerre
 		t.Fatal(err)
 	}
 	t.Setenv("DOCKER_CONFIG", dir)
-	authorized := func(event string) int {
+	authorized := func(event, token string) int {
 		w.reg.Reset(0)
 		j := newJob(t)
 		j.vars["GITHUB_EVENT_NAME"] = event
-		j.vars["GITHUB_TOKEN"] = "token"
+		j.vars["GITHUB_TOKEN"] = token
 		j.run(w.inputs(w.reg.Host()+"/"+repo+":v1")).want(t, 0, "true", "verified")
 		n := 0
 		for _, r := range w.reg.Requests() {
@@ -454,11 +515,13 @@ func TestActionAnonymous(t *testing.T) { //nolint:paralleltest // go-containerre
 		}
 		return n
 	}
-	if n := authorized("pull_request"); n == 0 {
-		t.Error("docker login's credentials are not used on pull_request")
-	}
-	if n := authorized("pull_request_target"); n != 0 {
-		t.Errorf("%d requests carry credentials on pull_request_target", n)
+	for _, token := range []string{"", "token"} {
+		if n := authorized("pull_request", token); n == 0 {
+			t.Error("docker login's credentials are not used on pull_request")
+		}
+		if n := authorized("pull_request_target", token); n != 0 {
+			t.Errorf("%d requests carry credentials on pull_request_target", n)
+		}
 	}
 }
 

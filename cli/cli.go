@@ -84,7 +84,7 @@ func (c Command) fail(err error) int {
 		return ExitUsage
 	}
 	if u.next != "" {
-		fmt.Fprintf(c.Stderr, "  next: %s\n", u.next)
+		fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(u.next)) // it may quote the input
 	}
 	return ExitUsage
 }

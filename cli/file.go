@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -49,12 +50,13 @@ type reportFile struct {
 
 type reportFiles []reportFile
 
-// create empties or makes the files.
-func (f *fileFlags) create() (reportFiles, error) {
-	if f.summary != "" && filepath.Clean(f.summary) == filepath.Clean(f.report) {
-		return nil, usagef("--summary-file", "give each a file of its own", "--report-file names the same file")
-	}
-	var files reportFiles
+// create makes the files, or empties them; inputs are the files that this run
+// reads, which neither of them may be.
+func (f *fileFlags) create(inputs ...string) (reportFiles, error) {
+	var (
+		files reportFiles
+		errs  []error
+	)
 	for _, x := range []struct {
 		flag, name string
 		write      func(io.Writer, gate.Report, report.Run) error
@@ -65,13 +67,54 @@ func (f *fileFlags) create() (reportFiles, error) {
 		if x.name == "" {
 			continue
 		}
-		file, err := os.OpenFile(x.name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644) //nolint:gosec // the user names it, and others may read a report
+		file, err := f.open(x.name, files, inputs)
 		if err != nil {
-			return nil, errors.Join(usagef(x.flag, "name a file in a directory that exists and may be written", "%w", err), files.close())
+			errs = append(errs, usagef(x.flag, "name a file of its own, in a folder that exists and may be written", "%w", err))
+			continue
 		}
 		files = append(files, reportFile{file, x.write})
 	}
+	// Also where one of them cannot be had: the other must not keep old words.
+	for _, x := range files {
+		errs = append(errs, empty(x.file))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, errors.Join(err, files.close())
+	}
 	return files, nil
+}
+
+// open opens the file without changing it.
+func (f *fileFlags) open(name string, others reportFiles, inputs []string) (*os.File, error) {
+	// Opening a pipe that nobody reads would wait for ever.
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644) //nolint:gosec // the user names it, and others may read a report
+	if err != nil {
+		return nil, err
+	}
+	same := func(info fs.FileInfo, err error) bool {
+		own, ownErr := file.Stat()
+		return err == nil && ownErr == nil && own.Mode().IsRegular() && os.SameFile(own, info)
+	}
+	for _, o := range others {
+		if same(o.file.Stat()) {
+			return nil, errors.Join(fmt.Errorf("%s is the file of the other report", name), file.Close())
+		}
+	}
+	for _, input := range inputs {
+		if same(os.Stat(input)) {
+			return nil, errors.Join(fmt.Errorf("%s is a file that this run reads", name), file.Close())
+		}
+	}
+	return file, nil
+}
+
+// empty empties a file; what is none, such as a terminal, keeps nothing.
+func empty(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return f.Truncate(0)
 }
 
 func (f *fileFlags) markdown(w io.Writer, r gate.Report, about report.Run) error {

@@ -103,11 +103,15 @@ func parseInputs(text string) (inputs, error) {
 	return in, nil
 }
 
+// endsLine reports whether somebody who reads the workflow may see the line end
+// at r. If only \n did, the rest of what looks like a comment's line could hide.
+func endsLine(r rune) bool { return strings.ContainsRune("\n\r\v\f\u0085\u2028\u2029", r) }
+
 // lines returns the values of a list: one a line, without empty lines and
 // comments.
 func lines(text string) []string {
 	var out []string
-	for line := range strings.Lines(text) {
+	for line := range strings.FieldsFuncSeq(text, endsLine) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			out = append(out, line)
 		}
@@ -144,7 +148,7 @@ func (in inputs) set(f *pflag.FlagSet) error {
 			if text = strings.TrimSpace(text); text != "" {
 				values = []string{text}
 			}
-			if strings.ContainsAny(text, "\r\n") {
+			if strings.ContainsFunc(text, endsLine) {
 				return usagef("--"+i.name, "write one value on one line", "it takes one value, and there are several lines")
 			}
 		case inputLines:

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -64,7 +65,7 @@ func (t *trustFlags) trust(getenv func(string) string, proxy func(*url.URL) (*ur
 func (t *trustFlags) private(o sigstore.TUFOptions) (*sigstore.Trust, error) {
 	u, err := url.Parse(t.mirror)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname()))) {
-		return nil, usagef("--tuf-mirror", "write an https address, such as https://tuf.example.com", "%q is not one", t.mirror)
+		return nil, usagef("--tuf-mirror", "write an https address, such as https://tuf.example.com", "%q is not one", publicPart(t.mirror))
 	}
 	root, err := readBounded(t.root, maxText)
 	if err != nil {
@@ -75,6 +76,22 @@ func (t *trustFlags) private(o sigstore.TUFOptions) (*sigstore.Trust, error) {
 	}
 	o.Mirror, o.Root = t.mirror, root
 	return sigstore.TrustTUF(o), nil
+}
+
+// publicPart returns an address without what may be secret in it: who asks, and
+// the query.
+func publicPart(address string) string {
+	address, _, _ = strings.Cut(address, "?")
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		scheme, rest = "", address
+	} else {
+		scheme += "://"
+	}
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = "***" + rest[at:]
+	}
+	return scheme + rest
 }
 
 func loopback(host string) bool {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/runnertest"
 )
 
 // Bad input is exit 2, names the flag, says what to write instead, and asks
@@ -43,6 +44,8 @@ func TestBadInput(t *testing.T) {
 		{"no image", append([]string{"verify"}, id...), "", []string{"IMAGE", "never passes"}},
 		{"invalid reference", append([]string{"verify", "Not An Image"}, id...), "", []string{"IMAGE", "Not An Image", "registry/repository:tag"}},
 		{"variable left in the reference", append([]string{"verify", "alpine:${TAG}"}, id...), "", []string{"IMAGE", "${TAG}"}},
+		{"a command in an address", append([]string{"verify", "x\n::set-output name=passed::true\r##[add-mask]x://y"}, id...), "", []string{"IMAGE", "leave out x; ::set-output"}},
+		{"a command in a key", []string{"verify", img, "--key", "a\n::error::x\n##[set-output name=a]b://k"}, "", []string{"--key", "export the public key"}},
 		{"short digest", append([]string{"verify", "alpine@sha256:abc"}, id...), "", []string{"IMAGE", "64"}},
 		{"no trust given", []string{"verify", img}, "", []string{"--certificate-identity", "--key"}},
 		{"empty identity", []string{"verify", img, "--certificate-identity", "", "--certificate-oidc-issuer", issuer}, "", []string{"--certificate-identity", "empty"}},
@@ -92,6 +95,9 @@ func TestBadInput(t *testing.T) {
 			r := runIn(t, context.Background(), tc.stdin, env, append([]string{}, tc.args...)...)
 			if r.code != 2 || r.stdout != "" {
 				t.Errorf("exit %d, output %q, want exit 2 and none", r.code, r.stdout)
+			}
+			if found := runnertest.Commands(r.stderr); len(found) > 0 {
+				t.Errorf("the runner obeys %+v in\n%s", found, r.stderr)
 			}
 			for _, s := range append(tc.says, "next: ") {
 				if !strings.Contains(r.stderr, s) {

@@ -87,7 +87,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	if err != nil {
 		return ExitUsage, err
 	}
-	files, err := v.files.create()
+	files, err := v.files.create(slices.Concat(v.signers.keys, []string{v.trust.file, v.trust.root, v.registry.caFile})...)
 	if err != nil {
 		return ExitUsage, err
 	}

@@ -30,6 +30,10 @@ type Ref struct{ registry, repository, tag, digest string }
 // Parse reads a reference as docker pull does. It accepts NAME, NAME:TAG,
 // NAME@sha256:HEX and NAME:TAG@sha256:HEX.
 func Parse(text string) (Ref, error) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		// The name package takes any host, and the network another one for it.
+		return Ref{}, fmt.Errorf("reference %+q: write it as registry/repository:tag: it has spaces, or characters beyond ASCII", text)
+	}
 	base, digest, pinned := strings.Cut(text, "@")
 	if pinned && !ValidDigest(digest) {
 		return Ref{}, fmt.Errorf("reference %q: digest %q is not sha256: and 64 lower-case hex digits", text, digest)
@@ -55,6 +59,9 @@ func Parse(text string) (Ref, error) {
 // returns names no image; it serves where only [Ref.Registry] and
 // [Ref.Repository] matter.
 func ParseRepository(text string) (Ref, error) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return Ref{}, fmt.Errorf("repository %+q: write it as registry/repository: it has spaces, or characters beyond ASCII", text)
+	}
 	repo, err := name.NewRepository(text)
 	if err != nil {
 		return Ref{}, fmt.Errorf("repository %q: write it as registry/repository, without a tag: %w", text, err)

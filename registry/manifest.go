@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -221,7 +222,11 @@ func mediaType(a answer) string {
 	return doc.MediaType
 }
 
-// detail returns the first error that the registry gave in its answer.
+// authorization is what a registry must have been sent to know it.
+var authorization = regexp.MustCompile(`(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]+`)
+
+// detail returns the first error that the registry gave in its answer. Some
+// gateways quote the request, credentials and all.
 func detail(a answer) string {
 	var doc struct {
 		Errors []struct{ Code, Message string }
@@ -229,7 +234,8 @@ func detail(a answer) string {
 	if json.Unmarshal(a.body, &doc) != nil || len(doc.Errors) == 0 {
 		return ""
 	}
-	return clip(strings.TrimSuffix(doc.Errors[0].Code+": "+doc.Errors[0].Message, ": "))
+	said := strings.TrimSuffix(doc.Errors[0].Code+": "+doc.Errors[0].Message, ": ")
+	return clip(authorization.ReplaceAllString(said, "$1 ***"))
 }
 
 // sameOrigin reports whether next stays on the registry that was asked.

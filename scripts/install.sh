@@ -221,6 +221,7 @@ address() {
   elif [[ $base =~ $loopback ]]; then
     protocol=http
   else
+    [[ $input != *[?]* ]] || input="${input%%[?]*}?***"
     [[ $input != *@* ]] || input="***@${input##*@}"
     fail 2 'read the input "download-base"' "$input is not an address that may be used" \
       'write https://HOST/PATH, without a user, a query or a fragment (plain http only to 127.0.0.1, localhost or [::1])'
