@@ -52,7 +52,7 @@ func TestFloodOfSignatures(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, registrytest.Options{})
 		d := w.image(repo)
-		layer := registrytest.Layer{MediaType: registrytest.BundleV03, Blob: bytes.Repeat([]byte(" "), 8<<20)}
+		layer := registrytest.Layer{MediaType: registrytest.BundleV03, Blob: bytes.Repeat([]byte(" "), 1<<20)}
 		w.must(w.reg.PutReferrer(repo, d, registrytest.BundleV03, slices.Repeat([]registrytest.Layer{layer}, 200)...))
 		w.verify(repo+":v1").want(t, 1, "unsupported")
 		if n := len(w.reg.Requests()); n != 5 {

@@ -571,7 +571,7 @@ func checkHostile(t testing.TB, s string) {
 
 func TestMarkdownHostile(t *testing.T) {
 	t.Parallel()
-	for _, s := range hostilePieces() {
+	for _, s := range sample(hostilePieces(), 4) {
 		checkHostile(t, s)
 	}
 }
@@ -720,7 +720,7 @@ func TestMarkdownMax(t *testing.T) {
 	for _, s := range runs() {
 		reports[s.name] = s.report()
 	}
-	limits := []int{1 << 10, 1025, 1100, 1234, 1500, 2 << 10, 3000, 4 << 10, 10_000, 50_000, 1 << 20}
+	limits := sample([]int{1 << 10, 1025, 1100, 1234, 1500, 2 << 10, 3000, 4 << 10, 10_000, 50_000, 1 << 20}, 5)
 	for name, r := range reports {
 		for _, limit := range limits {
 			o := report.MarkdownOptions{Run: report.Run{ToolVersion: worst, Mode: "warn", Warnings: slices.Repeat([]string{worst}, 100)}, ReportFile: worst, Max: limit}
@@ -774,6 +774,9 @@ func TestMarkdownLeftOut(t *testing.T) {
 		{"little room", 3, 1000, 2200, 3, 3, []string{"… and 997 more images: see r.json.", "… and 1 more failure: see r.json.", "Left out: 997 signatures: see r.json.", "The picture of who vouches for which image was left out."}},
 		{"no room", 30, 1000, 1100, 3, 3, []string{"… and 997 more images, 27 of them failed: see r.json.", "Left out: 30 failures: see r.json."}},
 	} {
+		if raceEnabled && tc.limit == 0 {
+			continue
+		}
 		text := summary{file: "r.json", most: tc.limit}.of(t, failing(tc.failed, tc.of))
 		doc := parse(t, text)
 		got := rows(doc)

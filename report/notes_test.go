@@ -139,6 +139,9 @@ func TestNotesText(t *testing.T) {
 func TestNotesBounds(t *testing.T) {
 	t.Parallel()
 	for failed := range 25 {
+		if raceEnabled && failed%6 != 0 {
+			continue
+		}
 		var subjects []subject
 		for i := range failed {
 			subjects = append(subjects, unsigned(fmt.Sprintf("ghcr.io/acme/app%d:v1", i)).at("Dockerfile", i+1))
