@@ -56,9 +56,12 @@ type Build struct {
 	// Contexts are named contexts, by name: docker-image://REF stands for an
 	// image, anything else for none.
 	Contexts map[string]string
-	// Platform is that of the target, such as linux/arm64; "" means the
-	// platform of the builder, which is not known here.
-	Platform string
+	// Platforms are those of the target, such as linux/arm64: what any of them
+	// uses counts. None means BuildPlatform.
+	Platforms []string
+	// BuildPlatform is that of the builder; "" means that what depends on it
+	// cannot be resolved.
+	BuildPlatform string
 }
 
 // MaxFile bounds a file that is read, in bytes.
