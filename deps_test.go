@@ -33,6 +33,7 @@ var outside = []rule{
 	{"github.com/theupdateframework/notary", []string{"verify/dct", "sign/dct"}},
 	{"github.com/moby/buildkit/", []string{"scan/dockerfile"}},
 	{"github.com/hashicorp/hcl", []string{"scan/bake"}},
+	{"github.com/zclconf/go-cty", []string{"scan/bake"}},
 	{"go.yaml.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
 	{"gopkg.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
 	{"github.com/goccy/go-yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},

@@ -34,7 +34,7 @@ func samples(t testing.TB) []sample {
 	}
 	var all []sample
 	for _, file := range files {
-		text, err := os.ReadFile(file) //nolint:gosec // a file of testdata
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,11 @@ func want(f scan.Found) string {
 	for _, u := range f.Uses {
 		at := fmt.Sprintf("%s:%d:%d", u.At.File, u.At.Line, u.At.Col)
 		if u.Err != nil {
-			fmt.Fprintf(&b, "error %s %s\n", at, strings.ReplaceAll(u.Err.Error(), "\n", "; "))
+			text := strings.ReplaceAll(u.Err.Error(), "\n", "; ")
+			if u.Kind != image.BakeContext && !strings.Contains(text, " is unresolved: ") {
+				text = "as the Dockerfile's scan says"
+			}
+			fmt.Fprintf(&b, "error %s %s\n", at, text)
 			continue
 		}
 		stage := u.Stage

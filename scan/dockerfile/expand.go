@@ -74,7 +74,7 @@ func (s *scope) expand(word string) (value, error) {
 	if len(result.Result) > maxValue {
 		return value{}, fmt.Errorf("a value is longer than %d bytes", maxValue)
 	}
-	v := value{text: result.Result, traced: result.Result, }
+	v := value{text: result.Result, traced: result.Result, unknown: slices.Clone(s.touched)}
 	if s.complete(result) {
 		return v, nil
 	}
