@@ -161,7 +161,7 @@ func (f *filler) braced(s string, i, depth int) (value string, end int, literal 
 // operate returns what ${name op operand} stands for.
 func (f *filler) operate(name, op, operand string, depth int) string {
 	v, ok, lacking := f.env.lookup(name)
-	present := ok && (v != "" || len(lacking) > 0)
+	present := ok && (op[0] != ':' || v != "" || len(lacking) > 0)
 	switch op[len(op)-1] {
 	case '-':
 		if !present {

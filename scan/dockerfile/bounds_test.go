@@ -9,9 +9,13 @@ import (
 	"github.com/boltseal/boltseal/scan"
 )
 
-// hostile are files of about a megabyte that are made to take long.
+// hostile are files of about a megabyte that are made to take long; shorter
+// ones for the race detector.
 func hostile() map[string]string {
-	const size = 1 << 20
+	size := 1 << 20
+	if raced || testing.Short() {
+		size = 1 << 16
+	}
 	fill := func(line string) string { return strings.Repeat(line, size/len(line)) }
 	deep := strings.Repeat("${a:-", maxDepth) + "%s" + strings.Repeat("}", maxDepth)
 	return map[string]string{
@@ -21,12 +25,12 @@ func hostile() map[string]string {
 		"copies of stage": "FROM a AS b\nFROM a\n" + fill("COPY --from=b c d\n"),
 		"mounts":          "FROM a\n" + fill("RUN --mount=from=b,target=/c d\n"),
 		"many mounts":     "FROM a\nRUN " + fill("--mount=from=b \\\n") + " c\n",
-		"triggers":        "FROM a AS b\n" + strings.Repeat("ONBUILD COPY --from=c d e\n", 20_000) + strings.Repeat("FROM b\n", maxStages-1),
-		"triggers used":   "FROM a AS b\n" + strings.Repeat("ONBUILD COPY --from=c d e\n", 20_000) + "FROM b AS b1\n" + strings.Repeat("FROM b\nCOPY --from=b1 x y\n", maxStages-2),
+		"triggers":        "FROM a AS b\n" + strings.Repeat("ONBUILD COPY --from=c d e\n", size/52) + strings.Repeat("FROM b\n", maxStages-1),
+		"triggers used":   "FROM a AS b\n" + strings.Repeat("ONBUILD COPY --from=c d e\n", size/52) + "FROM b AS b1\n" + strings.Repeat("FROM b\nCOPY --from=b1 x y\n", maxStages-2),
 		"args":            fill("ARG A=1\n") + "FROM a\n",
 		"one arg":         "ARG " + fill("A=1 \\\n") + "\nFROM a\n",
 		"arg names":       "ARG " + argNames(size) + "\nFROM a\n",
-		"values":          "ARG A=" + strings.Repeat("a", 60_000) + "\n" + fill("ARG B=$A\n") + "FROM $B\n",
+		"values":          "ARG A=" + strings.Repeat("a", size/18) + "\n" + fill("ARG B=$A\n") + "FROM $B\n",
 		"missing":         "ARG A=x\n" + fill("ARG A=$A$B\n") + "FROM $A\n",
 		"names":           manyNames(size),
 		"patterns":        "ARG A=" + strings.Repeat("a", 500) + "\n" + fill("ARG B=${A#"+strings.Repeat("*a", 200)+"b}\n") + "FROM a\n",

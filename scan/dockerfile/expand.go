@@ -13,7 +13,7 @@ import (
 // A value is what a word comes to.
 type value struct {
 	text string // as BuildKit has it
-	// traced is text with a rune of its own, from trace on, wherever a variable
+	// traced is text with runes of their own, from trace on, wherever a variable
 	// without a value left nothing.
 	traced string
 	// unknown are variables whose value only the builder knows.
@@ -41,8 +41,9 @@ func newScope(escape byte, work *int) *scope {
 // trace is the first rune that stands for a missing variable, traces how many
 // there are: a private use area, which no reference can have.
 const (
-	trace  = '\U000F0000'
-	traces = 0xFFFD
+	trace       = '\U000F0000'
+	traces      = 0xFFFD
+	traceLength = 40
 )
 
 // defaulted marks a variable whose form says what there is without it. It is a
@@ -116,12 +117,13 @@ func (s *scope) absent(v value) []string {
 	return names
 }
 
-// trace returns what stands for a missing variable.
+// trace returns what stands for a missing variable: enough of its rune that no
+// ${x#??} cuts all of it off.
 func (s *scope) trace(name string) string {
 	r := trace
 	for _, known := range s.missing {
 		if known == name {
-			return string(r)
+			return strings.Repeat(string(r), traceLength)
 		}
 		r++
 	}
@@ -129,7 +131,7 @@ func (s *scope) trace(name string) string {
 		return string(trace) // so many: any of them will do
 	}
 	s.missing = append(s.missing, name)
-	return string(r)
+	return strings.Repeat(string(r), traceLength)
 }
 
 func isTrace(r rune) bool { return r >= trace && r < trace+traces }
