@@ -121,7 +121,7 @@ func bake(s scan.Source, files []*file, m *meter, dockerfile Dockerfile, r *repo
 	}
 	b := &builder{
 		source: s, plan: plan, dockerfile: dockerfile, report: r, dir: path.Dir(first.src.name),
-		built: map[string]bool{}, done: map[string]scan.Found{},
+		built: map[string]bool{}, done: map[string]scan.Found{}, compose: map[string]map[string]bool{},
 	}
 	for _, w := range flat {
 		b.want(w, nil)

@@ -13,7 +13,10 @@ import (
 // hostile are files of up to a megabyte that are made to take long, much or
 // deep. Each is an attribute of the target that is built, unless it says more.
 func hostile() map[string]string {
-	const size = 1 << 20
+	size := 1 << 20
+	if testing.Short() {
+		size = 1 << 16
+	}
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	target := func(expr string) string { return "target \"default\" {\n  args = { X = " + expr + " }\n}\n" }
 	functions := func(n int, body string) string {
