@@ -55,7 +55,7 @@ func contextOf(contexts map[string]string, name string, p *platforms.Platform) (
 // resolve returns the use of a state's image: none if a stage or nothing but a
 // directory is behind it. What comes after FROM is looked at in the order of
 // convert.go, resolveReachableStages and resolveBaseImage.
-func (g *graph) resolve(d *state) (image.Use, bool) {
+func resolve(d *state, contexts map[string]string) (image.Use, bool) {
 	switch {
 	case d.base != nil:
 		return image.Use{}, false
@@ -66,7 +66,7 @@ func (g *graph) resolve(d *state) (image.Use, bool) {
 	case d.image == scratch:
 		return image.Use{}, false
 	}
-	return settle(d.use, d.image, g.build.Contexts, d.platform)
+	return settle(d.use, d.image, contexts, d.platform)
 }
 
 // settle gives u the image of this name, or what a context puts in its place.

@@ -15,15 +15,17 @@ import (
 // A state is a stage, or an image that a COPY or RUN names: dispatchState of
 // dockerfile2llb/convert.go. Numbers count both.
 type state struct {
-	stage    *stage // nil for an image
-	number   int    // of the stage
-	base     *state // the stage that it is built FROM
-	needs    []*state
-	image    string  // what it is made from, where base is nil
-	context  *string // named context that stands in for the stage, nil for none
+	stage    *stage   // nil for an image
+	number   int      // of the stage
+	base     *state   // the stage that it is built FROM
+	needs    []*state // of its instructions
+	later    []*state // of the ONBUILD instructions it runs
+	image    string   // what it is made from, where base is nil
+	context  *string  // named context that stands in for the stage, nil for none
 	platform *platforms.Platform
 	use      image.Use   // of image, less its Ref
-	opened   bool        // ONBUILD of base was looked at
+	opened   bool        // later is known
+	fresh    bool        // of an image: an ONBUILD names it
 	wrong    []image.Use // what in its instructions cannot be read
 }
 
@@ -51,7 +53,7 @@ func newGraph(f *file, s *scope, t setting, b scan.Build, steps *int) (*graph, e
 			if c.onbuild {
 				continue
 			}
-			if err := g.link(d, c, d.stage.label); err != nil {
+			if err := g.link(d, c); err != nil {
 				return nil, err
 			}
 		}
@@ -98,9 +100,13 @@ func (g *graph) add(d *state) {
 	}
 }
 
-// link notes what c, an instruction for d, needs: convert.go, toCommand;
-// convert_runmount.go, detectRunMount. The text of c is in the stage label.
-func (g *graph) link(d *state, c command, label string) error {
+// link notes what c, an instruction for d or an ONBUILD that it runs, needs:
+// convert.go, toCommand; convert_runmount.go, detectRunMount.
+func (g *graph) link(d *state, c command) error {
+	label := d.stage.label
+	if c.onbuild {
+		label = d.base.stage.label // where the text is
+	}
 	if c.err != nil {
 		d.wrong = append(d.wrong, image.Use{Text: c.place.text, At: c.place.at, Kind: image.From, Stage: label, Err: c.err})
 	}
@@ -114,7 +120,7 @@ func (g *graph) link(d *state, c command, label string) error {
 		case use.Err != nil:
 		case err != nil:
 			use.Err = err
-		case src != nil && src.stage != nil && src.number >= d.number && src.context == nil:
+		case src != nil && tooLate(src, d, c.onbuild):
 			use.Err = fmt.Errorf("stage %s has to come before the stage that takes from it", src.stage.label)
 		}
 		if use.Err != nil {
@@ -122,12 +128,28 @@ func (g *graph) link(d *state, c command, label string) error {
 			continue
 		}
 		if src == nil {
-			src = &state{image: f.name, platform: g.target, use: use}
-			g.add(src)
+			src = &state{image: f.name, platform: g.target, use: use, fresh: c.onbuild}
 		}
-		d.needs = append(d.needs, src)
+		if src.stage == nil {
+			g.add(src) // once more if it is there: each mention has a number
+		}
+		if c.onbuild {
+			d.later = append(d.later, src)
+		} else {
+			d.needs = append(d.needs, src)
+		}
 	}
 	return nil
+}
+
+// tooLate reports whether BuildKit has not built src when d takes from it. An
+// ONBUILD finds the stage it runs in already there, and a stage that a context
+// stands in for takes nothing.
+func tooLate(src, d *state, onbuild bool) bool {
+	if src == d {
+		return !onbuild
+	}
+	return src.stage != nil && src.number > d.number && src.context == nil && d.context == nil
 }
 
 // named returns the stage that f names, nil if that is for an image to be.
@@ -147,30 +169,50 @@ func (g *graph) named(f from) (*state, error) {
 // built FROM another one also runs the ONBUILD instructions of that, but not
 // those of a stage further up: convert.go, resolveStages.
 func (g *graph) reach(targets []*state) (map[*state]bool, error) {
+	return g.follow(targets, func(d *state) ([]*state, error) {
+		if d.base == nil || d.opened {
+			return d.later, nil
+		}
+		d.opened = true
+		for _, c := range d.base.stage.commands {
+			if !c.onbuild {
+				continue
+			}
+			if err := g.link(d, c); err != nil {
+				return nil, err
+			}
+		}
+		return d.later, nil
+	})
+}
+
+// reachFirst returns the same without ONBUILD: what BuildKit finds when it
+// looks for the first time.
+func (g *graph) reachFirst(targets []*state) (map[*state]bool, error) {
+	return g.follow(targets, func(*state) ([]*state, error) { return nil, nil })
+}
+
+func (g *graph) follow(todo []*state, also func(*state) ([]*state, error)) (map[*state]bool, error) {
 	seen := map[*state]bool{}
-	todo := slices.Clone(targets)
+	todo = slices.Clone(todo)
 	for len(todo) > 0 {
 		d := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if seen[d] {
 			continue
 		}
+		if *g.steps--; *g.steps < 0 {
+			return nil, errSteps
+		}
 		seen[d] = true
-		if d.base != nil && d.base.stage != nil && !d.opened {
-			d.opened = true
-			for _, c := range d.base.stage.commands {
-				if !c.onbuild {
-					continue
-				}
-				if err := g.link(d, c, d.base.stage.label); err != nil {
-					return nil, err
-				}
-			}
+		more, err := also(d)
+		if err != nil {
+			return nil, err
 		}
 		if d.base != nil {
 			todo = append(todo, d.base)
 		}
-		todo = append(todo, d.needs...)
+		todo = append(append(todo, d.needs...), more...)
 	}
 	return seen, nil
 }

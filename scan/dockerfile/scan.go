@@ -184,6 +184,26 @@ func (c *collector) collect(t order) error {
 	for _, t := range t.targets {
 		targets = append(targets, g.states[t.stage])
 	}
+	if len(c.build.Contexts) == 0 {
+		return c.gather(g, targets)
+	}
+	for _, d := range targets {
+		if err := c.gather(g, []*state{d}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather adds what some targets need. A context does not stand in for an image
+// of a stage that only an ONBUILD leads to: BuildKit looks for contexts when it
+// first meets the image, which no target needed then (convert.go,
+// resolveBaseImage, sets "dispatched" of such an image all the same).
+func (c *collector) gather(g *graph, targets []*state) error {
+	first, err := g.reachFirst(targets)
+	if err != nil {
+		return err
+	}
 	reached, err := g.reach(targets)
 	if err != nil {
 		return err
@@ -198,7 +218,11 @@ func (c *collector) collect(t order) error {
 		for _, u := range d.wrong {
 			c.add(u)
 		}
-		if u, ok := g.resolve(d); ok {
+		contexts := c.build.Contexts
+		if d.stage == nil && !d.fresh && !first[d] {
+			contexts = nil
+		}
+		if u, ok := resolve(d, contexts); ok {
 			c.add(u)
 		}
 	}
