@@ -112,7 +112,7 @@ func hostile() map[string][2]string {
 }
 
 func TestHostile(t *testing.T) {
-	if raced {
+	if raced || testing.Short() {
 		t.Skip("it is about time, and starts no goroutines")
 	}
 	for name, h := range hostile() {

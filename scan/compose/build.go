@@ -35,7 +35,7 @@ func (p *project) toBuild(all []service) []service {
 		}
 		for _, key := range contexts.keys {
 			name, ok := strings.CutPrefix(contexts.of[key].text, "service:")
-			if i, there := byName[name]; false && ok && there && !all[i].active && !queued[name] {
+			if i, there := byName[name]; ok && there && !all[i].active && !queued[name] {
 				queued[name] = true
 				queue = append(queue, all[i])
 			}

@@ -30,6 +30,14 @@
 // an additional context; depends_on does not activate profiles (Compose
 // Specification, 15-profiles.md).
 //
+// # What is not known
+//
+// Compose goes on with an empty text for a variable without a value, and so
+// would a build with another image once somebody sets it: what names an image
+// with such a variable in it is an error that says which one to set. What
+// Compose itself would refuse is an error where images could be missed by it,
+// and nothing else: the file is not validated.
+//
 // # What the command line says
 //
 // Build arguments override those of every service, as docker compose build

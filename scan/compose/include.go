@@ -51,13 +51,13 @@ func (p *project) imported(cfg, from *value, resets [][]string) *value {
 			both.of[k] = v
 		}
 		for _, name := range theirs.keys {
-			switch had, ok := both.of[name]; {
-			case !ok:
+			had, ok := both.of[name]
+			if !ok {
 				both.keys = append(both.keys, name)
 				both.of[name] = theirs.of[name]
-			case !same(had, theirs.of[name]):
-				both.of[name] = p.merge(p.reset(theirs.of[name], resets, key, name), had, key, name)
+				continue
 			}
+			both.of[name] = p.merge(p.reset(theirs.of[name], resets, key, name), had, key, name)
 		}
 		cfg = cfg.with(key, &both)
 	}

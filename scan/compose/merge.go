@@ -140,21 +140,3 @@ func (p *project) without(v *value, path []string) *value {
 	}
 	return v.with(path[0], p.without(sub, path[1:]))
 }
-
-// same reports whether two values say the same: Compose takes a service that
-// comes by two ways of including for one.
-func same(a, b *value) bool {
-	if a == b {
-		return true
-	}
-	if a == nil || b == nil || a.kind != b.kind || a.text != b.text || a.src.dir != b.src.dir ||
-		len(a.keys) != len(b.keys) || len(a.items) != len(b.items) {
-		return false
-	}
-	for k, v := range a.of {
-		if !same(v, b.of[k]) {
-			return false
-		}
-	}
-	return slices.EqualFunc(a.items, b.items, same)
-}
