@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -102,8 +103,11 @@ func TestActionSteps(t *testing.T) {
 		t.Errorf("%s with %d steps", a.Runs.Using, len(a.Runs.Steps))
 	}
 	for _, s := range a.Runs.Steps {
-		if s.Uses != "" || s.Shell != "bash" || strings.Contains(s.Run, "${{") {
-			t.Errorf("step %s: uses %q, shell %q, run %q", s.ID, s.Uses, s.Shell, s.Run)
+		// Without exec the runner's signals would end the shell, and not reach
+		// the program.
+		run := map[string]string{"install": `bash "$GITHUB_ACTION_PATH/scripts/install.sh"`, "gate": `exec "$BOLTSEAL" action`}[s.ID]
+		if s.Uses != "" || s.Shell != "bash" || strings.TrimSpace(s.Run) != run {
+			t.Errorf("step %s: uses %q, shell %q, run %q, want %q", s.ID, s.Uses, s.Shell, s.Run, run)
 		}
 	}
 	for name, o := range a.Outputs {
@@ -185,6 +189,25 @@ func parseSteps(text string) ([]workflowStep, error) {
 	return append(list, w.Steps...), nil
 }
 
+// usesOfAction calls f with the steps of each example that uses the Action, and
+// the place of the example.
+func usesOfAction(t *testing.T, f func(where string, steps []workflowStep)) {
+	t.Helper()
+	for _, p := range pages(t) {
+		for _, fence := range p.fences {
+			if fence.lang != "yaml" || !strings.Contains(fence.text, "uses: boltseal/boltseal@") {
+				continue
+			}
+			where := fmt.Sprintf("%s:%d", p.name, fence.line)
+			steps, err := parseSteps(fence.text)
+			if err != nil {
+				t.Errorf("%s: %v", where, err)
+			}
+			f(where, steps)
+		}
+	}
+}
+
 // Every use of the Action in the documentation gives inputs that it has, and is
 // taken by it as it is: what comes out is a verdict, or no answer where the
 // example's registry is out of reach, but not bad input.
@@ -193,31 +216,21 @@ func TestActionExamples(t *testing.T) {
 	f := newFiles(t)
 	a := readAction(t)
 	seen := 0
-	for _, p := range pages(t) {
-		for _, fence := range p.fences {
-			if fence.lang != "yaml" || !strings.Contains(fence.text, "uses: boltseal/boltseal@") {
-				continue
-			}
-			steps, err := parseSteps(fence.text)
-			if err != nil {
-				t.Errorf("%s:%d: %v", p.name, fence.line, err)
-			}
-			for _, s := range steps {
-				if !strings.HasPrefix(s.Uses, "boltseal/boltseal@") {
-					continue
-				}
+	usesOfAction(t, func(where string, steps []workflowStep) {
+		for _, step := range steps {
+			if strings.HasPrefix(step.Uses, "boltseal/boltseal@") {
 				seen++
-				runExample(t, p.name, fence.line, a, s.With, f)
+				runExample(t, where, a, step.With, f)
 			}
 		}
-	}
+	})
 	if seen < 6 {
 		t.Errorf("only %d examples were found", seen)
 	}
 }
 
 // runExample runs the Action's command with an example's inputs.
-func runExample(t *testing.T, name string, line int, a actionFile, with map[string]string, f files) {
+func runExample(t *testing.T, where string, a actionFile, with map[string]string, f files) {
 	t.Helper()
 	inputs := map[string]string{"trusted-root": f.root, "cache-dir": f.dir}
 	for input, in := range a.Inputs {
@@ -232,7 +245,7 @@ func runExample(t *testing.T, name string, line int, a actionFile, with map[stri
 			for text := range strings.FieldsSeq(value) {
 				ref, err := image.Parse(text)
 				if err != nil {
-					t.Errorf("%s:%d: %v", name, line, err)
+					t.Errorf("%s: %v", where, err)
 				}
 				at = append(at, strings.Replace(ref.String(), ref.Registry(), dead, 1))
 			}
@@ -256,7 +269,7 @@ func runExample(t *testing.T, name string, line int, a actionFile, with map[stri
 	}
 	code, out, _ := boltseal(t, func(name string) string { return env[name] }, "action")
 	if code != want || !strings.Contains(out, "unavailable") {
-		t.Errorf("%s:%d: exit %d: %s", name, line, code, out)
+		t.Errorf("%s: exit %d: %s", where, code, out)
 	}
 }
 
@@ -264,52 +277,41 @@ func runExample(t *testing.T, name string, line int, a actionFile, with map[stri
 // that the outputs name; without those they fail.
 func TestActionBuildExamples(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("jq"); err != nil {
-		t.Skip("not checked: there is no jq")
-	}
+	need(t, "jq")
 	const base, node = "gcr.io/distroless/static-debian12:nonroot", "gcr.io/distroless/nodejs22-debian12:latest"
 	verified := func(reference, pinned string) string {
 		return `{"reference":"` + reference + `","pinned":"` + pinned + `","passed":true}`
 	}
 	refused := `{"reference":"` + node + `","pinned":"b@sha256:2","passed":false}`
 	ran := 0
-	for _, p := range pages(t) {
-		for _, fence := range p.fences {
-			if fence.lang != "yaml" || !strings.Contains(fence.text, "uses: boltseal/boltseal@") {
+	usesOfAction(t, func(where string, steps []workflowStep) {
+		for _, step := range steps {
+			if strings.Contains(step.Run, "${{") {
+				t.Errorf("%s: an expression in a script: %s", where, step.Run)
+			}
+			if !strings.Contains(step.Run, "docker build") {
 				continue
 			}
-			steps, err := parseSteps(fence.text)
-			if err != nil {
-				t.Errorf("%s:%d: %v", p.name, fence.line, err)
-			}
-			for _, s := range steps {
-				if strings.Contains(s.Run, "${{") {
-					t.Errorf("%s:%d: an expression in a script: %s", p.name, fence.line, s.Run)
+			ran++
+			for images, want := range map[string]string{
+				"[" + verified(base, "a@sha256:1") + "," + verified(node, "b@sha256:2") + "]": "build --build-arg BASE=a@sha256:1 --build-arg NODE=b@sha256:2 .\n",
+				"[" + verified(base, "a@sha256:1") + "," + refused + "]":                      "",
+				"[" + verified(base, "a@sha256:1") + `,{"omitted":1}]`:                        "",
+				"[]": "",
+			} {
+				if step.Env["PINNED"] != "" {
+					want = "build --build-arg BASE=a@sha256:1 .\n"
 				}
-				if !strings.Contains(s.Run, "docker build") {
-					continue
-				}
-				ran++
-				for images, want := range map[string]string{
-					"[" + verified(base, "a@sha256:1") + "," + verified(node, "b@sha256:2") + "]": "build --build-arg BASE=a@sha256:1 --build-arg NODE=b@sha256:2 .\n",
-					"[" + verified(base, "a@sha256:1") + "," + refused + "]":                      "",
-					"[" + verified(base, "a@sha256:1") + `,{"omitted":1}]`:                        "",
-					"[]": "",
-				} {
-					if s.Env["PINNED"] != "" {
-						want = "build --build-arg BASE=a@sha256:1 .\n"
-					}
-					cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail")
-					cmd.Stdin = strings.NewReader("docker() { echo \"$@\"; }\n" + s.Run)
-					cmd.Env = append(os.Environ(), "PINNED=a@sha256:1", "IMAGES="+images)
-					out, err := cmd.Output()
-					if string(out) != want || (err == nil) != (want != "") {
-						t.Errorf("%s:%d: with %s: %q (%v), want %q", p.name, fence.line, images, out, err, want)
-					}
+				cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail")
+				cmd.Stdin = strings.NewReader("docker() { echo \"$@\"; }\n" + step.Run)
+				cmd.Env = append(os.Environ(), "PINNED=a@sha256:1", "IMAGES="+images)
+				out, err := cmd.Output()
+				if string(out) != want || (err == nil) != (want != "") {
+					t.Errorf("%s: with %s: %q (%v), want %q", where, images, out, err, want)
 				}
 			}
 		}
-	}
+	})
 	if ran < 3 {
 		t.Errorf("only %d scripts were run", ran)
 	}

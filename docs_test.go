@@ -16,6 +16,7 @@ import (
 	"go/token"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -524,5 +525,36 @@ func TestDocsCommands(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The filters that read a report fail unless it is a whole one that passed: a
+// run that was killed leaves an empty file, of which jq says nothing.
+func TestDocsFilters(t *testing.T) {
+	t.Parallel()
+	need(t, "jq")
+	seen := 0
+	for _, p := range pages(t) {
+		for _, m := range regexp.MustCompile(`jq (-[a-z]+) '([^']*\.passed[^']*)'( boltseal\.json)?\n`).FindAllStringSubmatch(p.text, -1) {
+			seen++
+			for input, want := range map[string]string{
+				`{"passed":true,"images":[{"pinned":"a@sha256:1"},{"pinned":"b@sha256:2"}]}`: "a@sha256:1\nb@sha256:2\n",
+				`{"passed":false,"images":[{"pinned":"a@sha256:1"}]}`:                        "",
+				`{"passed":true,"images":[]}`:                                                "",
+				`{}`:                                                                         "",
+				``:                                                                           "",
+				`{"passed":true,`:                                                            "",
+			} {
+				cmd := exec.CommandContext(t.Context(), "jq", m[1], m[2])
+				cmd.Stdin = strings.NewReader(input)
+				out, err := cmd.Output()
+				if string(out) != want || (err == nil) != (want != "") {
+					t.Errorf("%s: jq %s %q of %q: %q (%v), want %q", p.name, m[1], m[2], input, out, err, want)
+				}
+			}
+		}
+	}
+	if seen < 2 {
+		t.Errorf("only %d filters were found", seen)
 	}
 }

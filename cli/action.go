@@ -53,7 +53,8 @@ type step struct {
 func (s step) run(ctx context.Context) int {
 	// First of all the outputs say no, so that they do whatever happens later,
 	// be it a crash or a kill.
-	if err := s.runner.SetOutputs(outputs(gate.Report{}, "")...); err != nil {
+	no, _ := outputs(gate.Report{}, "")
+	if err := s.runner.SetOutputs(no...); err != nil {
 		return s.untold(err)
 	}
 	v, err := s.prepare()
@@ -68,8 +69,8 @@ func (s step) run(ctx context.Context) int {
 	for i, w := range about.Warnings {
 		about.Warnings[i] = asInput(w)
 	}
-	pairs := outputs(r, file)
-	about.Warnings = append(about.Warnings, leftOut(r, pairs)...)
+	pairs, leftOut := outputs(r, file)
+	about.Warnings = append(about.Warnings, leftOut...)
 	if err := errors.Join(s.log(r, about), s.write(file, r, about)); err != nil {
 		return s.untold(err)
 	}
@@ -217,8 +218,8 @@ func (s step) log(r gate.Report, about report.Run) error {
 			return err
 		}
 	}
-	for _, f := range r.Findings() {
-		if s.runner.Debugging() {
+	if s.runner.Debugging() {
+		for _, f := range r.Findings() {
 			s.runner.Debug(fmt.Sprintf("%s: %d requests, %s", report.Printable(f.Use.Text), f.Requests, f.Elapsed))
 		}
 	}
@@ -249,17 +250,21 @@ func (s step) appendSummary(markdown string) {
 	}
 }
 
-// outputs returns every output that action.yml declares. Those of the zero
-// Report say no.
-func outputs(r gate.Report, file string) []action.Pair {
+// outputs returns every output that action.yml declares, and says what did not
+// fit into them. Those of the zero Report say no.
+func outputs(r gate.Report, file string) (pairs []action.Pair, leftOut []string) {
 	verdict := r.Reason()
 	if verdict == verify.Undecided {
 		verdict = "undecided"
 	}
-	images, _ := report.Images(r, maxImagesOutput)
+	images, omitted := report.Images(r, maxImagesOutput)
+	if omitted > 0 {
+		leftOut = append(leftOut, fmt.Sprintf("output images leaves out %d of %d images, which are in the file that output report names", omitted, len(r.Findings())))
+	}
 	pinned := strings.Join(report.Pinned(r), "\n")
 	if len(pinned) > maxPinnedOutput {
 		pinned = "" // half a list would look like a whole one
+		leftOut = append(leftOut, "output pinned is empty, since the list is larger than the runner takes; it is in the file that output report names")
 	}
 	return []action.Pair{
 		{Name: "passed", Value: strconv.FormatBool(r.Passed())},
@@ -267,19 +272,5 @@ func outputs(r gate.Report, file string) []action.Pair {
 		{Name: "images", Value: images},
 		{Name: "pinned", Value: pinned},
 		{Name: "report", Value: file},
-	}
-}
-
-// leftOut says what did not fit into the outputs.
-func leftOut(r gate.Report, pairs []action.Pair) []string {
-	var out []string
-	if _, omitted := report.Images(r, maxImagesOutput); omitted > 0 {
-		out = append(out, fmt.Sprintf("output images leaves out %d of %d images, which are in the file that output report names", omitted, len(r.Findings())))
-	}
-	for _, p := range pairs {
-		if p.Name == "pinned" && p.Value == "" && len(report.Pinned(r)) > 0 {
-			out = append(out, "output pinned is empty, since the list is larger than the runner takes; it is in the file that output report names")
-		}
-	}
-	return out
+	}, leftOut
 }

@@ -433,7 +433,7 @@ func TestActionSecrets(t *testing.T) {
 	img := w.reg.Host() + "/" + repo + ":v1"
 	j := newJob(t)
 	j.vars["RUNNER_DEBUG"] = "1"
-	secrets := []func(map[string]string){with("registry-username", "me"), with("registry-password", "s3cr3t-passw0rd"), with("github-token", "t0ken-of-github")}
+	secrets := []func(map[string]string){with("download-base", "https://u:s3cr3t@a.example/x?sig=s3cr3t"), with("registry-username", "me"), with("registry-password", "s3cr3t-passw0rd"), with("github-token", "t0ken-of-github")}
 	s := j.run(w.inputs(img, secrets...))
 	s.want(t, 0, "true", "verified")
 	masked := 0
@@ -451,6 +451,9 @@ func TestActionSecrets(t *testing.T) {
 		if strings.Contains(text, "s3cr3t") || strings.Contains(text, "t0ken") {
 			t.Errorf("a secret is shown: %s", text)
 		}
+	}
+	if !strings.Contains(s.log, `input download-base: "https://***@a.example/x"`) {
+		t.Errorf("the debug log does not say what it was given: %s", s.log)
 	}
 	if masked != 2 {
 		t.Errorf("%d masks, want 2: %s", masked, s.log)

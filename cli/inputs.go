@@ -145,11 +145,10 @@ func (in inputs) set(f *pflag.FlagSet) error {
 		var values []string
 		switch text := in[i.name]; i.kind {
 		case inputText:
-			if text = strings.TrimSpace(text); text != "" {
-				values = []string{text}
-			}
-			if strings.ContainsFunc(text, endsLine) {
+			if text = strings.TrimSpace(text); strings.ContainsFunc(text, endsLine) {
 				return usagef("--"+i.name, "write one value on one line", "it takes one value, and there are several lines")
+			} else if text != "" {
+				values = []string{text}
 			}
 		case inputLines:
 			values = lines(text)

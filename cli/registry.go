@@ -40,22 +40,7 @@ func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, e
 	if err != nil {
 		return nil, err
 	}
-	token := r.token
-	if token == "" {
-		token = c.Getenv("GITHUB_TOKEN")
-	}
-	switch {
-	case r.anonymous:
-		o.Keychain = authn.NewMultiKeychain()
-	case token == "":
-		o.Keychain = registry.Keychain(fixed)
-	default:
-		user := c.Getenv("GITHUB_ACTOR")
-		if user == "" {
-			user = "boltseal" // ghcr.io looks at the token alone
-		}
-		o.Keychain = registry.Fallback(registry.Keychain(fixed), map[string]authn.AuthConfig{"ghcr.io": {Username: user, Password: token}})
-	}
+	o.Keychain = r.keychain(c, fixed)
 	if r.caFile != "" {
 		text, err := readBounded(r.caFile, maxText)
 		if err != nil {
@@ -69,6 +54,26 @@ func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, e
 		}
 	}
 	return registry.New(o), nil
+}
+
+// keychain returns where credentials come from: flags, the docker configuration,
+// and for ghcr.io a token.
+func (r *registryFlags) keychain(c Command, fixed map[string]authn.AuthConfig) authn.Keychain {
+	token := r.token
+	if token == "" {
+		token = c.Getenv("GITHUB_TOKEN")
+	}
+	user := c.Getenv("GITHUB_ACTOR")
+	if user == "" {
+		user = "boltseal" // ghcr.io looks at the token alone
+	}
+	switch {
+	case r.anonymous:
+		return authn.NewMultiKeychain()
+	case token == "":
+		return registry.Keychain(fixed)
+	}
+	return registry.Fallback(registry.Keychain(fixed), map[string]authn.AuthConfig{"ghcr.io": {Username: user, Password: token}})
 }
 
 // credentials returns those given by flags. They go to one registry only:

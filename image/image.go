@@ -27,11 +27,14 @@ func ValidDigest(s string) bool { return digestPattern.MatchString(s) }
 // digest, or both; the digest then decides. The zero Ref names nothing.
 type Ref struct{ registry, repository, tag, digest string }
 
+// foreign reports whether r is in no reference. The name package takes any
+// host, and the network may take it for another one.
+func foreign(r rune) bool { return r <= ' ' || r > '~' }
+
 // Parse reads a reference as docker pull does. It accepts NAME, NAME:TAG,
 // NAME@sha256:HEX and NAME:TAG@sha256:HEX.
 func Parse(text string) (Ref, error) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		// The name package takes any host, and the network another one for it.
+	if strings.ContainsFunc(text, foreign) {
 		return Ref{}, fmt.Errorf("reference %+q: write it as registry/repository:tag: it has spaces, or characters beyond ASCII", text)
 	}
 	base, digest, pinned := strings.Cut(text, "@")
@@ -59,7 +62,7 @@ func Parse(text string) (Ref, error) {
 // returns names no image; it serves where only [Ref.Registry] and
 // [Ref.Repository] matter.
 func ParseRepository(text string) (Ref, error) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if strings.ContainsFunc(text, foreign) {
 		return Ref{}, fmt.Errorf("repository %+q: write it as registry/repository: it has spaces, or characters beyond ASCII", text)
 	}
 	repo, err := name.NewRepository(text)

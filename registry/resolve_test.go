@@ -295,6 +295,27 @@ func TestDetailIsBounded(t *testing.T) {
 	}
 }
 
+// Some gateways quote the request in their errors, and logs are read by many.
+func TestDetailHoldsNoCredentials(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		"you sent Basic dTpodW50ZXIyc2VjcmV0 to me":          "you sent Basic *** to me",
+		"Authorization: bearer abc.DEF-_~+/123==, not valid": "Authorization: bearer ***, not valid",
+		"basic authentication":                               "basic ***",
+		"no credentials":                                     "no credentials",
+	} {
+		r := start(t, registrytest.Options{})
+		r.Break(registrytest.Fault{Status: 403, Detail: `{"errors":[{"code":"DENIED","message":"` + said + `"}]}`})
+		c, _ := client(registry.Options{})
+		_, err := c.Resolve(t.Context(), ref(t, r.Host()+"/app:v1"))
+		wantErr(t, err, verify.Denied, registry.ErrDenied)
+		var e *registry.Error
+		if !errors.As(err, &e) || e.Detail != "DENIED: "+want || strings.Contains(err.Error(), "dTpo") || strings.Contains(err.Error(), "abc.DEF") {
+			t.Errorf("%q: %v", said, err)
+		}
+	}
+}
+
 func TestParseFallback(t *testing.T) {
 	t.Parallel()
 	index := func(n int) registry.Manifest {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/gate"
+	source "github.com/boltseal/boltseal/image" // this package has a function image
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -47,7 +48,7 @@ func proof(f gate.Finding, ev verify.Evidence) string {
 		fact("platform ", ev.Platform)
 	}
 	fact("type ", ev.PredicateType)
-	fact("named ", otherName(f, ev))
+	fact("named ", otherName(f.Pinned, ev))
 	if !ev.SignedAt.IsZero() {
 		text += " · " + ev.SignedAt.UTC().Format(time.RFC3339)
 	}
@@ -64,9 +65,9 @@ func proof(f gate.Finding, ev verify.Evidence) string {
 }
 
 // otherName is the name that the signer gave the image, where it is another one.
-func otherName(f gate.Finding, ev verify.Evidence) string {
+func otherName(img source.Pinned, ev verify.Evidence) string {
 	name := strings.Replace(ev.SignedReference, "index.docker.io/", "docker.io/", 1)
-	if name == f.Pinned.Ref().Name() {
+	if name == img.Ref().Name() {
 		return ""
 	}
 	return name

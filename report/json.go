@@ -147,12 +147,9 @@ func inert(text []byte) []byte {
 
 func image(f gate.Finding) imageDoc {
 	d := imageDoc{
-		Reference: f.Use.Text, Digest: f.Pinned.Digest(), Pinned: f.Pinned.String(), MediaType: f.Pinned.MediaType(),
+		Reference: reference(f), Digest: f.Pinned.Digest(), Pinned: f.Pinned.String(), MediaType: f.Pinned.MediaType(),
 		Passed: f.Passed(), Reason: reason(f.Reason()), Checks: []verdictDoc{},
 		ElapsedMS: f.Elapsed.Milliseconds(), Requests: f.Requests,
-	}
-	if !f.Use.Ref.IsZero() {
-		d.Reference = f.Use.Ref.String()
 	}
 	for _, c := range f.Pinned.Children() {
 		d.Platforms = append(d.Platforms, childDoc{c.Platform, c.Digest, c.Attests})

@@ -67,10 +67,7 @@ const label = 14
 
 func (t *textWriter) finding(f gate.Finding) {
 	reason := f.Reason()
-	written := f.Use.Text
-	if !f.Use.Ref.IsZero() {
-		written = f.Use.Ref.String()
-	}
+	written := reference(f)
 	if f.Passed() {
 		// Only repository@digest is verified; the tag may move at any time.
 		t.head(reason, f.Pinned.String())
@@ -92,7 +89,7 @@ func (t *textWriter) verdict(v verify.Verdict) {
 	for _, ev := range v.Evidence() {
 		t.line("signed by", signer(ev.Signer, ev.Issuer))
 		t.line("as", evidenceLine(ev))
-		if name := strings.Replace(ev.SignedReference, "index.docker.io/", "docker.io/", 1); name != "" && name != v.Image().Ref().Name() {
+		if name := otherName(v.Image(), ev); name != "" {
 			t.line("for", name+", the name that the signer gave the image; names are not compared")
 		}
 	}
