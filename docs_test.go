@@ -545,7 +545,7 @@ func TestDocsFilters(t *testing.T) {
 				``:                                                                           "",
 				`{"passed":true,`:                                                            "",
 			} {
-				cmd := exec.CommandContext(t.Context(), "jq", m[1], m[2])
+				cmd := exec.CommandContext(t.Context(), "jq", m[1], m[2]) //nolint:gosec // our own documentation
 				cmd.Stdin = strings.NewReader(input)
 				out, err := cmd.Output()
 				if string(out) != want || (err == nil) != (want != "") {
