@@ -219,11 +219,31 @@ type Position struct {
 	Line, Col int
 }
 
+// A Kind says how a place uses an image. Its text is stable: reports have it.
+type Kind string
+
+// The Kinds.
+const (
+	Given        Kind = ""              // on the command line
+	From         Kind = "from"          // FROM of a Dockerfile
+	CopyFrom     Kind = "copy-from"     // COPY --from
+	MountFrom    Kind = "mount-from"    // RUN --mount=from=
+	Syntax       Kind = "syntax"        // the frontend that reads a Dockerfile
+	ComposeImage Kind = "compose-image" // of a service that is pulled
+	BakeContext  Kind = "bake-context"  // a named context that is an image
+	Container    Kind = "container"     // of a workflow's job or an action
+	Service      Kind = "service"       // of a workflow's job
+	DockerUses   Kind = "docker-uses"   // uses: docker://
+	Pod          Kind = "pod"           // of Kubernetes
+)
+
 // A Use is one place that uses an image. Err is set, and Ref is zero, where
 // the text could not be resolved (a variable with no value, say).
 type Use struct {
-	Text string
-	Ref  Ref
-	At   Position
-	Err  error
+	Text  string // as it is written there, variables and all
+	Ref   Ref
+	At    Position
+	Kind  Kind
+	Stage string // of a Dockerfile: its name, or its number from 0; "" elsewhere
+	Err   error
 }

@@ -1,0 +1,68 @@
+// Package scan finds the images that a workspace's files use, without running
+// or asking anything. What a file means is the business of the formats, the
+// packages below this one; scan walks, chooses and orders.
+package scan
+
+import (
+	"io/fs"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+// A Format is one kind of file that uses images.
+type Format struct {
+	Name string // as in "dockerfile"
+	Doc  string // one line: which files, and what in them
+
+	// Match reports whether a walk takes the file of this slash-separated path
+	// for one of this format. It does not look into the file.
+	Match func(path string) bool
+	// Asked formats are looked for only where they are asked for by name.
+	Asked bool
+
+	// Scan returns what the file uses, in the order of the text. What cannot be
+	// read or resolved is a Use with an Err, at its place: nothing is skipped.
+	Scan func(s Source, path string) Found
+}
+
+// Found is what a file uses.
+type Found struct {
+	Uses     []image.Use
+	Warnings []Warning
+}
+
+// A Warning is about a place that does not decide whether the gate opens.
+type Warning struct {
+	At   image.Position
+	Text string
+}
+
+// A Source is a workspace, and what is known of the build.
+type Source struct {
+	FS    fs.FS // the workspace; paths are slash-separated and relative to it
+	Build Build
+	// Getenv looks up variables that files may refer to (Compose, Bake); nil
+	// means that none is set.
+	Getenv   func(name string) (value string, ok bool)
+	Profiles []string // of Compose; services of other profiles are not started
+}
+
+// A Build is what a command line says of the build of a Dockerfile.
+type Build struct {
+	Targets   []string // stages to build; none means the last one
+	AllStages bool     // all of them, whether a target needs them or not
+	// Args are build arguments, by name.
+	Args map[string]string
+	// Contexts are named contexts, by name: docker-image://REF stands for an
+	// image, anything else for none.
+	Contexts map[string]string
+	// Platforms are those of the target, such as linux/arm64: what any of them
+	// uses counts. None means BuildPlatform.
+	Platforms []string
+	// BuildPlatform is that of the builder; "" means that what depends on it
+	// cannot be resolved.
+	BuildPlatform string
+}
+
+// MaxFile bounds a file that is read, in bytes.
+const MaxFile = 4 << 20
