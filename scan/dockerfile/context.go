@@ -1,0 +1,103 @@
+package dockerfile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/containerd/platforms"
+)
+
+// ContextName returns the name under which BuildKit knows a context that the
+// command line of docker build calls name: docker.io/library/alpine:latest is
+// "alpine" there. Build.Contexts has such names. Bake and Compose hand over
+// names as they stand in the file.
+func ContextName(name string) (string, error) {
+	ref, err := image.Parse(name)
+	if err != nil {
+		return "", fmt.Errorf("context name: %w", err)
+	}
+	return familiar(ref), nil
+}
+
+// familiar returns the name by which BuildKit looks for a context that stands
+// in for ref: dockerui/config.go, NamedContext.
+func familiar(ref image.Ref) string {
+	name := strings.TrimPrefix(ref.String(), "docker.io/")
+	if short, ok := strings.CutPrefix(ref.Repository(), "library/"); ok && ref.Registry() == "docker.io" && !strings.Contains(short, "/") {
+		name = strings.TrimPrefix(name, "library/")
+	}
+	return strings.TrimSuffix(name, ":latest")
+}
+
+// context returns what stands in for name on a platform, nil if nothing does.
+func (g *graph) context(name string, p *platforms.Platform) (*string, error) {
+	return contextOf(g.build.Contexts, name, p)
+}
+
+func contextOf(contexts map[string]string, name string, p *platforms.Platform) (*string, error) {
+	if p == nil {
+		for key := range contexts {
+			if strings.HasPrefix(key, name+"::") {
+				return nil, errors.New("a build context stands in for it on some platforms: give --platform")
+			}
+		}
+	} else if v, ok := contexts[name+"::"+platforms.FormatAll(platforms.Normalize(*p))]; ok {
+		return &v, nil
+	}
+	if v, ok := contexts[name]; ok {
+		return &v, nil
+	}
+	return nil, nil
+}
+
+// resolve returns the use of a state's image: none if a stage or nothing but a
+// directory is behind it. What comes after FROM is looked at in the order of
+// convert.go, resolveReachableStages and resolveBaseImage.
+func resolve(d *state, contexts map[string]string) (image.Use, bool) {
+	switch {
+	case d.base != nil:
+		return image.Use{}, false
+	case d.context != nil && d.image != "":
+		return stand(d.use, *d.context)
+	case d.use.Err != nil:
+		return d.use, true
+	case d.image == scratch:
+		return image.Use{}, false
+	}
+	return settle(d.use, d.image, contexts, d.platform)
+}
+
+// settle gives u the image of this name, or what a context puts in its place.
+func settle(u image.Use, name string, contexts map[string]string, p *platforms.Platform) (image.Use, bool) {
+	ref, err := image.Parse(name)
+	if err != nil {
+		u.Err = brief(err)
+		return u, true
+	}
+	v, err := contextOf(contexts, familiar(ref), p)
+	switch {
+	case err != nil:
+		u.Err = err
+		return u, true
+	case v != nil:
+		return stand(u, *v)
+	}
+	u.Ref = ref
+	return u, true
+}
+
+// stand gives u the image that a named context is, if it is one:
+// dockerui/namedcontext.go, load.
+func stand(u image.Use, context string) (image.Use, bool) {
+	name, ok := strings.CutPrefix(context, "docker-image://")
+	if !ok || name == scratch {
+		return image.Use{}, false
+	}
+	u.Ref, u.Err = image.Parse(name)
+	if u.Err != nil {
+		u.Err = fmt.Errorf("build context: %w", brief(u.Err))
+	}
+	return u, true
+}

@@ -1,0 +1,65 @@
+// Package dockerfile finds the images that the build of a Dockerfile pulls,
+// with the meaning BuildKit gives it: its parser and its shell lexer read the
+// text, and what they leave to the frontend follows frontend/dockerfile/dockerfile2llb
+// of BuildKit v0.33 step by step. Nothing is run, fetched or asked.
+package dockerfile
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/scan"
+)
+
+// Format is the scan.Format "dockerfile".
+func Format() *scan.Format {
+	return &scan.Format{
+		Name:  "dockerfile",
+		Doc:   "Dockerfile, Containerfile: FROM, COPY --from, RUN --mount=from=, # syntax=",
+		Match: match,
+		Scan: func(s scan.Source, name string) scan.Found {
+			body, err := load(s, name)
+			if err != nil {
+				return scan.Found{Uses: []image.Use{failure(image.Position{File: name, Line: 1, Col: 1}, err)}}
+			}
+			return Scan(body, name, s.Build)
+		},
+	}
+}
+
+// match knows Dockerfiles by name, in any case: BuildKit itself looks for
+// "dockerfile" where there is no "Dockerfile".
+func match(name string) bool {
+	base := strings.ToLower(path.Base(name))
+	stem, ext, dotted := strings.Cut(base, ".")
+	switch {
+	case strings.HasSuffix(base, ".dockerignore"): // Dockerfile.dockerignore lists files
+		return false
+	case stem == "dockerfile", stem == "containerfile":
+		return !dotted || ext != ""
+	}
+	return strings.HasSuffix(base, ".dockerfile") && base != ".dockerfile"
+}
+
+func load(s scan.Source, name string) ([]byte, error) {
+	f, err := s.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(f, scan.MaxFile+1))
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil && len(body) > scan.MaxFile {
+		err = fmt.Errorf("the file is larger than %d bytes", scan.MaxFile)
+	}
+	return body, err
+}
+
+// failure returns the Use that says why a place cannot be read.
+func failure(at image.Position, err error) image.Use {
+	return image.Use{Kind: image.From, At: at, Err: err}
+}
