@@ -1,0 +1,5 @@
+//go:build !race
+
+package yamlnode_test
+
+const raced = false

@@ -1,0 +1,167 @@
+// Package yamlnode reads YAML, and so JSON, for the formats that need to know
+// where each text stands: nodes with positions, within bounds that hostile
+// files cannot exceed.
+//
+// What [Parse] returns is safe to walk: it has no cycles, its nesting is
+// bounded, and so is the number of nodes that aliases add.
+package yamlnode
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"regexp"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/scan"
+)
+
+const (
+	// maxAliased bounds the nodes that a file has through aliases, on top of
+	// those that are written: what a walk visits more than once.
+	maxAliased = 1 << 18
+	// longText is how many bytes of a text count for one node more.
+	longText = 64
+	// maxDepth bounds the nesting, through aliases too. The deepest schemas of
+	// Kubernetes have about 60 levels.
+	maxDepth = 500
+	// maxDirectives bounds lines that begin with "%": the parser compares each
+	// %TAG with all before it.
+	maxDirectives = 64
+)
+
+// A File is a parsed file of zero or more documents.
+type File struct {
+	Name string
+	Body []byte
+	// Docs are the contents of the documents, none of them a DocumentNode. An
+	// empty document is a null scalar.
+	Docs  []*yaml.Node
+	index index
+}
+
+// An Error is about a place in a file.
+type Error struct {
+	At  image.Position
+	Err error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Load reads and parses a file of fsys. The error is an [*Error], at the first
+// line where the file cannot be read; the File holds the documents before it,
+// and is never nil.
+func Load(fsys fs.FS, name string) (*File, error) {
+	body, err := Read(fsys, name)
+	if err != nil {
+		return &File{Name: name}, &Error{At: image.Position{File: name, Line: 1, Col: 1}, Err: err}
+	}
+	return Parse(name, body)
+}
+
+// Read returns the text of a file of at most [scan.MaxFile] bytes.
+func Read(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(f, scan.MaxFile+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return body, small(body)
+}
+
+func small(body []byte) error {
+	if len(body) > scan.MaxFile {
+		return fmt.Errorf("the file is larger than %d MiB", scan.MaxFile>>20)
+	}
+	return nil
+}
+
+// Parse parses body, the text of the file called name. The error is an
+// [*Error]; the File holds the documents before it, and is never nil.
+func Parse(name string, body []byte) (*File, error) {
+	f := &File{Name: name, Body: body}
+	if err := plausible(body); err != nil {
+		return f, &Error{At: image.Position{File: name, Line: 1, Col: 1}, Err: err}
+	}
+	f.index = newIndex(body)
+	dec := yaml.NewDecoder(bytes.NewReader(body))
+	b := newBounds()
+	for {
+		doc, err := decode(dec)
+		if errors.Is(err, io.EOF) {
+			return f, nil
+		}
+		if err != nil {
+			return f, f.syntax(err)
+		}
+		if bad, err := b.check(doc); err != nil {
+			return f, &Error{At: f.At(bad), Err: err}
+		}
+		f.Docs = append(f.Docs, doc)
+	}
+}
+
+// plausible refuses what the parser would take too long for, or in which
+// positions could not be told.
+func plausible(body []byte) error {
+	if err := small(body); err != nil {
+		return err
+	}
+	switch {
+	case bytes.HasPrefix(body, []byte("\xff\xfe")), bytes.HasPrefix(body, []byte("\xfe\xff")):
+		return errors.New("the file is UTF-16; save it as UTF-8")
+	case bytes.Count(body, []byte("\n%"))+bytes.Count(body, []byte("\r%")) > maxDirectives:
+		return fmt.Errorf("more than %d lines begin with %%", maxDirectives)
+	}
+	return nil
+}
+
+// decode returns the next document. The parser is known to panic on some texts
+// that are no YAML; here that is an error of the text.
+func decode(dec *yaml.Decoder) (doc *yaml.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			doc, err = nil, fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	var n yaml.Node
+	if err := dec.Decode(&n); err != nil {
+		return nil, err
+	}
+	if n.Kind != yaml.DocumentNode || len(n.Content) != 1 {
+		return nil, errors.New("yaml: a document without content")
+	}
+	return n.Content[0], nil
+}
+
+var (
+	yamlError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
+	// lineBefore matches what the parser, unlike its scanner, says with lines
+	// counted from 0; of the first line it says nothing.
+	lineBefore = regexp.MustCompile(`^did not find expected (?:',' or|'-' indicator|<|key$|node content)|^found (?:duplicate|undefined|incompatible)`)
+)
+
+// syntax gives an error of the parser its place. The parser names only a line,
+// and not always.
+func (f *File) syntax(err error) *Error {
+	at := image.Position{File: f.Name, Line: 1, Col: 1}
+	if m := yamlError.FindStringSubmatch(err.Error()); m != nil {
+		if line, convErr := strconv.Atoi(m[1]); convErr == nil {
+			if lineBefore.MatchString(m[2]) {
+				line++
+			}
+			at = f.position(f.index.offset(f.Body, line, 1))
+		}
+		err = errors.New("not YAML: " + m[2])
+	}
+	return &Error{At: at, Err: err}
+}
