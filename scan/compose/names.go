@@ -1,0 +1,62 @@
+package compose
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// defaultNames and overrideNames are looked for in this order
+// (compose-go, cli/options.go, DefaultFileNames).
+func defaultNames() []string {
+	return []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
+}
+
+func overrideNames() []string {
+	return []string{
+		"compose.override.yml", "compose.override.yaml",
+		"docker-compose.override.yml", "docker-compose.override.yaml",
+	}
+}
+
+// match reports whether a file has a name that Compose looks for, or one like
+// compose.prod.yaml.
+func match(name string) bool {
+	base := path.Base(name)
+	if slices.Contains(defaultNames(), base) {
+		return true
+	}
+	rest, ok := strings.CutPrefix(base, "docker-compose.")
+	if !ok {
+		rest, ok = strings.CutPrefix(base, "compose.")
+	}
+	variant, dotted := strings.CutSuffix(rest, ".yaml")
+	if !dotted {
+		variant, dotted = strings.CutSuffix(rest, ".yml")
+	}
+	return ok && dotted && variant != ""
+}
+
+// group returns the files that Compose merges if it finds this one.
+func (p *project) group(name string) []string {
+	dir := path.Dir(name)
+	if name != p.first(dir, defaultNames()) {
+		return []string{name}
+	}
+	if override := p.first(dir, overrideNames()); override != "" {
+		return []string{name, override}
+	}
+	return []string{name}
+}
+
+// first returns the path of the first of names that is in dir; "" if none is.
+func (p *project) first(dir string, names []string) string {
+	for _, n := range names {
+		full := path.Join(dir, n)
+		if info, err := fs.Stat(p.source.FS, full); err == nil && !info.IsDir() {
+			return full
+		}
+	}
+	return ""
+}
