@@ -67,10 +67,12 @@ func (s step) run(ctx context.Context) int {
 	}
 	r, about := v.check(ctx, nil)
 	for i, w := range about.Warnings {
-		about.Warnings[i] = asInput(w)
+		about.Warnings[i].Text = asInput(w.Text)
 	}
 	pairs, leftOut := outputs(r, file)
-	about.Warnings = append(about.Warnings, leftOut...)
+	for _, text := range leftOut {
+		about.Warnings = append(about.Warnings, report.Warning{Text: text})
+	}
 	if err := errors.Join(s.log(r, about), s.write(file, r, about)); err != nil {
 		return s.untold(err)
 	}
@@ -119,7 +121,7 @@ func (s step) prepare() (*verification, error) {
 	s.debug(in)
 	run, err := c.prepare(v, lines(in["images"]))
 	if err == nil && v.registry.anonymous {
-		run.warnings = append(run.warnings, "on pull_request_target no credentials are read, not even those of docker login: private images cannot be verified")
+		run.warnings = append(run.warnings, report.Warning{Text: "on pull_request_target no credentials are read, not even those of docker login: private images cannot be verified"})
 	}
 	return run, err
 }

@@ -133,7 +133,7 @@ func TestRequestCounts(t *testing.T) {
 }
 
 // An image that is used twice is resolved and verified once, and results keep
-// the order of the command line.
+// the order of the command line, less what repeats.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, registrytest.Options{})
@@ -144,11 +144,11 @@ func TestOrder(t *testing.T) {
 		args = append(args, w.reg.Host()+"/"+repo+":v1", w.reg.Host()+"/"+repo+":v1")
 	}
 	r := w.verify("team/app0:v1", args...)
-	if r.code != 0 || len(r.doc.Images) != 41 || r.doc.Requests != 80 {
+	if r.code != 0 || len(r.doc.Images) != 20 || r.doc.Requests != 80 {
 		t.Fatalf("exit %d, %d images, %d requests", r.code, len(r.doc.Images), r.doc.Requests)
 	}
-	for i, img := range r.doc.Images[1:] {
-		if want := fmt.Sprintf("%s/team/app%d:v1", w.reg.Host(), i/2); img.Reference != want {
+	for i, img := range r.doc.Images {
+		if want := fmt.Sprintf("%s/team/app%d:v1", w.reg.Host(), i); img.Reference != want {
 			t.Errorf("image %d is %s, want %s", i, img.Reference, want)
 		}
 	}

@@ -108,7 +108,7 @@ type verification struct {
 	rules    all
 	client   *registry.Client
 	trust    *sigstore.Trust // nil where none is needed
-	warnings []string
+	warnings []report.Warning
 }
 
 // prepare finds everything that can be wrong with the input, before anything
@@ -143,7 +143,7 @@ func (v *verification) check(ctx context.Context, done func(done, of int)) (gate
 	r := gate.Check(ctx, v.uses, v.rules, v.client, gate.Options{Jobs: v.flags.jobs, Reason: registry.Reason, Done: done, Meter: meter})
 	warnings := slices.Clone(v.warnings)
 	if v.trust != nil && v.trust.Warning() != "" {
-		warnings = append(warnings, v.trust.Warning())
+		warnings = append(warnings, report.Warning{Text: v.trust.Warning()})
 	}
 	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings}
 }
@@ -200,7 +200,7 @@ func (c Command) report(r gate.Report, v verifyFlags, about report.Run) error {
 		return report.JSON(c.Stdout, r, about)
 	}
 	for _, w := range about.Warnings {
-		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w))
+		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w.String()))
 	}
 	colour := terminal(c.Stdout) && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"
 	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: v.mode == "warn", Timings: terminal(c.Stdout)})
@@ -313,13 +313,15 @@ func (v *verifyFlags) requirements(c Command) ([]sigstore.Config, error) {
 }
 
 // warnings says which of the given patterns accept more than was likely meant.
-func (v *verifyFlags) warnings(c sigstore.Config) []string {
-	var out []string
+func (v *verifyFlags) warnings(c sigstore.Config) []report.Warning {
+	var out []report.Warning
 	for _, id := range c.Identities {
-		out = append(out, id.Warnings()...)
+		for _, w := range id.Warnings() {
+			out = append(out, report.Warning{Text: w})
+		}
 	}
 	if v.signers.ignoreLog {
-		out = append(out, "--insecure-ignore-tlog: a stolen key cannot be noticed in a log")
+		out = append(out, report.Warning{Text: "--insecure-ignore-tlog: a stolen key cannot be noticed in a log"})
 	}
 	return out
 }

@@ -43,14 +43,18 @@ type Meter struct {
 	Requests func() int
 }
 
-// A Finding is one Use and what every required check said of it.
+// A Finding is one image and what every required check said of it.
 type Finding struct {
 	Use      image.Use
+	Also     []image.Use  // the other places that use the image, in their order
 	Pinned   image.Pinned // zero if the reference was not resolved
 	Verdicts []verify.Verdict
 	Elapsed  time.Duration
-	Requests int // HTTP requests for this image; 0 for a repeated use
+	Requests int // HTTP requests for this image
 }
+
+// Uses returns all places that use the image, the first of them first.
+func (f Finding) Uses() []image.Use { return append([]image.Use{f.Use}, f.Also...) }
 
 // Passed reports whether at least one check ran and every check passed, all of
 // them on the image that would be handed over.
@@ -86,7 +90,8 @@ type Report struct {
 	elapsed  time.Duration
 }
 
-// Findings returns what was found, in the order of the uses.
+// Findings returns what was found of each image, in the order in which they are
+// first used.
 func (r Report) Findings() []Finding { return slices.Clone(r.findings) }
 
 // Complete reports whether every use was looked at; a run that was interrupted
@@ -173,10 +178,11 @@ func (r Report) Admitted() []Admitted {
 	return out
 }
 
-// Check resolves and verifies every use, several at a time. It always returns a
-// Report that can be shown, in the order of uses; ctx's end leaves it
-// incomplete, hence failing. A reference that is used more than once is
-// resolved and verified once.
+// Check resolves and verifies the image of every use, several at a time. It
+// always returns a Report that can be shown; ctx's end leaves it incomplete,
+// hence failing. A reference that is used more than once is resolved and
+// verified once, and has one Finding; so has a text that cannot be resolved for
+// one cause.
 func Check(ctx context.Context, uses []image.Use, rules Rules, reg Resolver, o Options) Report {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -184,80 +190,94 @@ func Check(ctx context.Context, uses []image.Use, rules Rules, reg Resolver, o O
 	if o.Jobs <= 0 {
 		o.Jobs = DefaultJobs
 	}
-	r := Report{findings: make([]Finding, len(uses)), started: o.Now()}
-	first := map[image.Ref]int{} // of each reference, where it is used first
+	r := Report{findings: distinct(uses), started: o.Now()}
 	var (
 		mu    sync.Mutex
 		done  int
 		group errgroup.Group
 	)
 	group.SetLimit(o.Jobs)
-	for i, u := range uses {
-		r.findings[i].Use = u
-		if _, again := first[u.Ref]; again && u.Err == nil {
-			continue
-		}
-		if u.Err == nil {
-			first[u.Ref] = i
-		}
+	for i := range r.findings {
 		group.Go(func() error {
-			r.findings[i] = check(ctx, u, rules, reg, o)
+			check(ctx, &r.findings[i], rules, reg, o)
 			mu.Lock()
 			defer mu.Unlock()
 			if done++; o.Done != nil {
-				o.Done(done, len(uses))
+				o.Done(done, len(r.findings))
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // failures are findings
-	for i, u := range uses {
-		if at, ok := first[u.Ref]; ok && at != i && u.Err == nil {
-			r.findings[i] = r.findings[at]
-			r.findings[i].Use, r.findings[i].Requests = u, 0
-		}
-	}
 	r.complete, r.cause = ctx.Err() == nil, context.Cause(ctx)
 	r.elapsed = o.Now().Sub(r.started)
 	return r
 }
 
-func check(ctx context.Context, u image.Use, rules Rules, reg Resolver, o Options) (f Finding) {
-	f.Use = u
+// distinct returns a Finding for each image, of which nothing is known yet.
+func distinct(uses []image.Use) []Finding {
+	type question struct {
+		ref       image.Ref
+		text, err string
+	}
+	var findings []Finding
+	first := map[question]int{}
+	for _, u := range uses {
+		q := question{ref: u.Ref}
+		if u.Err != nil {
+			q = question{text: u.Text, err: u.Err.Error()}
+		}
+		if i, again := first[q]; again {
+			findings[i].Also = append(findings[i].Also, u)
+			continue
+		}
+		first[q] = len(findings)
+		findings = append(findings, Finding{Use: u})
+	}
+	return findings
+}
+
+// check fills in f.
+func check(ctx context.Context, f *Finding, rules Rules, reg Resolver, o Options) {
 	start := o.Now()
 	defer func() { f.Elapsed = o.Now().Sub(start) }()
-	fail := func(reason verify.Reason, err error) Finding {
+	fail := func(reason verify.Reason, err error) {
 		f.Verdicts = []verify.Verdict{verify.Fail(f.Pinned, reason, err)}
-		return f
 	}
-	if u.Err != nil {
-		return fail(verify.Unresolved, u.Err)
+	if f.Use.Err != nil {
+		fail(verify.Unresolved, f.Use.Err)
+		return
 	}
-	required, ok := rules.For(u.Ref)
+	ref := f.Use.Ref
+	required, ok := rules.For(ref)
 	if !ok || len(required) == 0 {
-		return fail(verify.NoRule, &verify.Error{
-			Op: "choose a rule for " + u.Ref.String(), Err: errors.New("none speaks of this image"),
+		fail(verify.NoRule, &verify.Error{
+			Op: "choose a rule for " + ref.String(), Err: errors.New("none speaks of this image"),
 			Hint: "say who must have signed it",
 		})
+		return
 	}
 	if ctx.Err() != nil {
-		return fail(verify.Undecided, cutShort(ctx))
+		fail(verify.Undecided, cutShort(ctx))
+		return
 	}
 	if o.Meter != nil {
 		m := o.Meter(ctx)
 		ctx = m.Context
 		defer func() { f.Requests = m.Requests() }()
 	}
-	img, err := reg.Resolve(ctx, u.Ref)
-	if err != nil && interrupted(ctx) {
-		return fail(verify.Undecided, cutShort(ctx))
-	}
-	if err != nil {
+	img, err := reg.Resolve(ctx, ref)
+	switch {
+	case err != nil && interrupted(ctx):
+		fail(verify.Undecided, cutShort(ctx))
+		return
+	case err != nil:
 		reason := verify.Unavailable
 		if o.Reason != nil {
 			reason = o.Reason(err)
 		}
-		return fail(reason, err)
+		fail(reason, err)
+		return
 	}
 	f.Pinned = img
 	for _, v := range required {
@@ -270,7 +290,6 @@ func check(ctx context.Context, u image.Use, rules Rules, reg Resolver, o Option
 			f.Pinned = seen // the check had to read the manifest; reports can tell its platforms
 		}
 	}
-	return f
 }
 
 // interrupted reports whether somebody ended the run. No server is to blame for

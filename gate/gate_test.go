@@ -122,23 +122,47 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// An image has one verdict, and all its places.
 func TestOrderAndRepetition(t *testing.T) {
 	t.Parallel()
 	var uses []image.Use
 	for i := range 40 {
-		uses = append(uses, image.Use{Ref: ref(t, fmt.Sprintf("ghcr.io/acme/app%d", i%10)), At: image.Position{Line: i}})
+		u := image.Use{Ref: ref(t, fmt.Sprintf("ghcr.io/acme/app%d", i%8)), At: image.Position{Line: i}}
+		switch i % 10 {
+		case 8:
+			u = image.Use{Text: "$A", Err: errors.New("no value"), At: u.At}
+		case 9:
+			u = image.Use{Text: "$A", Err: fmt.Errorf("value %d", i), At: u.At}
+		}
+		uses = append(uses, u)
 	}
 	g := &reg{}
 	r := gate.Check(context.Background(), uses, rules{yes{}}, g, gate.Options{})
-	if n := g.calls.Load(); n != 10 {
-		t.Errorf("10 references were resolved %d times", n)
+	if n := g.calls.Load(); n != 8 {
+		t.Errorf("8 references were resolved %d times", n)
 	}
-	for i, f := range r.Findings() {
-		if f.Use.At.Line != i || f.Use.Ref != uses[i].Ref || !f.Passed() {
-			t.Errorf("finding %d is for %v", i, f.Use)
+	first, seen := -1, 0
+	for _, f := range r.Findings() {
+		last := -1
+		for _, u := range f.Uses() {
+			if u.At.Line <= last || u.Ref != uses[u.At.Line].Ref || u.Ref != f.Use.Ref || u.Err != uses[u.At.Line].Err { //nolint:errorlint // the same one
+				t.Errorf("finding %v has %v", f.Use, u)
+			}
+			last = u.At.Line
+			seen++
 		}
+		if f.Use.At.Line <= first || f.Passed() != (f.Use.Err == nil) {
+			t.Errorf("finding for %v: passed %v", f.Use, f.Passed())
+		}
+		first = f.Use.At.Line
 	}
-	if len(r.Admitted()) != 40 {
+	if n := len(r.Findings()); n != 8+1+4 || seen != len(uses) {
+		t.Errorf("%d findings with %d uses", n, seen)
+	}
+	if r.Passed() || r.Reason() != verify.Unresolved || r.Admitted() != nil {
+		t.Errorf("passed %v, %q", r.Passed(), r.Reason())
+	}
+	if r := gate.Check(context.Background(), uses[:8], rules{yes{}}, g, gate.Options{}); len(r.Admitted()) != 8 {
 		t.Errorf("%d admitted", len(r.Admitted()))
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (s summary) evidence() *part {
 	var items []string
 	signatures := 0
-	for _, f := range s.distinct {
+	for _, f := range s.findings {
 		for _, v := range f.Verdicts {
 			for _, ev := range v.Evidence() {
 				if signatures++; signatures <= maxEvidence {

@@ -13,7 +13,7 @@ import (
 func (s summary) fixes() *part {
 	var items []string
 	failed := 0
-	for _, f := range s.distinct {
+	for _, f := range s.findings {
 		if f.Passed() {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/gate"
+	source "github.com/boltseal/boltseal/image" // this package has a function image
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -44,9 +45,20 @@ type imageDoc struct {
 	Platforms []childDoc   `json:"platforms,omitempty"`
 	Passed    bool         `json:"passed"`
 	Reason    string       `json:"reason"`
+	Uses      []useDoc     `json:"uses"`
 	Checks    []verdictDoc `json:"checks"`
 	ElapsedMS int64        `json:"elapsed_ms"`
 	Requests  int          `json:"requests"`
+}
+
+// A useDoc is one place in a file that uses an image.
+type useDoc struct {
+	Text   string `json:"text"`
+	Kind   string `json:"kind"`
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+	Stage  string `json:"stage,omitempty"`
 }
 
 type childDoc struct {
@@ -101,7 +113,20 @@ type Run struct {
 	ToolVersion string
 	Mode        string // "enforce" or "warn"
 	Requests    int    // of the whole run
-	Warnings    []string
+	Warnings    []Warning
+}
+
+// A Warning is something to know besides the verdicts.
+type Warning struct {
+	At   source.Position // where it is about a place in a file
+	Text string
+}
+
+func (w Warning) String() string {
+	if w.At.File == "" {
+		return w.Text
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", w.At.File, w.At.Line, w.At.Col, w.Text)
 }
 
 // JSON writes r as the document of docs/json.md. Its bytes are as harmless in a
@@ -110,7 +135,10 @@ func JSON(w io.Writer, r gate.Report, run Run) error {
 	doc := document{
 		Version: Version, Tool: tool{"boltseal", run.ToolVersion}, Passed: r.Passed(), Complete: r.Complete(), Mode: run.Mode,
 		Started: r.Started().UTC(), ElapsedMS: r.Elapsed().Milliseconds(), Requests: run.Requests,
-		Warnings: append([]string{}, run.Warnings...), Images: []imageDoc{},
+		Warnings: []string{}, Images: []imageDoc{},
+	}
+	for _, w := range run.Warnings {
+		doc.Warnings = append(doc.Warnings, w.String())
 	}
 	for _, f := range r.Findings() {
 		doc.Images = append(doc.Images, image(f))
@@ -148,8 +176,13 @@ func inert(text []byte) []byte {
 func image(f gate.Finding) imageDoc {
 	d := imageDoc{
 		Reference: reference(f), Digest: f.Pinned.Digest(), Pinned: f.Pinned.String(), MediaType: f.Pinned.MediaType(),
-		Passed: f.Passed(), Reason: reason(f.Reason()), Checks: []verdictDoc{},
+		Passed: f.Passed(), Reason: reason(f.Reason()), Uses: []useDoc{}, Checks: []verdictDoc{},
 		ElapsedMS: f.Elapsed.Milliseconds(), Requests: f.Requests,
+	}
+	for _, u := range f.Uses() {
+		if u.Kind != source.Given {
+			d.Uses = append(d.Uses, useDoc{u.Text, string(u.Kind), u.At.File, u.At.Line, u.At.Col, u.Stage})
+		}
 	}
 	for _, c := range f.Pinned.Children() {
 		d.Platforms = append(d.Platforms, childDoc{c.Platform, c.Digest, c.Attests})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/gate"
+	source "github.com/boltseal/boltseal/image" // this package has a function image
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -31,6 +32,7 @@ const (
 	maxWarnings = 20
 	maxEvidence = 200
 	maxClaims   = 16 // of one certificate
+	maxPlaces   = 3  // of one image
 )
 
 // Markdown writes r as the summary of a job, for GitHub and whatever else shows
@@ -46,8 +48,7 @@ func Markdown(w io.Writer, r gate.Report, o MarkdownOptions) error {
 type summary struct {
 	r        gate.Report
 	o        MarkdownOptions
-	findings []gate.Finding // failures first, then in the order of the uses
-	distinct []gate.Finding // without the repeated uses of an image
+	findings []gate.Finding // failures first, then in the order of the report
 	failed   int
 	rest     string // where to look for what is left out
 }
@@ -67,7 +68,6 @@ func newSummary(r gate.Report, o MarkdownOptions) summary {
 	}
 	s.failed = len(s.findings)
 	s.findings = append(s.findings, passed...)
-	s.distinct = distinct(s.findings)
 	s.rest = "the JSON report"
 	if file := code(o.ReportFile, maxText); o.ReportFile != "" && len(file) <= o.Max/25 { // it is said often
 		s.rest = file
@@ -156,10 +156,10 @@ func (s summary) notice() *part {
 	return either("The run ended early: "+code(said(s.r.Cause()), maxText)+". "+bound, "The run ended early. "+bound)
 }
 
-// table has a row for each use.
+// table has a row for each image.
 func (s summary) table() *part {
 	open := "| | Image | Digest | Verified by / Reason |\n|---|---|---|---|\n"
-	located := slices.ContainsFunc(s.findings, func(f gate.Finding) bool { return f.Use.At.File != "" })
+	located := slices.ContainsFunc(s.findings, func(f gate.Finding) bool { return where(f) != "" })
 	if located {
 		open = "| | Image | Digest | Verified by / Reason | Where |\n|---|---|---|---|---|\n"
 	}
@@ -215,12 +215,16 @@ func (s summary) mark(f gate.Finding) string {
 	return "❌"
 }
 
-// reference is the image as JSON names it.
+// reference is the image as JSON names it; what cannot be read has the name of
+// its place.
 func reference(f gate.Finding) string {
-	if f.Use.Ref.IsZero() {
-		return f.Use.Text
+	switch {
+	case !f.Use.Ref.IsZero():
+		return f.Use.Ref.String()
+	case f.Use.Text == "" && f.Use.At.File != "":
+		return fmt.Sprintf("%s:%d:%d", f.Use.At.File, f.Use.At.Line, f.Use.At.Col)
 	}
-	return f.Use.Ref.String()
+	return f.Use.Text
 }
 
 // digestCell is short: whoever needs all of it copies it from the pinned
@@ -278,44 +282,27 @@ func shortKey(name string) string {
 	return name
 }
 
+// where names places that use the image, a few of them.
 func where(f gate.Finding) string {
-	if at := place(f, maxText-20); at != "" {
-		return code(at, maxText)
+	var places []string
+	for _, u := range f.Uses() {
+		if at := place(u.At, maxText-20); at != "" {
+			places = append(places, code(at, maxText))
+		}
 	}
-	return ""
+	shown := strings.Join(first(places, maxPlaces), " ")
+	if more := len(places) - maxPlaces; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	return shown
 }
 
-// place is where f's image is used, with at most most characters of the file.
-func place(f gate.Finding, most int) string {
-	at := f.Use.At
+// place is at, with at most most characters of the file.
+func place(at source.Position, most int) string {
 	if at.File == "" || at.Line <= 0 {
 		return cut(at.File, most)
 	}
 	return fmt.Sprintf("%s:%d", cut(at.File, most), at.Line)
-}
-
-// distinct returns the findings without the repeated uses of an image, which
-// the gate asks about once.
-func distinct(findings []gate.Finding) []gate.Finding {
-	var out []gate.Finding
-	seen := map[question]bool{}
-	for _, f := range findings {
-		if key := asked(f); !seen[key] {
-			seen[key] = true
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
-// A question is the same for two uses of which the gate has one answer.
-type question struct{ reference, err string }
-
-func asked(f gate.Finding) question {
-	if f.Use.Err == nil {
-		return question{reference(f), ""}
-	}
-	return question{reference(f), f.Use.Err.Error()}
 }
 
 // warnings lists those of the run.
@@ -323,7 +310,7 @@ func (s summary) warnings() *part {
 	all := s.o.Run.Warnings
 	var items []string
 	for _, w := range first(all, maxWarnings) {
-		items = append(items, "- "+code(w, maxText)+"\n")
+		items = append(items, "- "+code(w.String(), maxText)+"\n")
 	}
 	return &part{open: "**Warnings**\n\n", items: items, shut: "\n", rest: func(shown int) string {
 		return s.see(s.missing(shown, len(all), "warning"))

@@ -31,7 +31,7 @@ import (
 
 // at returns s, used in a line of a file.
 func (s subject) at(file string, line int) subject {
-	s.use.At = image.Position{File: file, Line: line, Col: 6}
+	s.use.At, s.use.Kind, s.use.Stage = image.Position{File: file, Line: line, Col: 6}, image.From, file
 	return s
 }
 
@@ -96,13 +96,6 @@ func summaries() []summary {
 			tagged("ghcr.io/acme/both:v1", "b", pass(bundled), pass(attested)),
 			tagged("ghcr.io/acme/keyed:v1", "c", pass(bundled, keyed), pass(attested, func(ev *verify.Evidence) { ev.Signer += "2" })),
 		}}},
-		summary{run: run{name: "places", subjects: []subject{
-			tagged("ghcr.io/acme/app:v1", "a", pass(bundled)).at("Dockerfile", 1),
-			unsigned("ghcr.io/acme/base:v3").at("Dockerfile", 9),
-			unsigned("ghcr.io/acme/base:v3").at("deploy/compose.yml", 4),
-			unsigned("ghcr.io/acme/base:v3"),
-			tagged("ghcr.io/acme/app:v1", "a", pass(bundled)).at("deploy/compose.yml", 0),
-		}}, file: "/tmp/report.json"},
 		summary{run: run{name: "thousand", subjects: thousand()}, file: "report.json", most: 24 << 10},
 	)
 }
@@ -322,7 +315,7 @@ func TestMarkdownRows(t *testing.T) {
 			for _, cells := range got {
 				places = append(places, cells[4])
 			}
-			if want := []string{"Dockerfile:9", "deploy/compose.yml:4", "", "Dockerfile:1", "deploy/compose.yml"}; !slices.Equal(places, want) {
+			if want := []string{"Dockerfile:9 deploy/compose.yml:4", "Dockerfile:12", "bad.Dockerfile:2", "Dockerfile:1 deploy/compose.yml"}; !slices.Equal(places, want) {
 				t.Errorf("places %q, want %q", places, want)
 			}
 		}
@@ -361,6 +354,7 @@ func row(f gate.Finding) []string {
 func TestMarkdownOutcome(t *testing.T) {
 	t.Parallel()
 	signed, bad, silent := tagged("ghcr.io/acme/app:v1", "a", pass()), unsigned("ghcr.io/acme/base:v1"), subject{use: ref("ghcr.io/acme/down:v1"), checks: []check{pass()}, missing: errAnswer}
+	other := tagged("ghcr.io/acme/other:v1", "c", pass())
 	background := context.Background()
 	late, stop := context.WithDeadline(background, time.Unix(0, 0))
 	defer stop()
@@ -374,14 +368,15 @@ func TestMarkdownOutcome(t *testing.T) {
 		warn     string
 		cause    string
 	}{
-		{"passed", background, []subject{signed, signed}, "PASSED — 2 images verified", "PASSED — 2 images verified", ""},
+		{"passed", background, []subject{signed, other}, "PASSED — 2 images verified", "PASSED — 2 images verified", ""},
+		{"twice", background, []subject{signed, signed}, "PASSED — 1 image verified", "PASSED — 1 image verified", ""},
 		{"one", background, []subject{signed}, "PASSED — 1 image verified", "PASSED — 1 image verified", ""},
-		{"failed", background, []subject{signed, bad, signed}, "BLOCKED — 1 of 3 images failed", "WARNING (not enforced) — 1 of 3 images failed", ""},
+		{"failed", background, []subject{signed, bad, other}, "BLOCKED — 1 of 3 images failed", "WARNING (not enforced) — 1 of 3 images failed", ""},
 		{"no answer", background, []subject{signed, silent}, "NO ANSWER — 1 of 2 images could not be checked", "WARNING (not enforced) — 1 of 2 images could not be checked", ""},
 		{"refused, and no answer", background, []subject{silent, bad}, "BLOCKED — 2 of 2 images failed", "WARNING (not enforced) — 2 of 2 images failed", ""},
 		{"nothing", background, nil, "BLOCKED — there was no image to verify", "WARNING (not enforced) — there was no image to verify", ""},
 		{"interrupted", ended, []subject{signed, bad}, "INTERRUPTED — 0 of 2 images verified", "INTERRUPTED — 0 of 2 images verified", "context canceled"},
-		{"late", late, []subject{signed, signed}, "NO ANSWER — 2 of 2 images could not be checked", "WARNING (not enforced) — 2 of 2 images could not be checked", "context deadline exceeded"},
+		{"late", late, []subject{signed, other}, "NO ANSWER — 2 of 2 images could not be checked", "WARNING (not enforced) — 2 of 2 images could not be checked", "context deadline exceeded"},
 		{"late, nothing", late, nil, "NO ANSWER — the run did not end in time", "WARNING (not enforced) — the run did not end in time", "context deadline exceeded"},
 	} {
 		for mode, want := range map[string]string{"enforce": tc.enforce, "": tc.enforce, "warn": tc.warn} {
@@ -540,7 +535,7 @@ func hostileSummary(t testing.TB, s string) string {
 		subjects[i] = subjects[i].at(s, i)
 	}
 	var b bytes.Buffer
-	o := report.MarkdownOptions{Run: report.Run{ToolVersion: s, Mode: s, Requests: 3, Warnings: []string{s}}, ReportFile: s}
+	o := report.MarkdownOptions{Run: report.Run{ToolVersion: s, Mode: s, Requests: 3, Warnings: hostileWarnings(s)}, ReportFile: s}
 	if err := report.Markdown(&b, gateReport(context.Background(), subjects), o); err != nil {
 		t.Fatal(err)
 	}
@@ -723,7 +718,7 @@ func TestMarkdownMax(t *testing.T) {
 	limits := sample([]int{1 << 10, 1025, 1100, 1234, 1500, 2 << 10, 3000, 4 << 10, 10_000, 50_000, 1 << 20}, 5)
 	for name, r := range reports {
 		for _, limit := range limits {
-			o := report.MarkdownOptions{Run: report.Run{ToolVersion: worst, Mode: "warn", Warnings: slices.Repeat([]string{worst}, 100)}, ReportFile: worst, Max: limit}
+			o := report.MarkdownOptions{Run: report.Run{ToolVersion: worst, Mode: "warn", Warnings: slices.Repeat(hostileWarnings(worst), 50)}, ReportFile: worst, Max: limit}
 			var b bytes.Buffer
 			if err := report.Markdown(&b, r, o); err != nil {
 				t.Fatal(err)
@@ -811,7 +806,7 @@ func TestMarkdownLists(t *testing.T) {
 	for i := range 20 {
 		claims[fmt.Sprintf("claim-%02d", i)] = "x"
 	}
-	r := run{warnings: slices.Repeat([]string{"careful"}, 23), subjects: []subject{tagged("a.io/x:v1", "a", pass(func(ev *verify.Evidence) { ev.Claims = claims }))}}
+	r := run{warnings: slices.Repeat([]report.Warning{{Text: "careful"}}, 23), subjects: []subject{tagged("a.io/x:v1", "a", pass(func(ev *verify.Evidence) { ev.Claims = claims }))}}
 	text := summary{run: r}.write(t)
 	if n := strings.Count(text, "careful"); n != 20 || !strings.Contains(text, "… and 3 more warnings: see the JSON report.") {
 		t.Errorf("%d warnings:\n%s", n, text)

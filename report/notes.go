@@ -38,7 +38,7 @@ type Note struct {
 // NotesOptions say what Notes returns.
 type NotesOptions struct {
 	Warn     bool     // warn mode: nothing is an error but a run that was interrupted
-	Warnings []string // of the run
+	Warnings []Warning
 }
 
 // Notes returns the notes on r, at most ten of a level: one about the run, if it
@@ -75,30 +75,48 @@ func Notes(r gate.Report, o NotesOptions) []Note {
 	return append(notes, warningNotes(o.Warnings, room)...)
 }
 
-// failures returns what failed: each image once for each place that uses it,
-// and once for all uses without a place.
-func failures(r gate.Report) []gate.Finding {
-	type key struct {
-		asked question
-		at    source.Position
-	}
-	var out []gate.Finding
-	seen := map[key]bool{}
-	for _, f := range r.Findings() {
-		if f.Use.At.File == "" {
-			f.Use.At = source.Position{}
+// A failure is one place that uses an image that failed.
+type failure struct {
+	gate.Finding
+	at source.Position // zero for all uses without a place
+}
+
+// failures returns what failed: the first place of each image, then the second
+// ones, and so on, so that what there is room for tells of as many images as
+// can be.
+func failures(r gate.Report) []failure {
+	var out []failure
+	for round, more := 0, true; more; round++ {
+		more = false
+		for _, f := range r.Findings() {
+			if places := placesOf(f); !f.Passed() && round < len(places) {
+				out = append(out, failure{f, places[round]})
+				more = true
+			}
 		}
-		k := key{asked(f), f.Use.At}
-		if !f.Passed() && !seen[k] {
-			seen[k] = true
-			out = append(out, f)
+	}
+	return out
+}
+
+// placesOf returns where the image is used, each place once.
+func placesOf(f gate.Finding) []source.Position {
+	var out []source.Position
+	seen := map[source.Position]bool{}
+	for _, u := range f.Uses() {
+		at := u.At
+		if at.File == "" {
+			at = source.Position{}
+		}
+		if !seen[at] {
+			seen[at] = true
+			out = append(out, at)
 		}
 	}
 	return out
 }
 
 // overview is the text of the first note.
-func overview(r gate.Report, failed []gate.Finding) string {
+func overview(r gate.Report, failed []failure) string {
 	if len(r.Findings()) == 0 {
 		return "an empty list of images never passes"
 	}
@@ -107,8 +125,8 @@ func overview(r gate.Report, failed []gate.Finding) string {
 	}
 	var lines []string
 	for _, f := range first(failed, maxListed) {
-		line := heading(f)
-		if at := place(f, 60); at != "" {
+		line := heading(f.Finding)
+		if at := place(f.at, 60); at != "" {
 			line += " (" + limited(at, 80) + ")"
 		}
 		lines = append(lines, line)
@@ -125,8 +143,8 @@ func heading(f gate.Finding) string {
 
 // single explains one failure. Of several checks that failed it speaks of the
 // first, whose Reason is that of the image.
-func single(f gate.Finding, level string) Note {
-	n := Note{Level: level, Title: heading(f), At: f.Use.At}
+func single(f failure, level string) Note {
+	n := Note{Level: level, Title: heading(f.Finding), At: f.at}
 	var lines []string
 	line := func(word, value string) {
 		if value != "" {
@@ -163,27 +181,27 @@ func closest(v verify.Verdict) string {
 
 // warningNotes returns at most room notes. If there are more warnings, the last
 // note says how many.
-func warningNotes(all []string, room int) []Note {
+func warningNotes(all []Warning, room int) []Note {
 	var notes []Note
-	note := func(text string) {
-		notes = append(notes, Note{Level: levelWarning, Title: "image signature gate", Text: text})
+	note := func(text string, at source.Position) {
+		notes = append(notes, Note{Level: levelWarning, Title: "image signature gate", Text: text, At: at})
 	}
 	shown := len(all)
 	if shown > room {
 		shown = max(room-1, 0)
 	}
 	for _, w := range all[:shown] {
-		text := limited(w, maxNoteText)
+		text := limited(w.Text, maxNoteText)
 		if strings.TrimSpace(text) == "" {
 			text = "a warning without a text"
 		}
-		note(text)
+		note(text, w.At)
 	}
 	switch rest := len(all) - shown; {
 	case rest > 0 && room > 0 && shown == 0:
-		note(count(rest, "warning") + ", listed in the summary")
+		note(count(rest, "warning") + ", listed in the summary", source.Position{})
 	case rest > 0 && room > 0:
-		note("… and " + count(rest, "more warning") + ", listed in the summary")
+		note("… and " + count(rest, "more warning") + ", listed in the summary", source.Position{})
 	}
 	return notes
 }

@@ -86,18 +86,18 @@ func TestNotes(t *testing.T) {
 		text     string // of the first
 	}{
 		{"passed", context.Background(), []subject{signed}, report.NotesOptions{Warn: true}, nil, ""},
-		{"passed with a warning", context.Background(), []subject{signed}, report.NotesOptions{Warnings: []string{"careful"}}, []string{"warning :0 image signature gate"}, "careful"},
+		{"passed with a warning", context.Background(), []subject{signed}, report.NotesOptions{Warnings: []report.Warning{{Text: "careful"}}}, []string{"warning :0 image signature gate"}, "careful"},
 		{"nothing", context.Background(), nil, report.NotesOptions{}, []string{"error :0 gate closed: there was no image to verify"}, "an empty list of images never passes"},
 		{"one failure", context.Background(), []subject{signed, base}, report.NotesOptions{}, []string{"error :0 gate closed: 1 of 2 images did not pass", "error :0 unsigned: ghcr.io/acme/base:v1"}, "unsigned: ghcr.io/acme/base:v1\nthe summary has all that was found"},
-		{"warn mode", context.Background(), []subject{signed, base}, report.NotesOptions{Warn: true, Warnings: []string{"careful"}}, []string{"warning :0 gate closed: 1 of 2 images did not pass (not enforced)", "warning :0 unsigned: ghcr.io/acme/base:v1", "warning :0 image signature gate"}, "unsigned: ghcr.io/acme/base:v1\nthe summary has all that was found"},
-		{"interrupted, in warn mode too", ended, []subject{signed, base}, report.NotesOptions{Warn: true, Warnings: []string{"careful"}}, []string{"error :0 gate closed: the run was interrupted, 0 of 2 images verified", "warning :0 image signature gate"}, "undecided: ghcr.io/acme/app:v1\nundecided: ghcr.io/acme/base:v1\nthe summary has all that was found"},
+		{"warn mode", context.Background(), []subject{signed, base}, report.NotesOptions{Warn: true, Warnings: []report.Warning{{Text: "careful"}}}, []string{"warning :0 gate closed: 1 of 2 images did not pass (not enforced)", "warning :0 unsigned: ghcr.io/acme/base:v1", "warning :0 image signature gate"}, "unsigned: ghcr.io/acme/base:v1\nthe summary has all that was found"},
+		{"interrupted, in warn mode too", ended, []subject{signed, base}, report.NotesOptions{Warn: true, Warnings: []report.Warning{{Text: "careful"}}}, []string{"error :0 gate closed: the run was interrupted, 0 of 2 images verified", "warning :0 image signature gate"}, "undecided: ghcr.io/acme/app:v1\nundecided: ghcr.io/acme/base:v1\nthe summary has all that was found"},
 		{"late", late, []subject{base}, report.NotesOptions{}, []string{"error :0 gate closed: context deadline exceeded, 0 of 1 image verified", "error :0 undecided: ghcr.io/acme/base:v1"}, "undecided: ghcr.io/acme/base:v1\nthe summary has all that was found"},
 		{"late, nothing", late, nil, report.NotesOptions{}, []string{"error :0 gate closed: context deadline exceeded, 0 of 0 images verified"}, "an empty list of images never passes"},
 		{
 			"places", context.Background(),
 			[]subject{base.at("Dockerfile", 3), base, base.at("", 7), base.at("Dockerfile", 3), base.at("Dockerfile", 9), base.at("compose.yml", 0), signed.at("Dockerfile", 1)},
 			report.NotesOptions{},
-			[]string{"error :0 gate closed: 6 of 7 images did not pass", "error Dockerfile:3 unsigned: ghcr.io/acme/base:v1", "error :0 unsigned: ghcr.io/acme/base:v1", "error Dockerfile:9 unsigned: ghcr.io/acme/base:v1", "error compose.yml:0 unsigned: ghcr.io/acme/base:v1"},
+			[]string{"error :0 gate closed: 1 of 2 images did not pass", "error Dockerfile:3 unsigned: ghcr.io/acme/base:v1", "error :0 unsigned: ghcr.io/acme/base:v1", "error Dockerfile:9 unsigned: ghcr.io/acme/base:v1", "error compose.yml:0 unsigned: ghcr.io/acme/base:v1"},
 			"unsigned: ghcr.io/acme/base:v1 (Dockerfile:3)\nunsigned: ghcr.io/acme/base:v1\nunsigned: ghcr.io/acme/base:v1 (Dockerfile:9)\nunsigned: ghcr.io/acme/base:v1 (compose.yml)\nthe summary has all that was found",
 		},
 	} {
@@ -151,7 +151,7 @@ func TestNotesBounds(t *testing.T) {
 			for _, warn := range []bool{false, true} {
 				o := report.NotesOptions{Warn: warn}
 				for i := range warnings {
-					o.Warnings = append(o.Warnings, fmt.Sprint("warning ", i))
+					o.Warnings = append(o.Warnings, report.Warning{Text: fmt.Sprint("warning ", i)})
 				}
 				notes := report.Notes(r, o)
 				checkNotes(t, notes)
@@ -199,7 +199,7 @@ func TestNotesHostile(t *testing.T) {
 			subjects[i] = subjects[i].at(s, i)
 		}
 		subjects = append(subjects, subject{use: image.Use{Text: s, Err: errors.New(s)}})
-		checkNotes(t, report.Notes(gateReport(context.Background(), subjects), report.NotesOptions{Warnings: []string{s, s}}))
+		checkNotes(t, report.Notes(gateReport(context.Background(), subjects), report.NotesOptions{Warnings: hostileWarnings(s)}))
 	}
 	// A dozen of the longest references, and as much of everything else.
 	long := strings.Repeat("😀", 5000)
@@ -207,12 +207,12 @@ func TestNotesHostile(t *testing.T) {
 	for i := range 30 {
 		subjects = append(subjects, hostile(long+fmt.Sprint(i), long, long)...)
 	}
-	notes := report.Notes(gateReport(context.Background(), subjects), report.NotesOptions{Warnings: []string{long}})
+	notes := report.Notes(gateReport(context.Background(), subjects), report.NotesOptions{Warnings: []report.Warning{{Text: long}}})
 	checkNotes(t, notes)
 	for i := range subjects {
 		subjects[i] = subjects[i].at(long, 1<<30)
 	}
-	checkNotes(t, report.Notes(gateReport(context.Background(), subjects), report.NotesOptions{Warn: true, Warnings: []string{long}}))
+	checkNotes(t, report.Notes(gateReport(context.Background(), subjects), report.NotesOptions{Warn: true, Warnings: []report.Warning{{Text: long}}}))
 	if n := units(notes[0].Text); n < 2000 {
 		t.Errorf("the first note has %d units", n)
 	}

@@ -20,7 +20,7 @@ func (s summary) picture() *part {
 	var items []string
 	images := 0
 	signers := map[string]string{} // ID of the node of each
-	for _, f := range s.distinct {
+	for _, f := range s.findings {
 		if !f.Passed() {
 			continue
 		}

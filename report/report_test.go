@@ -232,7 +232,7 @@ type run struct {
 	subjects []subject
 	ended    bool // the context
 	text     report.TextOptions
-	warnings []string
+	warnings []report.Warning
 	mode     string // "" is enforce
 }
 
@@ -283,6 +283,18 @@ func runs() []run {
 			},
 		},
 		{
+			name: "places",
+			subjects: []subject{
+				tagged("ghcr.io/acme/app:v1", "a", pass(bundled)).at("Dockerfile", 1),
+				unsigned.at("Dockerfile", 9),
+				unsigned.at("deploy/compose.yml", 4),
+				unsigned,
+				tagged("ghcr.io/acme/app:v1", "a", pass(bundled)).at("deploy/compose.yml", 0),
+				{use: image.Use{Text: "alpine:${TAG}", At: image.Position{File: "Dockerfile", Line: 12, Col: 8}, Kind: image.CopyFrom, Stage: "build", Err: errors.New("TAG has no value")}},
+				{use: image.Use{At: image.Position{File: "bad.Dockerfile", Line: 2, Col: 1}, Kind: image.From, Err: errors.New("unknown instruction: FRMO")}},
+			},
+		},
+		{
 			name: "no-answer",
 			subjects: []subject{
 				tagged("ghcr.io/acme/app:v1", "a", pass()),
@@ -317,7 +329,7 @@ func runs() []run {
 			subjects: []subject{unsigned},
 			text:     report.TextOptions{Warn: true, Timings: true},
 			mode:     "warn",
-			warnings: []string{`identity pattern "https://github.com/acme/**" accepts any workflow of the repository`},
+			warnings: []report.Warning{{Text: `identity pattern "https://github.com/acme/**" accepts any workflow of the repository`}, {At: image.Position{File: ".github/workflows/ci.yml", Line: 7, Col: 16}, Text: "node:${{ matrix.v }} is known only when the workflow runs; it is not verified"}},
 		},
 		{
 			name:     "colour",
@@ -329,7 +341,7 @@ func runs() []run {
 			subjects: []subject{tagged("ghcr.io/acme/app:v1", "a", pass())},
 			text:     report.TextOptions{Color: true},
 		},
-		{name: "hostile", subjects: hostile(hostileText, verify.SignedImage, "referrer"), warnings: []string{hostileText}},
+		{name: "hostile", subjects: hostile(hostileText, verify.SignedImage, "referrer"), warnings: hostileWarnings(hostileText)},
 	}
 }
 
@@ -337,6 +349,11 @@ func runs() []run {
 const hostileText = "::set-output name=x::y\n::error::forged\nverified       ghcr.io/acme/app@sha256:00\r::add-mask::e" +
 	"\r\n##[add-mask]e ##vso[task.setvariable variable=x]y ###[error] \x1b[2K\x1b[1A\x1b]8;;http://evil.example\a \x9b31m \u009b31m" +
 	"\u202e gnp.exe \u2066\u200b\u200d\ufeff\u2028::stop-commands::x\u2029\u0085::debug::\x00\x7f\t\v\f \xff\xfe\xc3( \U000e0041 \ufffd %0A </script> | `x`"
+
+// hostileWarnings has text in a warning about the run, and in one about a place.
+func hostileWarnings(text string) []report.Warning {
+	return []report.Warning{{Text: text}, {At: image.Position{File: text, Line: 3, Col: 1}, Text: text}}
+}
 
 // hostile puts text into every field that comes from outside.
 func hostile(text, signed, storage string) []subject {
@@ -417,7 +434,7 @@ var reasons = []string{
 }
 
 // words are what may stand behind the spaces that other lines begin with.
-var words = []string{"from", "digest", "signed by", "as", "for", "expected", "because", "found", "next"}
+var words = []string{"from", "digest", "used at", "signed by", "as", "for", "expected", "because", "found", "next"}
 
 // begins reports whether line begins as only the writer lets it.
 func begins(line string) bool {
@@ -494,7 +511,7 @@ func TestHostile(t *testing.T) {
 		strings.Repeat("x", 1<<16), strings.Repeat("é", 1<<14), strings.Repeat("\x80", 1<<14), strings.Repeat("\n", 1<<12), strings.Repeat("#", 1<<12),
 	}, 4) {
 		for _, o := range []report.TextOptions{{}, {Color: true, Warn: true, Timings: true}} {
-			text, json := run{subjects: hostile(s, s, s), text: o, warnings: []string{s}}.write(t)
+			text, json := run{subjects: hostile(s, s, s), text: o, warnings: hostileWarnings(s)}.write(t)
 			checkText(t, text, o)
 			checkJSON(t, json)
 		}
@@ -571,7 +588,7 @@ func FuzzPrintable(f *testing.F) {
 func FuzzText(f *testing.F) {
 	f.Add(hostileText)
 	f.Fuzz(func(t *testing.T, s string) {
-		text, json := run{subjects: hostile(s, s, s), warnings: []string{s}}.write(t)
+		text, json := run{subjects: hostile(s, s, s), warnings: hostileWarnings(s)}.write(t)
 		checkText(t, text, report.TextOptions{})
 		checkJSON(t, json)
 	})

@@ -80,8 +80,26 @@ func (t *textWriter) finding(f gate.Finding) {
 			t.line("digest", d)
 		}
 	}
+	t.places(f)
 	for _, v := range f.Verdicts {
 		t.verdict(v)
+	}
+}
+
+// places says which lines use the image.
+func (t *textWriter) places(f gate.Finding) {
+	const most = 10
+	var all []string
+	for _, u := range f.Uses() {
+		if u.At.File != "" {
+			all = append(all, fmt.Sprintf("%s:%d:%d (%s)", u.At.File, u.At.Line, u.At.Col, u.Kind))
+		}
+	}
+	for _, at := range first(all, most) {
+		t.line("used at", at)
+	}
+	if more := len(all) - most; more > 0 {
+		t.line("used at", fmt.Sprintf("… and %d more, listed by --output json", more))
 	}
 }
 
