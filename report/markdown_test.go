@@ -325,8 +325,11 @@ func TestMarkdownRows(t *testing.T) {
 // row is what the first cells of f's row are to say.
 func row(f gate.Finding) []string {
 	name := f.Use.Text
-	if !f.Use.Ref.IsZero() {
+	switch {
+	case !f.Use.Ref.IsZero():
 		name = f.Use.Ref.String()
+	case name == "" && f.Use.At.File != "":
+		name = fmt.Sprintf("%s:%d:%d", f.Use.At.File, f.Use.At.Line, f.Use.At.Col)
 	}
 	cells := []string{"❌", clipped(spelled(name), 200), first(f.Pinned.Digest(), 19), string(f.Reason())}
 	switch f.Reason() {
