@@ -59,12 +59,24 @@ var notInputs = []string{"help", "output", "summary-file", "report-file", "regis
 // business.
 var notFlags = []string{"images", "registry-password", "github-token", "binary", "download-base"}
 
+// inputOf returns the input that stands for a flag.
+func inputOf(flag string) string {
+	switch flag {
+	case "file", "build-arg", "build-context", "platform":
+		return flag + "s" // as docker/build-push-action calls them; the flag knows both names
+	}
+	return flag
+}
+
 // Every flag of boltseal verify is an input of the Action with the same
 // default, and the other way round.
 func TestActionInputs(t *testing.T) {
 	t.Parallel()
 	a := readAction(t)
-	takesValue := flags(t, "verify")
+	takesValue := map[string]bool{}
+	for name, value := range flags(t, "verify") {
+		takesValue[inputOf(name)] = value
+	}
 	_, help, _ := boltseal(t, noEnv, "verify", "--help")
 	for name := range takesValue {
 		if _, ok := a.Inputs[name]; ok == slices.Contains(notInputs, name) {
@@ -267,7 +279,7 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 	if inputs["mode"] == "warn" {
 		want = 0
 	}
-	code, out, _ := boltseal(t, func(name string) string { return env[name] }, "action")
+	code, out, _ := boltsealIn(t, f.workspace, func(name string) string { return env[name] }, "action")
 	if code != want || !strings.Contains(out, "unavailable") {
 		t.Errorf("%s: exit %d: %s", where, code, out)
 	}

@@ -148,9 +148,15 @@ func words(t *testing.T, line string) [][]string {
 // boltseal runs the program in this process.
 func boltseal(t *testing.T, getenv func(string) string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return boltsealIn(t, t.TempDir(), getenv, args...)
+}
+
+// boltsealIn runs it in a workspace.
+func boltsealIn(t *testing.T, dir string, getenv func(string) string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-	c := cli.Command{Stdin: strings.NewReader("secret\n"), Stdout: &out, Stderr: &errs, Getenv: getenv, Sleep: noWait}
+	c := cli.Command{Dir: dir, Stdin: strings.NewReader("secret\n"), Stdout: &out, Stderr: &errs, LookupEnv: func(name string) (string, bool) { v := getenv(name); return v, v != "" }, Sleep: noWait}
 	code = c.Main(t.Context(), append([]string{"boltseal"}, args...))
 	return code, out.String(), errs.String()
 }
@@ -173,7 +179,7 @@ func flags(t *testing.T, command ...string) map[string]bool {
 }
 
 // files are what the examples name.
-type files struct{ root, tufRoot, key, ca, dir, keyText, written string }
+type files struct{ root, tufRoot, key, ca, dir, keyText, written, workspace string }
 
 func newFiles(t *testing.T) files {
 	t.Helper()
@@ -190,7 +196,7 @@ func newFiles(t *testing.T) files {
 		t.Fatal(err)
 	}
 	root, err := sig.TrustedRoot()
-	f := files{written: dir, root: write("trusted_root.json", root, err), tufRoot: write("root.json", sigstore.PublicRoot(), nil)}
+	f := files{written: dir, workspace: workspace(t), root: write("trusted_root.json", root, err), tufRoot: write("root.json", sigstore.PublicRoot(), nil)}
 	// Nothing can be kept in it: a mirror may still be asked when an example,
 	// and the test with its folder, is over.
 	f.dir = filepath.Join(f.root, "cache")
@@ -204,6 +210,27 @@ func newFiles(t *testing.T) files {
 	der, err = x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{}, key.Public(), key)
 	f.ca = write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err)
 	return f
+}
+
+// workspace returns a folder with the files that examples name. Their images
+// are where nobody answers.
+func workspace(t *testing.T) string {
+	t.Helper()
+	const from = "FROM " + dead + "/acme/base:v1\n"
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"Dockerfile":                 "ARG BASE=" + dead + "/acme/base TAG=v1\nFROM ${BASE}:${TAG} AS release\n" + from,
+		"services/api/Dockerfile":    from,
+		"services/legacy/Dockerfile": from,
+		"compose.yaml":               "services:\n  app: {build: .}\n  debug: {image: '" + dead + "/acme/debug', profiles: [debug]}\n",
+		"deploy/prod.yaml":           "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: '" + dead + "/acme/app:v1'}]}\n",
+	} {
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o750), os.WriteFile(full, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // dead is where nobody answers.
@@ -281,7 +308,7 @@ func try(t *testing.T, where string, example []string, f files, takesValue map[s
 	if at := slices.Index(args, "--mode"); at >= 0 && args[at+1] == "warn" {
 		want = 0
 	}
-	code, out, errs := boltseal(t, getenv, append([]string{"verify"}, args...)...)
+	code, out, errs := boltsealIn(t, f.workspace, getenv, append([]string{"verify"}, args...)...)
 	if code != want || !strings.Contains(out, "unavailable") || strings.Contains(errs, "boltseal:") {
 		t.Errorf("%s: %q\nran as %q\nexit %d: %s%s", where, example, args, code, out, errs)
 	}
@@ -292,41 +319,80 @@ func TestDocsExamples(t *testing.T) {
 	t.Parallel()
 	f := newFiles(t)
 	takesValue := flags(t, "verify")
-	seen := 0
+	takesValue["file"] = true
+	seen := map[string]int{}
 	for _, p := range pages(t) {
 		for _, fence := range p.fences {
 			if !slices.Contains([]string{"", "sh", "console", "yaml", "groovy"}, fence.lang) {
 				continue
 			}
 			for _, line := range fence.commands() {
-				if !strings.Contains(line, "boltseal verify ") || strings.Contains(line, "IMAGE…") {
+				if !strings.Contains(line, "boltseal ") || strings.Contains(line, "…") {
 					continue
 				}
 				for _, args := range words(t, line) {
-					if len(args) < 2 || args[0] != "boltseal" || args[1] != "verify" {
+					if len(args) < 2 || args[0] != "boltseal" {
 						continue
 					}
-					seen++
-					try(t, fmt.Sprintf("%s:%d", p.name, fence.line), args[2:], f, takesValue)
+					where := fmt.Sprintf("%s:%d", p.name, fence.line)
+					switch seen[args[1]]++; args[1] {
+					case "verify":
+						try(t, where, args[2:], f, takesValue)
+					case "scan":
+						if code, out, errs := boltsealIn(t, f.workspace, noEnv, args[1:]...); code != 0 || errs != "" {
+							t.Errorf("%s: %q: exit %d\n%s%s", where, args, code, out, errs)
+						}
+					}
 				}
 			}
 		}
 	}
-	if seen < 12 {
-		t.Errorf("only %d examples were found", seen)
+	if seen["verify"] < 12 || seen["scan"] < 3 {
+		t.Errorf("examples that were found: %v", seen)
+	}
+}
+
+// The example of docs/scan.md is what the program says of the Dockerfile there.
+func TestDocsScan(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	want := ""
+	for _, p := range pages(t) {
+		if p.name != filepath.Join("docs", "scan.md") {
+			continue
+		}
+		for _, f := range p.fences {
+			switch output, ok := strings.CutPrefix(f.text, "$ boltseal scan\n"); {
+			case f.lang == "dockerfile":
+				if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(f.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			case ok:
+				want = output
+			}
+		}
+		for name := range flags(t, "scan") {
+			if !slices.Contains([]string{"help", "output"}, name) && !strings.Contains(p.text, "`--"+name) {
+				t.Errorf("%s does not name --%s", p.name, name)
+			}
+		}
+	}
+	code, out, errs := boltsealIn(t, dir, noEnv, "scan")
+	if code != 0 || errs != "" || out != want || want == "" {
+		t.Errorf("exit %d\n%s%s\nthe page has\n%s", code, out, errs, want)
 	}
 }
 
 // others are programs whose flags are their own business; args is how a
-// Jenkinsfile gives docker's, run a workflow.
-var others = regexp.MustCompile(`^(\$ |run: )?([A-Z_]+=\S* )*(args|cosign|docker|go|gh|git|curl|jq|make|npm|podman|scripts/[a-z]+\.sh) `)
+// Jenkinsfile gives docker's, run a workflow; COPY and RUN are BuildKit's.
+var others = regexp.MustCompile(`^(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|cosign|docker|go|gh|git|curl|jq|make|npm|podman|scripts/[a-z]+\.sh) `)
 
 // Every flag that the documentation names exists, and docs/verify.md names
 // every flag.
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, command := range [][]string{nil, {"verify"}, {"version"}, {"verify-bundle"}} {
+	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"version"}, {"verify-bundle"}} {
 		for name := range flags(t, command...) {
 			known[name] = true
 		}

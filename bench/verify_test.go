@@ -41,7 +41,7 @@ func stage(tb testing.TB, formats ...string) (s *bench.Stage, images map[string]
 func verify(tb testing.TB, trusted string, refs []string) {
 	tb.Helper()
 	var out bytes.Buffer
-	c := cli.Command{Stdin: &bytes.Buffer{}, Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }}
+	c := cli.Command{Stdin: &bytes.Buffer{}, Stdout: &out, Stderr: &out, LookupEnv: func(string) (string, bool) { return "", false }}
 	args := append([]string{
 		"boltseal", "verify", "--trusted-root", trusted,
 		"--certificate-identity", bench.Identity, "--certificate-oidc-issuer", bench.Issuer,

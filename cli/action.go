@@ -33,7 +33,7 @@ func (c Command) action(code *int) *cobra.Command {
 		Args:   cobra.NoArgs,
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s := step{command: c, runner: action.New(c.Stdout, c.Getenv)}
+			s := step{command: c, runner: action.New(c.Stdout, c.getenv)}
 			if !s.runner.Running() {
 				return usagef("", "use boltseal verify; "+docs+"ci.md says how, in any CI", "boltseal action only runs as a step of GitHub Actions")
 			}
@@ -65,6 +65,9 @@ func (s step) run(ctx context.Context) int {
 	if err != nil {
 		return s.untold(err)
 	}
+	if n := len(v.files); n > 0 {
+		s.say("searched " + number(n, "file") + " of the workspace for images")
+	}
 	r, about := v.check(ctx, nil)
 	for i, w := range about.Warnings {
 		about.Warnings[i].Text = asInput(w.Text)
@@ -81,13 +84,13 @@ func (s step) run(ctx context.Context) int {
 	if err := s.runner.SetOutputs(pairs...); err != nil {
 		return s.untold(err)
 	}
-	return exitCode(r, v.flags.mode)
+	return exitCode(r, about)
 }
 
 // prepare reads the inputs.
 func (s step) prepare() (*verification, error) {
 	c := s.command
-	in, err := parseInputs(c.Getenv("BOLTSEAL_INPUTS"))
+	in, err := parseInputs(c.getenv("BOLTSEAL_INPUTS"))
 	if err != nil {
 		return nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
 	}
@@ -106,6 +109,7 @@ func (s step) prepare() (*verification, error) {
 			return nil, err
 		}
 		v.registry.anonymous = true
+		v.scan.blind = true
 	}
 	v.registry.token = token
 	if v.registry.username != "" && password == "" {
@@ -117,6 +121,11 @@ func (s step) prepare() (*verification, error) {
 		}
 		v.registry.passwordStdin = true
 		c.Stdin = strings.NewReader(password)
+	}
+	for _, name := range []string{"images", "files"} {
+		if in[name] != "" && len(lines(in[name])) == 0 {
+			return nil, usagef(name, "write images or files, or leave both out to search the whole workspace", "it is there and names nothing, and an empty list never passes")
+		}
 	}
 	s.debug(in)
 	run, err := c.prepare(v, lines(in["images"]))
@@ -201,7 +210,7 @@ func (s step) write(file string, r gate.Report, about report.Run) error {
 
 // log writes what failed for everybody to see, and what passed folded.
 func (s step) log(r gate.Report, about report.Run) error {
-	o := report.TextOptions{Warn: about.Mode == "warn", Timings: s.runner.Debugging()}
+	o := report.TextOptions{Warn: about.Lenient(r), Timings: s.runner.Debugging()}
 	failed := func(f gate.Finding) bool { return !f.Passed() }
 	if err := report.Findings(s.command.Stdout, r, o, failed); err != nil {
 		return err
@@ -228,8 +237,13 @@ func (s step) log(r gate.Report, about report.Run) error {
 	return report.Outcome(s.command.Stdout, r, o)
 }
 
+// say writes a line of ours to the log.
+func (s step) say(text string) {
+	fmt.Fprintln(s.command.Stdout, report.Printable(text)) //nolint:errcheck // if the log is lost, the report says so
+}
+
 func (s step) annotate(r gate.Report, about report.Run) {
-	for _, n := range report.Notes(r, report.NotesOptions{Warn: about.Mode == "warn", Warnings: about.Warnings}) {
+	for _, n := range report.Notes(r, report.NotesOptions{Warn: about.Lenient(r), Warnings: about.Warnings}) {
 		s.runner.Annotate(action.Note{Level: action.Level(n.Level), File: n.At.File, Line: n.At.Line, Column: n.At.Col, Title: n.Title, Text: n.Text})
 	}
 }

@@ -31,6 +31,14 @@ type job struct {
 	t    *testing.T
 	dir  string
 	vars map[string]string
+
+	workspace string // "": this package's folder
+}
+
+// lookup is the environment of the step.
+func (j *job) lookup(name string) (string, bool) {
+	value, ok := j.vars[name]
+	return value, ok
 }
 
 func newJob(t *testing.T) *job {
@@ -72,7 +80,7 @@ func (j *job) runIn(ctx context.Context) stepResult {
 	j.t.Helper()
 	var log bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, Getenv: func(name string) string { return j.vars[name] }, Sleep: noWait}
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup, Sleep: noWait, Dir: j.workspace}
 	s := stepResult{code: c.Main(ctx, []string{"boltseal", "action"}), log: log.String(), commands: runnertest.Commands(log.String())}
 	read := func(variable string) string {
 		body, err := os.ReadFile(j.vars[variable])
@@ -127,7 +135,7 @@ func (s stepResult) titles(level string) []string {
 func (w *world) inputs(images string, change ...func(map[string]string)) map[string]string {
 	in := map[string]string{
 		"images": images, "certificate-identity": identity, "certificate-oidc-issuer": issuer, "trusted-root": w.root,
-		"mode": "enforce", "jobs": "16", "timeout": "3m0s", "sigstore": "public-good", "signature-on": "image", "require-signature": "false", "platform": "",
+		"mode": "enforce", "jobs": "16", "timeout": "3m0s", "sigstore": "public-good", "signature-on": "image", "require-signature": "false", "platforms": "",
 	}
 	for _, c := range change {
 		c(in)
@@ -250,7 +258,14 @@ func TestActionBadInput(t *testing.T) {
 		{"misspelt", w.inputs(img, with("certificate-identiy", identity)), "input certificate-identiy", []string{"input certificate-identiy: there is no such input", "did you mean certificate-identity?"}},
 		{"of another Action", w.inputs(img, with("cosign-release", "v3")), "input cosign-release", []string{"no such input", "docs/action.md"}},
 		{"images in a row", w.inputs(img + ", " + img), "input images", []string{"is a list", "on a line of its own"}},
-		{"platforms in a row", w.inputs(img, with("platform", "linux/amd64,linux/arm64")), "input platform", []string{"write a line, for each"}},
+		{"platform", w.inputs(img, with("platforms", "linux/amd64\nlinux")), "input platforms", []string{`"linux" is no platform`}},
+		{"name of the flag", w.inputs(img, with("platform", "linux/amd64")), "input platform", []string{"no such input", "did you mean platforms?"}},
+		{"no such file", w.inputs("", with("files", "no-such-file")), "input files", []string{`"no-such-file"`}},
+		{"glob that is none", w.inputs("", with("exclude", "a[")), "input exclude", []string{`"a["`}},
+		{"build argument", w.inputs("", with("build-args", "A B=c")), "input build-args", []string{"no build argument"}},
+		{"build argument that is not set", w.inputs("", with("build-args", "NOT_THERE")), "input build-args", []string{"NOT_THERE has no value"}},
+		{"build context", w.inputs("", with("build-contexts", "base")), "input build-contexts", []string{"no build context"}},
+		{"target, and all", w.inputs("", with("target", "a"), with("all-stages", "true")), "input all-stages", []string{"contradicts target"}},
 		{"key by address", w.inputs(img, with("key", "https://a.example/cosign.pub")), "input key", []string{"not fetched", "keep it with the project"}},
 		{"key that is not checked out", w.inputs(img, with("key", "none/cosign.pub")), "input key", []string{"check out the repository"}},
 		{"both cases", w.inputs(img, with("Images", img)), "input", []string{"given twice"}},
@@ -344,7 +359,7 @@ func TestActionInterrupted(t *testing.T) {
 		}
 		return j.vars[name]
 	}
-	cli.Command{Stdin: strings.NewReader(""), Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, Getenv: getenv}.Main(t.Context(), []string{"boltseal", "action"})
+	cli.Command{Stdin: strings.NewReader(""), Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, LookupEnv: lookup(getenv)}.Main(t.Context(), []string{"boltseal", "action"})
 	if got, err := runnertest.File(atFirst); err != nil || got["passed"] != "false" || got["verdict"] != "undecided" || got["images"] != "[]" || len(got) != 5 {
 		t.Errorf("before anything is asked the outputs are %q (%v)", got, err)
 	}
@@ -364,7 +379,7 @@ func TestActionCannotTell(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.vars["BOLTSEAL_INPUTS"] = string(text)
-	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, Getenv: func(name string) string { return j.vars[name] }}
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup}
 	if code := c.Main(t.Context(), []string{"boltseal", "action"}); code != cli.ExitNoAnswer || !strings.Contains(log.String(), "write the result") {
 		t.Errorf("exit %d: %s", code, log.String())
 	}
@@ -381,7 +396,7 @@ func TestActionCannotTell(t *testing.T) {
 	j.vars["GITHUB_STEP_SUMMARY"] = j.dir
 	if code := func() int {
 		j.vars["BOLTSEAL_INPUTS"] = string(text)
-		return cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, Getenv: func(name string) string { return j.vars[name] }}.Main(t.Context(), []string{"boltseal", "action"})
+		return cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup}.Main(t.Context(), []string{"boltseal", "action"})
 	}(); code != 0 || !strings.Contains(log.String(), "job summary") {
 		t.Errorf("exit %d: %s", code, log.String())
 	}
@@ -400,7 +415,7 @@ func TestActionLostLog(t *testing.T) {
 	j.vars["BOLTSEAL_INPUTS"] = string(text)
 	for _, mode := range []string{"enforce", "warn"} {
 		j.vars["BOLTSEAL_INPUTS"] = strings.Replace(string(text), "enforce", mode, 1)
-		c := cli.Command{Stdin: strings.NewReader(""), Stdout: full{}, Stderr: full{}, Getenv: func(name string) string { return j.vars[name] }}
+		c := cli.Command{Stdin: strings.NewReader(""), Stdout: full{}, Stderr: full{}, LookupEnv: j.lookup}
 		if code := c.Main(t.Context(), []string{"boltseal", "action"}); code != cli.ExitNoAnswer {
 			t.Errorf("mode %s: exit %d, want %d", mode, code, cli.ExitNoAnswer)
 		}
@@ -605,7 +620,7 @@ func TestActionHostile(t *testing.T) {
 			s.want(t, 1, "false", "wrong-signer")
 			s.harmless(t)
 			// In inputs, too: a workflow may take them from a pull request.
-			for _, name := range []string{"images", "certificate-identity", "key", "mode", "jobs", "platform", "signature-on", evil} {
+			for _, name := range []string{"images", "certificate-identity", "key", "mode", "jobs", "platforms", "files", "build-args", "build-contexts", "signature-on", evil} {
 				s := newJob(t).run(w.inputs(at("team/signer"), with(name, evil)))
 				if name != "certificate-identity" && s.outputs["passed"] != "false" || len(s.outputs) != 5 {
 					t.Errorf("input %q: exit %d, outputs %q", name, s.code, s.outputs)

@@ -78,7 +78,7 @@ func bundleConfig(c Command, signers *signerFlags, trust *trustFlags) (sigstore.
 	if err != nil {
 		return sigstore.Config{}, err
 	}
-	keys, err := signers.publicKeys(c.Getenv)
+	keys, err := signers.publicKeys(c.getenv)
 	if err != nil {
 		return sigstore.Config{}, err
 	}
@@ -86,7 +86,7 @@ func bundleConfig(c Command, signers *signerFlags, trust *trustFlags) (sigstore.
 		return sigstore.Config{}, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "nothing says who must have signed")
 	}
 	config := sigstore.Config{Identities: ids, Keys: keys, IgnoreLog: signers.ignoreLog}
-	if config.Trust, err = trust.trust(c.Getenv, c.proxy()); err != nil {
+	if config.Trust, err = trust.trust(c.getenv, c.proxy()); err != nil {
 		return sigstore.Config{}, err
 	}
 	return config, nil

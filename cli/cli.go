@@ -32,7 +32,10 @@ const docs = "https://github.com/boltseal/boltseal/blob/main/docs/"
 type Command struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	Getenv         func(string) string
+	LookupEnv      func(name string) (value string, ok bool)
+
+	// Dir is the workspace; "" is the current directory.
+	Dir string
 
 	// Sleep waits before a request is repeated; nil means that time passes.
 	Sleep func(context.Context, time.Duration) error
@@ -67,11 +70,22 @@ registry or the trust root could not be asked, or refused access).`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
 	})
-	root.AddCommand(c.verify(&code), c.action(&code), c.verifyBundle(&code), c.version())
+	root.AddCommand(c.verify(&code), c.scan(&code), c.action(&code), c.verifyBundle(&code), c.version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		return c.fail(err)
 	}
 	return code
+}
+
+// getenv returns the value of an environment variable, "" if it has none.
+func (c Command) getenv(name string) string {
+	value, _ := c.LookupEnv(name)
+	return value
+}
+
+// warn writes a sentence of ours to standard error.
+func (c Command) warn(text string) {
+	fmt.Fprintf(c.Stderr, "boltseal: %s\n", report.Printable(text))
 }
 
 // fail says what is wrong with the invocation. Whatever is wrong with an image

@@ -44,11 +44,19 @@ type result struct {
 // env is the environment that the tests' invocations see.
 func env(string) string { return "" }
 
+// lookup is getenv where every variable that is not empty is set.
+func lookup(getenv func(string) string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value := getenv(name)
+		return value, value != ""
+	}
+}
+
 func runIn(t *testing.T, ctx context.Context, stdin string, getenv func(string) string, args ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-	code := cli.Command{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Getenv: getenv, Sleep: noWait}.Main(ctx, append([]string{"boltseal"}, args...))
+	code := cli.Command{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, LookupEnv: lookup(getenv), Sleep: noWait}.Main(ctx, append([]string{"boltseal"}, args...))
 	return result{code: code, stdout: out.String(), stderr: errs.String()}
 }
 

@@ -27,11 +27,25 @@ type input struct {
 	kind inputKind
 }
 
+// flag returns the name of the flag that i stands for: inputs with several
+// values are called as those of docker/build-push-action.
+func (i input) flag() string { return string(plurals(nil, i.name)) }
+
 // actionInputs returns the inputs in the order of action.yml. Those that flags
-// of boltseal verify stand for have the flag's name.
+// of boltseal verify stand for have the flag's name, or its plural.
 func actionInputs() []input {
 	return []input{
 		{"images", inputOwn},
+		{"files", inputLines},
+		{"exclude", inputLines},
+		{"target", inputLines},
+		{"all-stages", inputSwitch},
+		{"build-args", inputLines},
+		{"build-contexts", inputLines},
+		{"platforms", inputLines},
+		{"profile", inputLines},
+		{"strict", inputSwitch},
+		{"allow-empty", inputSwitch},
 		{"certificate-identity", inputLines},
 		{"certificate-identity-regexp", inputLines},
 		{"certificate-oidc-issuer", inputLines},
@@ -45,7 +59,6 @@ func actionInputs() []input {
 		{"insecure-ignore-tlog", inputSwitch},
 		{"attestation-type", inputLines},
 		{"require-signature", inputSwitch},
-		{"platform", inputLines},
 		{"signature-on", inputText},
 		{"signature-repository", inputText},
 		{"sigstore", inputText},
@@ -163,7 +176,7 @@ func (in inputs) set(f *pflag.FlagSet) error {
 		case inputOwn:
 		}
 		for _, v := range values {
-			if err := f.Set(i.name, v); err != nil {
+			if err := f.Set(i.flag(), v); err != nil {
 				next := map[string]string{"jobs": "write a number from 1 to 256", "timeout": "write a number and a unit, such as 90s or 3m"}[i.name]
 				return usagef("--"+i.name, next, "%q cannot be read", v)
 			}
@@ -202,12 +215,8 @@ var flagName = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|--[a-z][a-z-]*[a-z]`)
 // them.
 func asInput(text string) string {
 	return flagName.ReplaceAllStringFunc(text, func(flag string) string {
-		name := strings.TrimPrefix(flag, "--")
-		if name == "registry-password-stdin" {
-			name = "registry-password"
-		}
-		if isInput(name) {
-			return name
+		if in := inputName(flag); strings.HasPrefix(flag, "--") && isInput(in) {
+			return in
 		}
 		return flag
 	})
@@ -216,12 +225,21 @@ func asInput(text string) string {
 // inputName returns the input that a usageError's flag stands for, "" if it is
 // about none.
 func inputName(flag string) string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
-	switch name {
-	case "IMAGE":
+	name, _, _ := strings.Cut(flag, " ")
+	if name == "IMAGE" {
 		return "images"
-	case "registry-password-stdin":
+	}
+	name, isFlag := strings.CutPrefix(name, "--")
+	if !isFlag {
+		return name
+	}
+	if name == "registry-password-stdin" {
 		return "registry-password"
+	}
+	for _, i := range actionInputs() {
+		if i.flag() == name {
+			return i.name
+		}
 	}
 	return name
 }

@@ -34,7 +34,7 @@ func TestKeychain(t *testing.T) {
 		{name: "flags", flags: registryFlags{token: "input"}, env: env, fixed: map[string]authn.AuthConfig{"ghcr.io": {Username: "a", Password: "b"}}, host: "ghcr.io", want: "a:b"},
 		{name: "anonymous", flags: registryFlags{token: "input", anonymous: true}, env: env, fixed: map[string]authn.AuthConfig{"ghcr.io": {Username: "a", Password: "b"}}, host: "ghcr.io"},
 	} {
-		c := Command{Getenv: func(name string) string { return tc.env[name] }}
+		c := Command{LookupEnv: func(name string) (string, bool) { v, ok := tc.env[name]; return v, ok }}
 		auth, err := tc.flags.keychain(c, tc.fixed).Resolve(tc.host)
 		if err != nil {
 			t.Fatal(err)

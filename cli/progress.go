@@ -19,7 +19,7 @@ type progress struct {
 
 func (c Command) progress() *progress {
 	p := &progress{}
-	if terminal(c.Stderr) && c.Getenv("TERM") != "dumb" {
+	if terminal(c.Stderr) && c.getenv("TERM") != "dumb" {
 		p.w = c.Stderr
 		p.timer = time.AfterFunc(time.Second, func() {
 			p.mu.Lock()

@@ -61,9 +61,9 @@ func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, e
 func (r *registryFlags) keychain(c Command, fixed map[string]authn.AuthConfig) authn.Keychain {
 	token := r.token
 	if token == "" {
-		token = c.Getenv("GITHUB_TOKEN")
+		token = c.getenv("GITHUB_TOKEN")
 	}
-	user := c.Getenv("GITHUB_ACTOR")
+	user := c.getenv("GITHUB_ACTOR")
 	if user == "" {
 		user = "boltseal" // ghcr.io looks at the token alone
 	}
@@ -89,6 +89,9 @@ func (r *registryFlags) credentials(stdin io.Reader, uses []image.Use) (map[stri
 	}
 	host := ""
 	for _, u := range uses {
+		if u.Err != nil {
+			continue
+		}
 		if host != "" && u.Ref.Registry() != host {
 			return nil, usagef("--registry-username", "verify the images of each registry in a run of its own, or use docker login", "the images are on %s and %s, and one of them would be sent the other's password", host, u.Ref.Registry())
 		}
@@ -109,7 +112,7 @@ func (r *registryFlags) credentials(stdin io.Reader, uses []image.Use) (map[stri
 func (c Command) proxy() func(*url.URL) (*url.URL, error) {
 	first := func(names ...string) string {
 		for _, n := range names {
-			if v := c.Getenv(n); v != "" {
+			if v := c.getenv(n); v != "" {
 				return v
 			}
 		}
@@ -119,6 +122,6 @@ func (c Command) proxy() func(*url.URL) (*url.URL, error) {
 		HTTPProxy:  first("HTTP_PROXY", "http_proxy"),
 		HTTPSProxy: first("HTTPS_PROXY", "https_proxy"),
 		NoProxy:    first("NO_PROXY", "no_proxy"),
-		CGI:        c.Getenv("REQUEST_METHOD") != "",
+		CGI:        c.getenv("REQUEST_METHOD") != "",
 	}).ProxyFunc()
 }

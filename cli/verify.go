@@ -23,6 +23,7 @@ import (
 
 // verifyFlags are the flags of boltseal verify.
 type verifyFlags struct {
+	scan     scanFlags
 	signers  signerFlags
 	trust    trustFlags
 	registry registryFlags
@@ -41,18 +42,23 @@ type verifyFlags struct {
 func (c Command) verify(code *int) *cobra.Command {
 	var v verifyFlags
 	cmd := &cobra.Command{
-		Use:   "verify IMAGE…",
+		Use:   "verify [IMAGE…] [-f FILE]…",
 		Short: "Verify who signed images, before the build",
 		Long: `verify resolves each image once to a digest, and checks that this digest was
 signed by one of the given identities or keys. Every storage format is
 considered for every image: cosign's tags, Sigstore bundles as referrers, and
 the fallback tag of registries without a referrers API.
 
+The images are those given, and those that the files use which --file names.
+With neither, the whole workspace is searched, as boltseal scan does.
+
 Only repository@digest is ever reported as verified. Without an identity or a
 key nothing can pass, so one of them is required.`,
 		Example: `  boltseal verify gcr.io/distroless/static-debian12:nonroot \
     --certificate-identity keyless@distroless.iam.gserviceaccount.com \
     --certificate-oidc-issuer https://accounts.google.com
+
+  boltseal verify --file Dockerfile --build-arg TAG=v1 --key cosign.pub
 
   boltseal verify ghcr.io/acme/app:v1 --key cosign.pub --output json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -67,10 +73,12 @@ key nothing can pass, so one of them is required.`,
 
 func (v *verifyFlags) register(f *pflag.FlagSet) {
 	f.SortFlags = false
+	f.SetNormalizeFunc(plurals)
+	v.scan.register(f)
 	v.signers.register(f)
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
 	f.BoolVar(&v.requireSignature, "require-signature", false, "require a signature besides the attestations")
-	f.StringArrayVar(&v.platforms, "platform", nil, "`OS/ARCH[/VARIANT]` whose manifests may vouch, all of them, for an index that is unsigned itself; repeatable")
+	f.StringSliceVar(&v.platforms, "platform", nil, "`OS/ARCH[/VARIANT]` that is built for: it decides which images files use, and its manifests may vouch, those of all platforms given, for an index that is unsigned itself; repeatable")
 	f.StringVar(&v.signatureOn, "signature-on", verify.SignedImage, "`WHAT` has to be signed: image, or attestation-manifest (BuildKit's, of each platform)")
 	f.StringVar(&v.signatureRepo, "signature-repository", "", "`REPOSITORY` that holds the signatures, if not the image's own")
 	v.trust.register(f)
@@ -87,7 +95,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	if err != nil {
 		return ExitUsage, err
 	}
-	files, err := v.files.create(slices.Concat(v.signers.keys, []string{v.trust.file, v.trust.root, v.registry.caFile})...)
+	files, err := v.files.create(slices.Concat(v.signers.keys, []string{v.trust.file, v.trust.root, v.registry.caFile}, run.files)...)
 	if err != nil {
 		return ExitUsage, err
 	}
@@ -95,16 +103,17 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	r, about := run.check(ctx, progress.step)
 	progress.end()
 	if err := errors.Join(c.report(r, v, about), files.write(r, about)); err != nil {
-		fmt.Fprintf(c.Stderr, "boltseal: write the report: %s\n", report.Printable(err.Error()))
+		c.warn("write the report: " + err.Error())
 		return ExitNoAnswer, nil // whatever was found, nobody has been told
 	}
-	return exitCode(r, v.mode), nil
+	return exitCode(r, about), nil
 }
 
 // A verification is ready to run: its input was found to be sound.
 type verification struct {
 	flags    verifyFlags
 	uses     []image.Use
+	files    []string // that the images were found in
 	rules    all
 	client   *registry.Client
 	trust    *sigstore.Trust // nil where none is needed
@@ -118,19 +127,42 @@ func (c Command) prepare(v verifyFlags, args []string) (*verification, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := v.sound(); err != nil {
+		return nil, err
+	}
 	configs, err := v.requirements(c)
 	if err != nil {
 		return nil, err
 	}
-	client, err := v.registry.client(c, uses)
-	if err != nil {
+	run := &verification{flags: v, uses: uses, trust: configs[0].Trust, warnings: v.warnings(configs[0])}
+	if err := run.search(c, args); err != nil {
 		return nil, err
 	}
-	rules, err := v.rules(configs, client)
-	if err != nil {
+	if run.client, err = v.registry.client(c, run.uses); err != nil {
 		return nil, err
 	}
-	return &verification{flags: v, uses: uses, rules: rules, client: client, trust: configs[0].Trust, warnings: v.warnings(configs[0])}, nil
+	if run.rules, err = v.rules(configs, run.client); err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+// search adds the images of files, where they are to be looked for.
+func (v *verification) search(c Command, args []string) error {
+	if len(args) > 0 && len(v.flags.scan.files) == 0 {
+		return nil
+	}
+	all, err := v.flags.scan.find(c, v.flags.scan.files, v.flags.platforms)
+	if err != nil {
+		return err
+	}
+	v.uses = append(v.uses, all.uses...)
+	v.files = all.files
+	v.warnings = append(v.warnings, all.warnings...)
+	if len(v.uses) == 0 {
+		v.warnings = append(v.warnings, report.Warning{Text: all.nothing()})
+	}
+	return nil
 }
 
 // check runs the gate; done is called after each image.
@@ -145,7 +177,7 @@ func (v *verification) check(ctx context.Context, done func(done, of int)) (gate
 	if v.trust != nil && v.trust.Warning() != "" {
 		warnings = append(warnings, report.Warning{Text: v.trust.Warning()})
 	}
-	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings}
+	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings, AllowEmpty: v.flags.scan.noImage}
 }
 
 // rules returns the requirements that every image must meet.
@@ -183,9 +215,9 @@ func (e timeoutError) Is(err error) bool { return err == context.DeadlineExceede
 func (e timeoutError) Timeout() bool     { return true }
 
 // exitCode is what the process says of r.
-func exitCode(r gate.Report, mode string) int {
+func exitCode(r gate.Report, about report.Run) int {
 	switch {
-	case r.Passed(), mode == "warn" && !r.Interrupted(): // a run that was called off is no report
+	case r.Passed(), about.Lenient(r):
 		return ExitPassed
 	case r.NoAnswer():
 		return ExitNoAnswer
@@ -202,8 +234,8 @@ func (c Command) report(r gate.Report, v verifyFlags, about report.Run) error {
 	for _, w := range about.Warnings {
 		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w.String()))
 	}
-	colour := terminal(c.Stdout) && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"
-	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: v.mode == "warn", Timings: terminal(c.Stdout)})
+	colour := terminal(c.Stdout) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
+	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: about.Lenient(r), Timings: terminal(c.Stdout)})
 }
 
 // all are the requirements that the command line makes of every image.
@@ -211,12 +243,8 @@ type all []verify.Verifier
 
 func (a all) For(image.Ref) ([]verify.Verifier, bool) { return a, len(a) > 0 }
 
-// uses reads the references and the flags that stand for themselves.
+// uses reads the references.
 func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
-	const next = "name the images to verify, such as gcr.io/distroless/static-debian12:nonroot"
-	if len(args) == 0 {
-		return nil, usagef("IMAGE", next, "no image was given, and an empty list never passes")
-	}
 	var uses []image.Use
 	for _, a := range args {
 		if scheme, _, ok := strings.Cut(a, "://"); ok {
@@ -227,38 +255,58 @@ func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
 		}
 		ref, err := image.Parse(a)
 		if err != nil {
-			return nil, usagef("IMAGE", "write it as registry/repository:tag or registry/repository@sha256:…", "%w", err)
+			return nil, usagef("IMAGE", "write it as registry/repository:tag or registry/repository@sha256:…; files are named by --file", "%w", err)
 		}
 		uses = append(uses, image.Use{Text: a, Ref: ref})
 	}
+	return uses, nil
+}
+
+// sound checks the flags that stand for themselves.
+func (v *verifyFlags) sound() error {
 	for _, h := range v.registry.insecure {
 		if h == "" || strings.ContainsAny(h, "/@ ") {
-			return nil, usagef("--insecure-registry", "write HOST or HOST:PORT as it stands in the reference", "%q is not a host", h)
+			return usagef("--insecure-registry", "write HOST or HOST:PORT as it stands in the reference", "%q is not a host", h)
 		}
 	}
 	switch {
 	case v.mode != "enforce" && v.mode != "warn":
-		return nil, usagef("--mode", "write enforce or warn", "%q is neither enforce nor warn", v.mode)
+		return usagef("--mode", "write enforce or warn", "%q is neither enforce nor warn", v.mode)
 	case v.output != "text" && v.output != "json":
-		return nil, usagef("--output", "write text or json", "%q is neither text nor json", v.output)
+		return usagef("--output", "write text or json", "%q is neither text nor json", v.output)
 	case v.jobs < 1 || v.jobs > 256:
-		return nil, usagef("--jobs", "write a number from 1 to 256", "%d is out of range", v.jobs)
+		return usagef("--jobs", "write a number from 1 to 256", "%d is out of range", v.jobs)
 	case v.timeout <= 0:
-		return nil, usagef("--timeout", "write a duration such as 2m", "%s is no time at all", v.timeout)
+		return usagef("--timeout", "write a duration such as 2m", "%s is no time at all", v.timeout)
 	case v.signatureOn != verify.SignedImage && v.signatureOn != verify.SignedAttestation:
-		return nil, usagef("--signature-on", "write image or attestation-manifest", "%q is neither", v.signatureOn)
+		return usagef("--signature-on", "write image or attestation-manifest", "%q is neither", v.signatureOn)
 	}
-	platform := regexp.MustCompile(`^([A-Za-z0-9]+)/([A-Za-z0-9_-]+)(?:/([A-Za-z0-9.]+))?$`)
-	for i, p := range v.platforms {
-		m := platform.FindStringSubmatch(p)
-		if m == nil {
-			return nil, usagef("--platform", "write os/arch or os/arch/variant, such as linux/arm64; repeat the flag, or in the Action write a line, for each", "%q is no platform", p)
-		}
-		if v.platforms[i] = image.Platform(m[1], m[2], m[3]); m[2] == "arm" && m[3] == "" {
-			v.platforms[i] = strings.ToLower(p) // every variant; Platform would mean v7
+	return checkPlatforms(v.platforms)
+}
+
+var platformPattern = regexp.MustCompile(`^([A-Za-z0-9]+)/([A-Za-z0-9_-]+)(?:/([A-Za-z0-9.]+))?$`)
+
+func checkPlatforms(platforms []string) error {
+	for _, p := range platforms {
+		if !platformPattern.MatchString(p) {
+			return usagef("--platform", "write os/arch or os/arch/variant, such as linux/arm64; repeat the flag for each", "%q is no platform", p)
 		}
 	}
-	return uses, nil
+	return nil
+}
+
+// vouching returns the platforms as indexes list them.
+func (v *verifyFlags) vouching() []string {
+	var out []string
+	for _, p := range v.platforms {
+		m := platformPattern.FindStringSubmatch(p)
+		if m[2] == "arm" && m[3] == "" {
+			out = append(out, strings.ToLower(p)) // every variant; Platform would mean v7
+		} else {
+			out = append(out, image.Platform(m[1], m[2], m[3]))
+		}
+	}
+	return out
 }
 
 // isList reports whether text is several references, as other tools take them.
@@ -278,7 +326,7 @@ func (v *verifyFlags) requirements(c Command) ([]sigstore.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := v.signers.publicKeys(c.Getenv)
+	keys, err := v.signers.publicKeys(c.getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -288,9 +336,9 @@ func (v *verifyFlags) requirements(c Command) ([]sigstore.Config, error) {
 	case len(ids) > 0 && v.signers.ignoreLog:
 		return nil, usagef("--insecure-ignore-tlog", "leave it out, or use it with --key alone", "a certificate lives ten minutes and proves nothing without a log entry")
 	}
-	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: v.platforms, On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
+	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: v.vouching(), On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
 	if len(ids) > 0 || !v.signers.ignoreLog {
-		if config.Trust, err = v.trust.trust(c.Getenv, c.proxy()); err != nil {
+		if config.Trust, err = v.trust.trust(c.getenv, c.proxy()); err != nil {
 			return nil, err
 		}
 	}

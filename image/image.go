@@ -235,6 +235,7 @@ const (
 	Service      Kind = "service"       // of a workflow's job
 	DockerUses   Kind = "docker-uses"   // uses: docker://
 	Pod          Kind = "pod"           // of Kubernetes
+	File         Kind = "file"          // a file that cannot be looked into: nobody knows what it uses
 )
 
 // A Use is one place that uses an image. Err is set, and Ref is zero, where

@@ -114,6 +114,15 @@ type Run struct {
 	Mode        string // "enforce" or "warn"
 	Requests    int    // of the whole run
 	Warnings    []Warning
+	AllowEmpty  bool // a run without any image goes on
+}
+
+// Lenient reports whether whatever comes next goes on although r did not pass:
+// in warn mode, and where there is no image and that is allowed. A run that was
+// interrupted is no report.
+func (run Run) Lenient(r gate.Report) bool {
+	empty := r.Complete() && len(r.Findings()) == 0
+	return !r.Passed() && !r.Interrupted() && (run.Mode == "warn" || run.AllowEmpty && empty)
 }
 
 // A Warning is something to know besides the verdicts.
@@ -126,7 +135,7 @@ func (w Warning) String() string {
 	if w.At.File == "" {
 		return w.Text
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", w.At.File, w.At.Line, w.At.Col, w.Text)
+	return at(w.At) + ": " + w.Text
 }
 
 // JSON writes r as the document of docs/json.md. Its bytes are as harmless in a

@@ -113,7 +113,7 @@ func either(text, instead string) *part {
 	}}
 }
 
-func (s summary) warn() bool { return s.o.Run.Mode == "warn" }
+func (s summary) warn() bool { return s.o.Run.Lenient(s.r) }
 
 func (s summary) heading() string { return "### Image signature gate: " + s.verdict() + "\n\n" }
 
@@ -147,7 +147,7 @@ func (s summary) notice() *part {
 		return fixed("")
 	}
 	bound := "Nothing is to be built from this: every image has to pass.\n\n"
-	if s.warn() && !s.r.Interrupted() {
+	if s.warn() {
 		bound = "The job goes on, and nothing is handed over as verified: for that every image has to pass.\n\n"
 	}
 	if s.r.Complete() || s.r.Cause() == nil {
@@ -222,7 +222,7 @@ func reference(f gate.Finding) string {
 	case !f.Use.Ref.IsZero():
 		return f.Use.Ref.String()
 	case f.Use.Text == "" && f.Use.At.File != "":
-		return fmt.Sprintf("%s:%d:%d", f.Use.At.File, f.Use.At.Line, f.Use.At.Col)
+		return at(f.Use.At)
 	}
 	return f.Use.Text
 }

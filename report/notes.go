@@ -37,7 +37,7 @@ type Note struct {
 
 // NotesOptions say what Notes returns.
 type NotesOptions struct {
-	Warn     bool     // warn mode: nothing is an error but a run that was interrupted
+	Warn     bool // warn mode: nothing is an error but a run that was interrupted
 	Warnings []Warning
 }
 
@@ -199,9 +199,9 @@ func warningNotes(all []Warning, room int) []Note {
 	}
 	switch rest := len(all) - shown; {
 	case rest > 0 && room > 0 && shown == 0:
-		note(count(rest, "warning") + ", listed in the summary", source.Position{})
+		note(count(rest, "warning")+", listed in the summary", source.Position{})
 	case rest > 0 && room > 0:
-		note("… and " + count(rest, "more warning") + ", listed in the summary", source.Position{})
+		note("… and "+count(rest, "more warning")+", listed in the summary", source.Position{})
 	}
 	return notes
 }

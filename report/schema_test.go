@@ -20,13 +20,16 @@ import (
 	"time"
 )
 
-const schemaFile = "../docs/report.schema.json"
+const (
+	reportSchema = "../docs/report.schema.json"
+	usesSchema   = "../docs/uses.schema.json"
+)
 
 type object = map[string]any
 
-func readSchema(t *testing.T) object {
+func readSchema(t *testing.T, file string) object {
 	t.Helper()
-	body, err := os.ReadFile(schemaFile)
+	body, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +163,7 @@ func goldens(t *testing.T) map[string][]byte {
 
 func TestGoldensFollowSchema(t *testing.T) {
 	t.Parallel()
-	schema := readSchema(t)
+	schema := readSchema(t, reportSchema)
 	for file, body := range goldens(t) {
 		var doc any
 		if err := json.Unmarshal(body, &doc); err != nil {
@@ -168,6 +171,31 @@ func TestGoldensFollowSchema(t *testing.T) {
 		}
 		for _, wrong := range (validator{schema}).check(schema, doc, "report") {
 			t.Errorf("%s: %s", file, wrong)
+		}
+	}
+}
+
+// What boltseal scan writes follows its schema, whose fields are those of the
+// structs and all are described.
+func TestUsesFollowSchema(t *testing.T) {
+	t.Parallel()
+	schema := readSchema(t, usesSchema)
+	same(t, schema, schema, reflect.TypeFor[listingDoc](), "uses")
+	files, err := filepath.Glob(filepath.Join("testdata", "uses", "*.json"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d listings (%v)", len(files), err)
+	}
+	for _, f := range files {
+		body, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc any
+		if err := json.Unmarshal(body, &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range (validator{schema}).check(schema, doc, "uses") {
+			t.Errorf("%s: %s", f, wrong)
 		}
 	}
 }
@@ -200,7 +228,7 @@ func TestRoundTrip(t *testing.T) {
 // The validator finds each kind of mistake: it is no rubber stamp.
 func TestValidatorBites(t *testing.T) {
 	t.Parallel()
-	schema := readSchema(t)
+	schema := readSchema(t, reportSchema)
 	good := goldens(t)[filepath.Join("testdata", "platforms.json")]
 	// at returns the object at a path of names and indexes.
 	at := func(doc any, path ...any) object {
@@ -260,7 +288,7 @@ func TestValidatorBites(t *testing.T) {
 // required, and each is described.
 func TestSchemaMatchesStructs(t *testing.T) {
 	t.Parallel()
-	schema := readSchema(t)
+	schema := readSchema(t, reportSchema)
 	same(t, schema, schema, reflect.TypeFor[document](), "report")
 }
 
@@ -314,19 +342,28 @@ func same(t *testing.T, root, schema object, typ reflect.Type, path string) {
 	}
 }
 
-// The schema's enumerations are the constants of package verify.
+// The schemas' enumerations are the program's constants.
 func TestSchemaEnums(t *testing.T) {
 	t.Parallel()
-	defs := readSchema(t)["$defs"].(object)
+	defs := readSchema(t, reportSchema)["$defs"].(object)
 	reasons := stringConstants(t, "../verify/verify.go", "Reason")
 	reasons[slices.Index(reasons, "")] = "undecided"
-	for name, want := range map[string][]string{"reason": reasons, "signed": stringConstants(t, "../verify/evidence.go", "")} {
+	kinds := slices.DeleteFunc(stringConstants(t, "../image/image.go", "Kind"), func(k string) bool { return k == "" })
+	for _, tc := range []struct {
+		of   any
+		want []string
+	}{
+		{defs["reason"], reasons},
+		{defs["signed"], stringConstants(t, "../verify/evidence.go", "")},
+		{defs["kind"], kinds},
+		{readSchema(t, usesSchema)["$defs"].(object)["kind"], kinds},
+	} {
 		var got []string
-		for _, x := range defs[name].(object)["enum"].([]any) {
+		for _, x := range tc.of.(object)["enum"].([]any) {
 			got = append(got, x.(string))
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: the schema has %q, package verify %q", name, got, want)
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("the schema has %q, the program %q", got, tc.want)
 		}
 	}
 }

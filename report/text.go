@@ -16,7 +16,7 @@ import (
 // TextOptions say how Text writes.
 type TextOptions struct {
 	Color   bool // ANSI colours
-	Warn    bool // warn mode: the summary says that the run goes on
+	Warn    bool // the summary says that the run goes on although it did not pass
 	Timings bool // requests and time in the summary line
 }
 
@@ -92,11 +92,11 @@ func (t *textWriter) places(f gate.Finding) {
 	var all []string
 	for _, u := range f.Uses() {
 		if u.At.File != "" {
-			all = append(all, fmt.Sprintf("%s:%d:%d (%s)", u.At.File, u.At.Line, u.At.Col, u.Kind))
+			all = append(all, fmt.Sprintf("%s (%s)", at(u.At), u.Kind))
 		}
 	}
-	for _, at := range first(all, most) {
-		t.line("used at", at)
+	for _, place := range first(all, most) {
+		t.line("used at", place)
 	}
 	if more := len(all) - most; more > 0 {
 		t.line("used at", fmt.Sprintf("… and %d more, listed by --output json", more))
@@ -181,7 +181,7 @@ func signer(name, issuer string) string {
 func (t *textWriter) summary(r gate.Report) {
 	s := outcome(r)
 	if t.o.Warn && !r.Passed() {
-		s += " (--mode warn: not enforced)"
+		s += " (not enforced)"
 	}
 	if t.o.Timings {
 		requests := 0

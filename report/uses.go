@@ -1,0 +1,142 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	source "github.com/boltseal/boltseal/image" // this package has a function image
+)
+
+// A Listing is what files use, without a word on who signed it.
+type Listing struct {
+	Uses     []source.Use
+	Warnings []Warning
+}
+
+// UsesVersion is the version of the JSON that UsesJSON writes. It grows by one
+// when a field changes its meaning or goes; new fields do not change it.
+const UsesVersion = 1
+
+// The listing is described in docs/scan.md and docs/uses.schema.json.
+type listingDoc struct {
+	Version  int         `json:"version"`
+	Uses     []listedDoc `json:"uses"`
+	Warnings []noticeDoc `json:"warnings"`
+}
+
+type listedDoc struct {
+	Image  string `json:"image"`
+	Text   string `json:"text"`
+	Kind   string `json:"kind"`
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+	Stage  string `json:"stage,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+type noticeDoc struct {
+	Message string `json:"message"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+}
+
+// UsesJSON writes l as the document of docs/scan.md. Its bytes are as harmless
+// in a terminal or a log as those of [UsesText].
+func UsesJSON(w io.Writer, l Listing) error {
+	doc := listingDoc{Version: UsesVersion, Uses: []listedDoc{}, Warnings: []noticeDoc{}}
+	for _, u := range l.Uses {
+		d := listedDoc{Text: u.Text, Kind: string(u.Kind), File: u.At.File, Line: u.At.Line, Column: u.At.Col, Stage: u.Stage}
+		if u.Err != nil {
+			d.Error = cmp.Or(u.Err.Error(), "nobody says why") // never left out
+		} else {
+			d.Image = u.Ref.String()
+		}
+		doc.Uses = append(doc.Uses, d)
+	}
+	for _, x := range l.Warnings {
+		doc.Warnings = append(doc.Warnings, noticeDoc{x.Text, x.At.File, x.At.Line, x.At.Col})
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return err
+	}
+	_, err := w.Write(inert(b.Bytes()))
+	return err
+}
+
+// UsesText writes l for people: a table of what is used, then what could not be
+// read or resolved, then how many there are. As in [Text], nothing from outside
+// begins a line but references, whose characters are known.
+func UsesText(w io.Writer, l Listing) error {
+	var b strings.Builder
+	if len(l.Uses) > 0 {
+		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "IMAGE\tKIND\tWHERE\tSTAGE") //nolint:errcheck // a strings.Builder takes all
+		for _, u := range l.Uses {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", cell(named(u)), u.Kind, cell(at(u.At)), cell(u.Stage)) //nolint:errcheck // the same
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		b.WriteByte('\n')
+	}
+	wrong := 0
+	images := map[source.Ref]bool{}
+	for _, u := range l.Uses {
+		if u.Err == nil {
+			images[u.Ref] = true
+			continue
+		}
+		wrong++
+		fmt.Fprintf(&b, "error %s: %s\n", Printable(at(u.At)), Printable(clip(said(u.Err))))
+	}
+	for _, x := range l.Warnings {
+		fmt.Fprintf(&b, "warning %s\n", Printable(clip(x.String())))
+	}
+	fmt.Fprintf(&b, "%s in %s", count(len(images), "image"), count(len(l.Uses)-wrong, "place"))
+	if wrong > 0 {
+		fmt.Fprintf(&b, ", %s", count(wrong, "error"))
+	}
+	b.WriteByte('\n')
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// named is the image of u, or what is written where it is not known.
+func named(u source.Use) string {
+	switch {
+	case u.Err == nil:
+		return u.Ref.String()
+	case u.Text == "":
+		return "?"
+	}
+	return "? " + u.Text
+}
+
+func at(p source.Position) string {
+	switch {
+	case p.File == "":
+		return "command line"
+	case p.Line == 0:
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// cell is s in a table whose columns tabs tell apart.
+func cell(s string) string {
+	const most = 120 // characters; JSON has all
+	if s = Printable(s); s == "" {
+		return "-"
+	}
+	return cut(s, most)
+}

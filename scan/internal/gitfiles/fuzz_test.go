@@ -1,0 +1,107 @@
+package gitfiles_test
+
+import (
+	"encoding/binary"
+	"path"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/boltseal/boltseal/scan/internal/gitfiles"
+)
+
+// What a line is translated into is a pattern that doublestar understands, and
+// a line that negates takes back what it ignores.
+func FuzzTranslate(f *testing.F) {
+	for _, line := range []string{"a", "/a/", "**/a", "a/**", "a/**/b", "[a-z]", "[]a]", "[[:alpha:]]", "{a,b}", `\*`, `a\`, "!a", "#a", "a ", `a\ `, "\xff", "é*", "a**/b", "**/*"} {
+		f.Add(line, "a/b")
+	}
+	f.Fuzz(func(t *testing.T, line, name string) {
+		if rest, ok := gitfiles.Translate(line); ok && !doublestar.ValidatePattern(rest) {
+			t.Errorf("%q becomes %q", line, rest)
+		}
+		if name = path.Clean("/" + name)[1:]; name == "" || strings.ContainsAny(line, "\n") || strings.HasPrefix(line, "!") || strings.HasPrefix(line, "#") {
+			return
+		}
+		if ignores(line, name) && ignores(line+"\n!"+line, name) {
+			t.Errorf("%q ignores %q, and its negation does not take it back", line, name)
+		}
+		if ignores("!"+line, name) {
+			t.Errorf("!%q ignores %q", line, name)
+		}
+	})
+}
+
+func ignores(text, name string) bool {
+	fsys := fstest.MapFS{".gitignore": {Data: []byte(text)}}
+	f, err := gitfiles.NewTree(fsys).Outside().Enter(".", false, true)
+	return err == nil && f.Ignores(name, false)
+}
+
+// A damaged index is no danger.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte("DIRC\x00\x00\x00\x02\x00\x00\x00\x00"))
+	f.Add(index(4, "\x00a\x00", "\x00b\x00", "\x02c\x00"))
+	f.Add(append(index(4, "\x00a\x00"), "TREE\x00\x00\x00\x05\x00-1 0\n"...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		names, err := gitfiles.Decode(data)
+		total := 0
+		for _, name := range names {
+			total += len(name)
+		}
+		if err == nil && len(names) > len(data) || total > 256<<20 {
+			t.Errorf("%d names of %d bytes", len(names), total)
+		}
+	})
+}
+
+// index returns an index with names as they are written.
+func index(version uint32, names ...string) []byte {
+	data := binary.BigEndian.AppendUint32([]byte("DIRC"), version)
+	data = binary.BigEndian.AppendUint32(data, uint32(len(names))) //nolint:gosec // few
+	for _, name := range names {
+		data = append(data, make([]byte, 62)...)
+		data = append(data, name...)
+	}
+	return data
+}
+
+// An index that stands for more than it holds is refused before it unfolds.
+func TestIndexBomb(t *testing.T) {
+	t.Parallel()
+	names := []string{"\x00" + strings.Repeat("a", 1<<20) + "\x00"}
+	for range 300 {
+		names = append(names, "\x00b\x00")
+	}
+	got, err := gitfiles.Decode(index(4, names...))
+	if want := "the index cannot be read: its names are more than 268435456 bytes"; err == nil || err.Error() != want || got != nil {
+		t.Errorf("%d names, %v; want %s", len(got), err, want)
+	}
+	got, err = gitfiles.Decode(index(4, names[:200]...))
+	if len(got) != 200 || err == nil || !strings.Contains(err.Error(), "EOF") { // no checksum
+		t.Errorf("%d names, %v", len(got), err)
+	}
+	if got, err = gitfiles.Decode(index(4, "\x00a\x00", "\x02b\x00")); len(got) != 1 || err == nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// When too much is to be compared, nothing is ignored any more.
+func TestWork(t *testing.T) {
+	t.Parallel()
+	fsys := fstest.MapFS{".gitignore": {Data: []byte(strings.Repeat("x\n", 1<<19-1) + "a")}}
+	tree := gitfiles.NewTree(fsys)
+	f, err := tree.Outside().Enter(".", false, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for f.Ignores("a", false) {
+		n++
+	}
+	if n != 95 || !tree.Exhausted() {
+		t.Errorf("%d times", n)
+	}
+}

@@ -1,0 +1,67 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Regular returns a view of fsys in which only folders and regular files can be
+// opened, so that nobody waits for the other end of a pipe called Dockerfile,
+// or reads a device. It should be an [fs.StatFS], as that of an [os.Root] is:
+// others are asked about a file by opening it.
+func Regular(fsys fs.FS) fs.FS {
+	if _, done := fsys.(regular); done {
+		return fsys
+	}
+	return regular{fsys}
+}
+
+type regular struct{ fsys fs.FS }
+
+var (
+	_ fs.StatFS     = regular{}
+	_ fs.ReadLinkFS = regular{}
+)
+
+func (r regular) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("%w: it leads out of the workspace, or is not UTF-8: rename it, or exclude it", fs.ErrInvalid)}
+	}
+	info, err := fs.Stat(r.fsys, name)
+	if err != nil {
+		return nil, r.explain(name, err)
+	}
+	if mode := info.Mode(); !mode.IsRegular() && !mode.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("%s is no regular file: put one in its place, or exclude it", kind(mode))}
+	}
+	return r.fsys.Open(name)
+}
+
+// explain says of a link that cannot be followed where it leads.
+func (r regular) explain(name string, err error) error {
+	target, none := fs.ReadLink(r.fsys, name)
+	if none != nil {
+		return err
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("a link to %q, which is not there: %w", target, err)
+	}
+	return fmt.Errorf("a link to %q, which cannot be followed within the workspace: %w", target, err)
+}
+
+func kind(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "this"
+}
+
+func (r regular) Stat(name string) (fs.FileInfo, error)  { return fs.Stat(r.fsys, name) }
+func (r regular) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(r.fsys, name) }
+func (r regular) ReadLink(name string) (string, error)   { return fs.ReadLink(r.fsys, name) }
