@@ -124,13 +124,14 @@ func (s *scope) instances(b *block) ([]*instance, *problem) {
 	return instances, nil
 }
 
-// combine returns a context for each combination of a matrix.
+// combine returns a context for each combination of a matrix. What is not known
+// of a value is left to those that use it: often that is a tag.
 func (s *scope) combine(matrix *attribute) ([]*hcl.EvalContext, error) {
 	v, err := s.attribute(matrix, s.global)
 	if err != nil {
 		return nil, err
 	}
-	v, doubts := settle(v)
+	v, doubts := surface(v)
 	if len(doubts) > 0 {
 		return nil, &doubtError{"matrix", doubts}
 	}
@@ -140,14 +141,18 @@ func (s *scope) combine(matrix *attribute) ([]*hcl.EvalContext, error) {
 	axes := v.AsValueMap()
 	combined := []map[string]cty.Value{nil}
 	for _, key := range slices.Sorted(maps.Keys(axes)) {
-		if axes[key].IsNull() || !axes[key].CanIterateElements() {
+		axis, doubts := surface(axes[key])
+		if len(doubts) > 0 {
+			return nil, &doubtError{"matrix", doubts}
+		}
+		if axis.IsNull() || !axis.CanIterateElements() {
 			return nil, errors.New("a matrix is a map of lists")
 		}
-		if axes[key].LengthInt()*len(combined) > maxMatrix {
+		if axis.LengthInt()*len(combined) > maxMatrix {
 			return nil, fmt.Errorf("%w: more than %d combinations", errTooMuch, maxMatrix)
 		}
 		var next []map[string]cty.Value
-		for it := axes[key].ElementIterator(); it.Next(); {
+		for it := axis.ElementIterator(); it.Next(); {
 			_, e := it.Element()
 			for _, c := range combined {
 				c = maps.Clone(c)

@@ -67,7 +67,7 @@ func (b *builder) want(w wish, within []string) {
 // missing says that there is no target of a name.
 func (b *builder) missing(name string) error {
 	if name == "default" && len(b.source.Build.Targets) == 0 {
-		return errors.New("there is no group or target named default, which bake builds when it is not told what; name targets, or ask for all stages")
+		return errors.New("there is no group or target named default, which bake builds when it is not told what; name targets with --target, or take all with --all-stages")
 	}
 	return fmt.Errorf("there is no target %s in the bake files%s", quote(name), elsewhere)
 }

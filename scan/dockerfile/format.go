@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/boltseal/boltseal/image"
@@ -33,15 +34,31 @@ func Format() *scan.Format {
 // match knows Dockerfiles by name, in any case: BuildKit itself looks for
 // "dockerfile" where there is no "Dockerfile".
 func match(name string) bool {
-	base := strings.ToLower(path.Base(name))
-	stem, ext, dotted := strings.Cut(base, ".")
-	switch {
-	case strings.HasSuffix(base, ".dockerignore"): // Dockerfile.dockerignore lists files
+	base := path.Base(name)
+	lower := strings.ToLower(base)
+	ext := path.Ext(lower)
+	if slices.Contains(foreign(), ext) || slices.Contains(sources(), ext) && base[0] != 'D' && base[0] != 'C' {
 		return false
-	case stem == "dockerfile", stem == "containerfile":
-		return !dotted || ext != ""
 	}
-	return strings.HasSuffix(base, ".dockerfile") && base != ".dockerfile"
+	for _, stem := range []string{"dockerfile", "containerfile"} {
+		rest, ok := strings.CutPrefix(lower, stem)
+		if ok && (rest == "" || len(rest) > 1 && strings.ContainsAny(rest[:1], ".-_")) { // Dockerfile.dev, Dockerfile-dev
+			return true
+		}
+	}
+	return strings.HasSuffix(lower, ".dockerfile") && lower != ".dockerfile"
+}
+
+// foreign are the endings of files about Dockerfiles: Dockerfile.dockerignore
+// lists files, dockerfile.yml is a workflow.
+func foreign() []string {
+	return []string{".dockerignore", ".json", ".md", ".yaml", ".yml"}
+}
+
+// sources are endings that make a program's file of what begins with a small
+// letter: dockerfile.go parses them, Dockerfile.go builds what is in Go.
+func sources() []string {
+	return []string{".c", ".go", ".java", ".js", ".lua", ".py", ".rb", ".rego", ".rs", ".ts"}
 }
 
 func load(s scan.Source, name string) ([]byte, error) {

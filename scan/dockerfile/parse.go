@@ -9,6 +9,7 @@ import (
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
@@ -71,7 +72,8 @@ func parse(s *source) (*file, error) {
 	if err != nil {
 		return nil, located(s, err)
 	}
-	stages, args, err := instructions.Parse(result.AST, nil)
+	// It needs a linter to hand to instructions whose comment is "check=…".
+	stages, args, err := instructions.Parse(result.AST, linter.New(&linter.Config{}))
 	if err != nil {
 		return nil, located(s, err)
 	}
