@@ -64,10 +64,12 @@ func (k *kustomize) read(name string, slots []slot) []slot {
 	k.within = append(k.within, name)
 	defer func() { k.within = k.within[:len(k.within)-1] }()
 	for i, doc := range l.file.Docs {
-		if i > 0 { // kustomize reads the first, and who knows what others do
+		switch {
+		case i == 0:
+			slots = k.build(l.file, doc, slots)
+		case !yamlnode.IsNull(doc): // kustomize reads the first, and who knows what others do
 			return append(slots, slot{text: yamlnode.Scalar{At: l.file.At(doc)}, err: errors.New("a kustomization has one document")})
 		}
-		slots = k.build(l.file, doc, slots)
 	}
 	if l.err != nil {
 		slots = append(slots, broken(l.file, l.err))
@@ -92,7 +94,10 @@ func (k *kustomize) build(f *yamlnode.File, doc *yaml.Node, slots []slot) []slot
 			k.warn(f, n, key+" can add or change images, which are not seen: give what kustomize build writes")
 		}
 	}
-	return k.override(f, yamlnode.Find(doc, "images"), slots)
+	for _, key := range []string{"imageTags", "images"} { // the old name, and that of today
+		slots = k.override(f, yamlnode.Find(doc, key), slots)
+	}
+	return slots
 }
 
 func (k *kustomize) warn(f *yamlnode.File, n *yaml.Node, text string) {
@@ -229,16 +234,23 @@ func (k *kustomize) override(f *yamlnode.File, images *yaml.Node, slots []slot) 
 	return slots
 }
 
-// applyAll changes slots to what the override leaves. A volume's image comes
-// both ways, the old one last: older versions of kustomize leave it.
+// applyAll changes slots to what the override leaves. Where that depends on the
+// version of kustomize, an image comes both ways, the less likely one last:
+// older versions leave a volume's, and up to now they put a suffix twice behind
+// the tag of most kinds (https://github.com/kubernetes-sigs/kustomize/issues/4814).
 func (o override) applyAll(slots []slot) []slot {
-	var old []slot
+	var others []slot
 	for i, s := range slots {
 		slots[i] = o.apply(s)
 		if s.kind == volume && slots[i].ref != s.ref {
-			s.kind, slots[i].kind = ephemeral, container
-			old = append(old, s)
+			s.kind, slots[i].kind = fixed, container
+			others = append(others, s)
+		}
+		if s.kind == container && o.tagSuffix.Value != "" {
+			if twice := o.apply(slots[i]); twice.ref != slots[i].ref {
+				others = append(others, twice)
+			}
 		}
 	}
-	return append(slots, old...)
+	return append(slots, others...)
 }

@@ -45,6 +45,9 @@ func newOverride(f *yamlnode.File, n *yaml.Node) (override, yamlnode.Scalar, err
 		if err := unambiguous(value); err != nil {
 			return o, text, fmt.Errorf("%s: %w", field.key, err)
 		}
+		if len(text.Value) > maxReference {
+			return o, text, fmt.Errorf("%s: %w", field.key, errLong)
+		}
 		*field.to = text
 	}
 	if name.Value == "" {
@@ -93,6 +96,9 @@ func (o override) cost(slots int) int {
 	if o.pattern != nil {
 		return costPattern + 64*slots
 	}
+	if o.tagSuffix.Value != "" { // it can double them
+		return 16 + 4*costSlot*slots
+	}
 	return 16 + slots
 }
 
@@ -129,7 +135,7 @@ func unambiguous(n *yaml.Node) error {
 // apply returns s as the override leaves it. The text that decides is the one
 // of the override that says most: digest, tag, name.
 func (o override) apply(s slot) slot {
-	if s.err != nil || s.kind == ephemeral || !o.matches(s.ref) {
+	if s.err != nil || s.kind == fixed || !o.matches(s.ref) {
 		return s
 	}
 	name, tag, digest := split(s.ref)
@@ -154,6 +160,9 @@ func (o override) apply(s slot) slot {
 	}
 	if digest != "" {
 		s.ref += "@" + digest
+	}
+	if len(s.ref) > maxReference { // no more: suffixes could make it as long as they like
+		s.err = errLong
 	}
 	return s
 }

@@ -79,6 +79,8 @@ func (p *pods) operations(doc *yaml.Node) {
 			p.image(yamlnode.Find(value, "image"), kind)
 		}
 		switch {
+		case last == "image" && single(list):
+			p.image(value, fixed)
 		case list == "volumes":
 			p.image(yamlnode.Find(value, "image", "reference"), volume)
 		case list == "image" && last == "reference":

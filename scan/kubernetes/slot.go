@@ -2,8 +2,11 @@ package kubernetes
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/scan"
@@ -24,23 +27,49 @@ type slotKind int
 const (
 	container slotKind = iota
 	volume             // by newer versions of kustomize
-	ephemeral          // never
+	fixed              // never
 )
 
 // maxReference bounds a reference, in bytes; registries take 255 for the name.
 const maxReference = 1024
 
+var errLong = fmt.Errorf("a reference of more than %d characters", maxReference)
+
 // use returns the use that s is.
 func (s slot) use() image.Use {
 	use := image.Use{Text: s.text.Text, At: s.text.At, Kind: image.Pod, Err: s.err}
-	switch {
-	case s.err != nil:
-	case len(s.ref) > maxReference:
-		use.Err = fmt.Errorf("a reference of more than %d characters", maxReference)
-	default:
-		use.Ref, use.Err = image.Parse(s.ref)
+	if s.err != nil {
+		return use
+	}
+	if use.Ref, use.Err = image.Parse(s.ref); use.Err != nil {
+		use.Err = explained(s.ref, use.Err)
 	}
 	return use
+}
+
+var (
+	errVariable = errors.New("it has a variable, whose value is not known here: give the file with the value written in")
+	errKo       = errors.New("ko builds this image: give what ko resolve -f FILE writes")
+)
+
+// variable matches what envsubst and OpenShift, ${IMAGE}, Tekton,
+// $(params.image), or Argo, {{inputs.parameters.image}}, put a value in for.
+// What Helm puts in begins with a dot or a "$", or has more than one word.
+var variable = regexp.MustCompile(`^[^{]*\$[({A-Za-z_]|\{\{(?:=|\s*[A-Za-z_]+(?:\.[\w-]+)*\s*\}\})`)
+
+// explained returns the error of an image that is no reference: what to do
+// where it is known what it stands for, else err. A kustomization could have
+// replaced it, so that this is told at the end.
+func explained(ref string, err error) error {
+	switch {
+	case variable.MatchString(ref):
+		return errVariable
+	case strings.Contains(ref, "{{"):
+		return errTemplate
+	case strings.HasPrefix(ref, "ko://"):
+		return errKo
+	}
+	return err
 }
 
 // inOrder sorts the slots of one file by their place.

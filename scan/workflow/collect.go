@@ -77,6 +77,7 @@ const maxReference = 1024
 
 // use adds the image ref, which is what text stands for.
 func (c *collected) use(text yamlnode.Scalar, kind image.Kind, ref string) {
+	ref = ref[:min(len(ref), maxReference+1)] // the rest is not worth a look for each combination
 	if !c.first(text.At, kind, ref) {
 		return
 	}

@@ -3,7 +3,6 @@ package workflow
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -11,10 +10,12 @@ import (
 // unknown.
 type expression func(matrix value) value
 
-// maxNesting and maxLength are GitHub's bounds of one expression.
+// maxNesting and maxLength are GitHub's bounds of one expression. maxText bounds
+// the texts that one works with, in bytes: format can double one again and again.
 const (
 	maxNesting = 50
 	maxLength  = 21000
+	maxText    = 4 << 10
 )
 
 var errUnclosed = errors.New("${{ is not closed")
@@ -55,7 +56,9 @@ func parse(s string) (expression, error) {
 			if v == (unknown{}) {
 				return v
 			}
-			b.WriteString(asText(v))
+			if b.WriteString(asText(v)); b.Len() > maxText {
+				return unknown{}
+			}
 		}
 		return b.String()
 	}, nil
@@ -327,7 +330,8 @@ func (p *parser) call(name string) (expression, error) {
 		}
 		args = append(args, e)
 	}
-	if !strings.EqualFold(name, "format") || len(args) == 0 {
+	do := function(name, len(args))
+	if do == nil {
 		return constant(unknown{}), nil
 	}
 	return func(matrix value) value {
@@ -337,32 +341,6 @@ func (p *parser) call(name string) (expression, error) {
 				return unknown{}
 			}
 		}
-		return format(asText(values[0]), values[1:])
+		return do(values)
 	}, nil
-}
-
-// format replaces {0} and so on; {{ and }} are braces. What GitHub refuses is
-// unknown.
-func format(s string, args []value) value {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case strings.HasPrefix(s[i:], "{{"), strings.HasPrefix(s[i:], "}}"):
-			b.WriteByte(s[i])
-			i++
-		case s[i] == '{':
-			number, _, found := strings.Cut(s[i+1:], "}")
-			n, err := strconv.ParseUint(number, 10, 8)
-			if !found || err != nil || int(n) >= len(args) {
-				return unknown{}
-			}
-			b.WriteString(asText(args[n]))
-			i += len(number) + 1
-		case s[i] == '}':
-			return unknown{}
-		default:
-			b.WriteByte(s[i])
-		}
-	}
-	return b.String()
 }

@@ -236,7 +236,7 @@ func (r *reader) evaluate(text yamlnode.Scalar, m matrix, do func(value)) {
 		do(text.Value)
 		return
 	}
-	work := 1 + len(text.Value)/64
+	work := 1 + len(text.Value)/64 + 8*strings.Count(text.Value, "(") // functions look at whole texts
 	if !r.spend(work * (1 + len(m))) {
 		r.warn(text.At, short(text)+" is not verified: too many combinations of matrices")
 		return

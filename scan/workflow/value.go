@@ -49,7 +49,7 @@ var (
 )
 
 // literal returns what a node stands for, with its expressions evaluated as
-// far as they need no context.
+// far as they need no context. No image is named by a text that is too long.
 func literal(n *yaml.Node) value {
 	n = yamlnode.Resolve(n)
 	switch n.Kind {
@@ -79,7 +79,11 @@ func literal(n *yaml.Node) value {
 	if err != nil {
 		return unknown{}
 	}
-	return t(unknown{})
+	v := t(unknown{})
+	if s, ok := v.(string); ok && len(s) > maxText {
+		return unknown{}
+	}
+	return v
 }
 
 // plain returns the value of a plain scalar that is no string.

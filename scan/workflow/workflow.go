@@ -61,7 +61,7 @@ type reader struct {
 // both may have any name where they are asked for.
 func (r *reader) document(doc *yaml.Node) {
 	jobs, runs := yamlnode.Find(doc, "jobs"), yamlnode.Find(doc, "runs")
-	if jobs == nil && runs == nil {
+	if jobs == nil && runs == nil && !yamlnode.IsNull(doc) {
 		r.warn(r.file.At(doc), "neither a workflow nor an action: it has no jobs and no runs")
 	}
 	if r.mapping(jobs, "jobs") {

@@ -198,6 +198,10 @@ func TestHostile(t *testing.T) {
 		}
 		return b.String()
 	}
+	many := ""
+	for i := range 1000 {
+		many += fmt.Sprintf("   s%d: '${{ matrix.a }}'\n", i)
+	}
 	for name, body := range map[string]string{
 		"product":     "jobs: {a: {container: '${{ matrix.a1 }}', strategy: {matrix: " + axes + "}}}",
 		"matrices":    fill("x: &s {matrix: "+square+"}\njobs:\n", "  j#: {container: '${{ matrix.a }}', strategy: *s}\n"),
@@ -212,6 +216,12 @@ func TestHostile(t *testing.T) {
 		"nested":      "jobs: {a: {container: '${{ " + strings.Repeat("(", size) + " }}'}}",
 		"not":         "jobs: {a: {container: '${{ " + strings.Repeat("!", 20000) + "1 }}'}}",
 		"dots":        "jobs: {a: {container: 'a${{ matrix" + strings.Repeat(".a", 10000) + " }}'}}",
+		"values":      "jobs:\n a:\n  strategy: {matrix: {b: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16], c: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16], a: [" + strings.Repeat("x", size) + "]}}\n  services:\n" + many,
+		"compared":    fill("jobs:\n a:\n  strategy: {matrix: {a: ["+strings.Repeat("x", 4<<10)+"], b: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}}\n  services:\n", "   s#: ${{ contains(matrix.a,'y')||contains(matrix.a,'z')||matrix.a==matrix.a }}\n"),
+		"parsed":      fill("jobs:\n a:\n  strategy: {matrix: {a: ['"+strings.Repeat("[1,", 1300)+"'], b: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}}\n  services:\n", "   s#: ${{ fromJSON(matrix.a) || fromJSON(matrix.a) }}\n"),
+		"doubling":    "jobs: {a: {container: \"${{ " + strings.Repeat("format('{0}{0}',", 49) + "'a'" + strings.Repeat(")", 49) + " }}\"}}",
+		"joined":      "jobs: {a: {strategy: {matrix: {a: [" + strings.Repeat("x", size/2) + "]}}, container: '" + strings.Repeat("${{ matrix.a }}", size/32) + "'}}",
+		"json":        "jobs: {a: {container: \"${{ fromJSON('" + strings.Repeat("[", 20000) + "') }}\"}}",
 		"texts":       fill("x: &x "+strings.Repeat("y", size/2)+"\njobs: {a: {services: {", "s#: *x,") + "}}}",
 		"steps":       fill("jobs: {a: {steps: [", "{uses: 'docker://a'},") + "]}}",
 		"aliases":     fill("x: &x {uses: 'docker://a'}\njobs: {a: {steps: [", "*x,") + "]}}",
