@@ -37,6 +37,12 @@ var outside = []rule{
 	{"go.yaml.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
 	{"gopkg.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
 	{"github.com/goccy/go-yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
+	{"github.com/bmatcuk/doublestar", []string{"scan/internal/glob", "scan/internal/gitfiles"}},
+	{"github.com/go-git/", []string{"scan/internal/gitfiles"}}, // its reader of indexes only: .golangci.yml
+	{"github.com/go-git/go-git/v5/plumbing/transport", nil},
+	{"github.com/go-git/go-git/v5/plumbing/object", nil},
+	{"github.com/go-git/go-git/v5/storage", nil},
+	{"github.com/go-git/go-billy", nil},
 	{"github.com/sethvargo/go-githubactions", []string{"action"}},
 	{"github.com/spf13/", []string{"cli"}},
 	{"github.com/google/go-containerregistry/", []string{"image", "registry", "cli"}},

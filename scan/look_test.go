@@ -47,6 +47,7 @@ func TestLook(t *testing.T) {
 		{"x.yaml", "kind: x\n--- {services: {}}\n", "a line at its top is no simple key"},
 		{"x.yaml", "kind: x\n# \rservices: {}\n", "by its keys it may be compose or kubernetes"},
 		{"x.yaml", "kind: x\n# \u2028services: {}\n", "by its keys it may be compose or kubernetes"},
+		{"x.yaml", "kind: x\n# \u2029services: {}\n", "by its keys it may be compose or kubernetes"},
 		{"x.yaml", "kind: x\n# \u0085services: {}\n", "by its keys it may be compose or kubernetes"},
 		{"x.yaml", "kind: x\n" + strings.Repeat("# padding\n", 1<<15) + "services: {}\n", "by its keys it may be compose or kubernetes"},
 		{"x.yaml", "{{ if .Values }}\nkind: Pod\n{{ end }}\n", "invalid character"},

@@ -21,6 +21,7 @@ type request struct {
 	quiet  bool // it need not match anything
 
 	found, ignored, unrecognized int // files
+	failed                       bool
 }
 
 var (
@@ -127,13 +128,11 @@ func (f *finder) existing(r request, name string, info fs.FileInfo, slash bool) 
 // named takes a file that is asked for by its path.
 func (f *finder) named(r request, name string) error {
 	format, err := f.choose(r, name)
-	switch {
-	case err != nil:
+	if err == nil && format == nil {
+		format, err = f.dockerfile(r, name)
+	}
+	if err != nil {
 		return err
-	case format == nil:
-		if format, err = f.dockerfile(r, name); err != nil {
-			return err
-		}
 	}
 	f.take(name, format)
 	return nil

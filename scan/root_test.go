@@ -122,6 +122,24 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
+// Folders in which something is tracked are no less looked at for being
+// ignored.
+func TestTrackedBelowIgnored(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, ".gitignore=gen/", "gen/a/Dockerfile", "gen/b/Dockerfile")
+	git(t, dir, "gen/a/Dockerfile")
+	got, err := scan.Bounds{Entries: 99, Aside: 0, Depth: 9, Files: 9}.Find(scan.Search{Formats: formats()}, root(t, dir))
+	if err != nil || got.Wrong != nil || !got.Ignored.More {
+		t.Errorf("%v, %v, %+v", err, got.Wrong, got.Ignored)
+	}
+	equal(t, "files", written(got.Files), words("dockerfile:gen/a/Dockerfile"))
+	got, err = scan.Bounds{Entries: 99, Aside: 99, Depth: 1, Files: 9}.Find(scan.Search{Formats: formats()}, root(t, dir))
+	if err != nil || len(got.Wrong) != 1 || got.Wrong[0].At.File != "gen/a" {
+		t.Errorf("%v, %v", err, got.Wrong)
+	}
+}
+
 // Where the index says nothing, a warning does, if it matters.
 func TestUnknownIndex(t *testing.T) {
 	t.Parallel()
@@ -307,6 +325,13 @@ func TestUnreadableFolder(t *testing.T) {
 	equal(t, "files", written(got.Files), files)
 	if got.Ignored.More != (os.Getuid() > 0) {
 		t.Errorf("%+v", got.Ignored)
+	}
+	write(t, dir, "s/bad\xff/Dockerfile")
+	if got, err = (scan.Search{Formats: formats(), Files: words("s s/bad* dockerfile:s")}).Find(root(t, dir)); len(got.Wrong) != 1 {
+		t.Errorf("looked into for several requests: %v, %v", got.Wrong, err)
+	}
+	if got, err = (scan.Search{Formats: formats(), Files: words(". s")}).Find(root(t, dir)); err != nil || got.Wrong[len(got.Wrong)-1].At.File != "s/bad\xff" || got.Wrong[len(got.Wrong)-2].At.File == "s/bad\xff" {
+		t.Errorf("told twice: %v, %v", got.Wrong, err)
 	}
 	uses := scan.Scan(scan.Source{FS: root(t, dir)}, []scan.File{{Path: "bad\xff.Dockerfile", Format: formats()[0]}}).Uses
 	if len(uses) != 1 || !errors.Is(uses[0].Err, fs.ErrInvalid) || uses[0].At != (image.Position{File: "bad\xff.Dockerfile", Line: 1, Col: 1}) {

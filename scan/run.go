@@ -45,7 +45,7 @@ func scanFile(src Source, f File) (found Found) {
 
 func panicked(f File, err error) Found {
 	err = fmt.Errorf("scan as %s: %w: report this bug of boltseal, with the file, at https://github.com/boltseal/boltseal/issues", f.Format.Name, err)
-	return Found{Uses: []image.Use{{At: start(f.Path), Err: err}}}
+	return Found{Uses: []image.Use{{At: start(f.Path), Kind: image.File, Err: err}}}
 }
 
 // An identity is all of a use, with the text of its error.

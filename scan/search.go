@@ -93,7 +93,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // folders, 255 deep, and returns at most 100,000; what is beyond is Wrong.
 //
 // The error is an [*Error] for each entry of Files and Exclude that is bad
-// input, joined. The Listing then is incomplete.
+// input, joined; of what a glob matches the first such file is told. The Listing then is incomplete.
 //
 // Paths that lead out of fsys are for fsys to refuse, as that of an [os.Root]
 // does.
@@ -146,8 +146,8 @@ func (f *finder) listing() Listing {
 	slices.SortStableFunc(f.wrong, func(a, b image.Use) int { return compareAt(a.At, b.At) })
 	return Listing{
 		Files:        f.files,
-		Wrong:        f.wrong,
-		Warnings:     f.warnings,
+		Wrong:        once(f.wrong, identify), // a folder may be walked for several requests
+		Warnings:     once(f.warnings, func(w Warning) Warning { return w }),
 		Ignored:      f.ignored.leftOut(),
 		Excluded:     f.excluded.leftOut(),
 		Skipped:      f.skipped.leftOut(),

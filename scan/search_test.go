@@ -155,7 +155,7 @@ func pathOf(file string) string {
 
 func TestBadInput(t *testing.T) {
 	t.Parallel()
-	fsys := tree("Dockerfile", "api/Dockerfile", "deploy/values.yaml=a: 1", "docker/a.sh", "vendor/Dockerfile", ".git/x/Dockerfile", ".gitignore=gen/", "gen/Dockerfile", "empty/x", "main.tf.json={}",
+	fsys := tree("Dockerfile", "api/Dockerfile", "deploy/values.yaml=a: 1", "deploy/values2.yaml=a: 1", "docker/a.sh", "vendor/Dockerfile", ".git/x/Dockerfile", ".gitignore=gen/", "gen/Dockerfile", "empty/x", "main.tf.json={}",
 		"both.yaml=services: {}\nkind: x\n", "[x", "a.hcl")
 	for _, tc := range []struct {
 		files, exclude, want string // each error's text, with "asked: " before it
@@ -183,6 +183,8 @@ search for "no/way": lstat no/way: file does not exist: correct the path, which 
 		{files: ".git/x/*", want: `search for ".git/x/*": folders named .git are never walked: name another folder, or files`},
 		{files: "deploy/values.yaml", want: `search for "deploy/values.yaml": what "deploy/values.yaml" is cannot be told: it has no key at its top that tells: say which format it has: dockerfile:deploy/values.yaml, compose:deploy/values.yaml, bake:deploy/values.yaml, workflow:deploy/values.yaml, kubernetes:deploy/values.yaml`},
 		{files: "deploy/*", want: `search for "deploy/*": what "deploy/values.yaml" is cannot be told: it has no key at its top that tells: say which format it has: dockerfile:deploy/*, compose:deploy/*, bake:deploy/*, workflow:deploy/*, kubernetes:deploy/*`},
+		{files: "*/*.yaml d*/v*", want: `search for "*/*.yaml": what "deploy/values.yaml" is cannot be told: it has no key at its top that tells: say which format it has: dockerfile:*/*.yaml, compose:*/*.yaml, bake:*/*.yaml, workflow:*/*.yaml, kubernetes:*/*.yaml
+search for "d*/v*": what "deploy/values.yaml" is cannot be told: it has no key at its top that tells: say which format it has: dockerfile:d*/v*, compose:d*/v*, bake:d*/v*, workflow:d*/v*, kubernetes:d*/v*`},
 		{files: "both.yaml", want: `search for "both.yaml": what "both.yaml" is cannot be told: by its keys it may be compose or kubernetes: say which format it has: dockerfile:both.yaml, compose:both.yaml, bake:both.yaml, workflow:both.yaml, kubernetes:both.yaml`},
 		{files: "Dockerfile", exclude: "Dockerfile", want: `search for "Dockerfile": it is asked for, and excluded, too, by "Dockerfile": drop one of the two`},
 		{files: "api/Dockerfile", exclude: "x a*/", want: `search for "api/Dockerfile": it is asked for, and excluded, too, by "a*/": drop one of the two`},

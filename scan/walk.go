@@ -245,21 +245,21 @@ func (f *finder) isFolder(link string) bool {
 // found takes a file that a request is for.
 func (f *finder) found(r *request, name string) {
 	format, err := f.choose(*r, name)
-	switch {
-	case err != nil:
-		f.errs = append(f.errs, err)
-	case format == nil && strings.Contains(path.Base(name), "."):
-		f.unrecognized.add(name)
-		r.unrecognized++
-		return
-	case format == nil:
-		if format, err = f.dockerfile(*r, name); err != nil {
-			f.errs = append(f.errs, err)
+	if err == nil && format == nil {
+		if strings.Contains(path.Base(name), ".") {
+			f.unrecognized.add(name)
+			r.unrecognized++
+			return
 		}
+		format, err = f.dockerfile(*r, name)
 	}
 	r.found++
-	if format != nil {
+	switch {
+	case err == nil:
 		f.take(name, format)
+	case !r.failed:
+		r.failed = true
+		f.errs = append(f.errs, err)
 	}
 }
 
@@ -294,7 +294,7 @@ func (f *finder) take(name string, format *Format) {
 
 // fail adds what could not be looked into.
 func (f *finder) fail(name string, err error) {
-	f.wrong = append(f.wrong, image.Use{At: start(name), Err: fmt.Errorf("look for files: %w", err)})
+	f.wrong = append(f.wrong, image.Use{At: start(name), Kind: image.File, Err: fmt.Errorf("look for files: %w", err)})
 }
 
 func (f *finder) warn(name, text string) {

@@ -1,7 +1,9 @@
 package gitfiles_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"io/fs"
 	"path"
 	"strings"
 	"testing"
@@ -76,12 +78,20 @@ func TestIndexBomb(t *testing.T) {
 		names = append(names, "\x00b\x00")
 	}
 	got, err := gitfiles.Decode(index(4, names...))
-	if want := "the index cannot be read: its names are more than 268435456 bytes"; err == nil || err.Error() != want || got != nil {
+	want := "the index cannot be read: its names are more than 268435456 bytes"
+	if err == nil || err.Error() != want || got != nil {
 		t.Errorf("%d names, %v; want %s", len(got), err, want)
 	}
 	got, err = gitfiles.Decode(index(4, names[:200]...))
 	if len(got) != 200 || err == nil || !strings.Contains(err.Error(), "EOF") { // no checksum
 		t.Errorf("%d names, %v", len(got), err)
+	}
+	for i := range names {
+		names[i] = "\x00\x00" + names[i]
+	}
+	more := bytes.ReplaceAll(index(4, names...), append(make([]byte, 62), 0, 0), append(make([]byte, 60), 0x40, 0, 0, 0))
+	if got, err = gitfiles.Decode(more); err == nil || err.Error() != want || got != nil {
+		t.Errorf("with more flags: %d names, %v; want %s", len(got), err, want)
 	}
 	if got, err = gitfiles.Decode(index(4, "\x00a\x00", "\x02b\x00")); len(got) != 1 || err == nil {
 		t.Errorf("%q, %v", got, err)
@@ -103,5 +113,15 @@ func TestWork(t *testing.T) {
 	}
 	if n != 95 || !tree.Exhausted() {
 		t.Errorf("%d times", n)
+	}
+}
+
+// A pipe is not waited for.
+func TestIrregularIndex(t *testing.T) {
+	t.Parallel()
+	fsys := fstest.MapFS{".git/index": {Mode: fs.ModeNamedPipe}}
+	f, err := gitfiles.NewTree(fsys).Outside().Enter(".", true, false)
+	if why := f.Unknown(); err != nil || why == nil || why.Error() != ".git/index is no regular file" {
+		t.Errorf("%v, %v", why, err)
 	}
 }

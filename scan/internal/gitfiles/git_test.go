@@ -189,6 +189,7 @@ func TestAsGitDoes(t *testing.T) {
 		{"question", map[string]string{".": "?\n"}, nil},
 		{"question and bytes", map[string]string{".": "/??\n"}, nil},
 		{"braces", map[string]string{".": "{a,b}\na{\n"}, []string{"{a,b}", "a{"}},
+		{"braces after a star", map[string]string{".": "*{a,b}\n"}, []string{"{a,b}"}},
 		{"class", map[string]string{".": "/[ab]\n"}, []string{"a", "b"}},
 		{"range", map[string]string{".": "/[a-c]\n"}, []string{"a", "b"}},
 		{"backward range", map[string]string{".": "/[b-a]\n"}, []string{"b"}},
