@@ -162,11 +162,11 @@ func (s *scanFlags) in(w workspace, build scan.Build, getenv func(string) (strin
 	all := found{uses: append(listing.Wrong, got.Uses...)}
 	for _, x := range append(listing.Warnings, got.Warnings...) {
 		if s.strict {
-			all.uses = append(all.uses, image.Use{At: x.At, Err: errors.New(x.Text + " (--strict)")})
+			all.uses = append(all.uses, image.Use{Text: x.Written, Kind: x.Kind, At: x.At, Err: errors.New(x.Text + " (--strict)")})
 			continue
 		}
 		x.At.File = w.named(x.At.File)
-		all.warnings = append(all.warnings, report.Warning{At: x.At, Text: x.Text})
+		all.warnings = append(all.warnings, report.Warning{At: x.At, Text: x.Text, Kind: x.Kind, Written: x.Written})
 	}
 	for i := range all.uses {
 		u := &all.uses[i]
@@ -175,10 +175,6 @@ func (s *scanFlags) in(w workspace, build scan.Build, getenv func(string) (strin
 	slices.SortStableFunc(all.uses, func(a, b image.Use) int {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
 	})
-	if n := listing.Ignored; n.Count > 0 {
-		text := fmt.Sprintf("%s left out that git ignores and does not track, %s the first: name it with --file if your build uses it", number(n.Count, "file"), w.named(n.First[0]))
-		all.warnings = append(all.warnings, report.Warning{Text: text})
-	}
 	for _, f := range listing.Files {
 		all.files = append(all.files, w.named(f.Path))
 	}
@@ -202,5 +198,9 @@ func (s *scanFlags) badSearch(err error) error {
 	if slices.Contains(s.exclude, e.Asked) {
 		flag = "--exclude"
 	}
-	return usagef(flag, e.Hint, "%q: %w", e.Asked, e.Err)
+	text := fmt.Sprintf("%q: %v", e.Asked, e.Err)
+	if all, ok := err.(interface{ Unwrap() []error }); ok && len(all.Unwrap()) > 1 { //nolint:errorlint // the join itself is meant
+		text += fmt.Sprintf(" (and %d more that cannot be found)", len(all.Unwrap())-1)
+	}
+	return usagef(flag, e.Hint, "%s", text)
 }

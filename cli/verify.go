@@ -158,7 +158,7 @@ func (v *verification) search(c Command, args []string) error {
 	}
 	v.uses = append(v.uses, all.uses...)
 	v.files = all.files
-	v.warnings = append(v.warnings, all.warnings...)
+	v.warnings = append(v.warnings, report.Gathered(all.warnings)...)
 	if len(v.uses) == 0 {
 		v.warnings = append(v.warnings, report.Warning{Text: all.nothing()})
 	}

@@ -125,19 +125,6 @@ func (run Run) Lenient(r gate.Report) bool {
 	return !r.Passed() && !r.Interrupted() && (run.Mode == "warn" || run.AllowEmpty && empty)
 }
 
-// A Warning is something to know besides the verdicts.
-type Warning struct {
-	At   source.Position // where it is about a place in a file
-	Text string
-}
-
-func (w Warning) String() string {
-	if w.At.File == "" {
-		return w.Text
-	}
-	return at(w.At) + ": " + w.Text
-}
-
 // JSON writes r as the document of docs/json.md. Its bytes are as harmless in a
 // terminal or a log as those of Text.
 func JSON(w io.Writer, r gate.Report, run Run) error {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -38,6 +40,8 @@ type listedDoc struct {
 	Column int    `json:"column"`
 	Stage  string `json:"stage,omitempty"`
 	Error  string `json:"error,omitempty"`
+	// Warning is whether the error is only one: it does not fail.
+	Warning bool `json:"warning,omitempty"`
 }
 
 type noticeDoc struct {
@@ -47,12 +51,37 @@ type noticeDoc struct {
 	Column  int    `json:"column,omitempty"`
 }
 
+// A row is one place that uses an image.
+type row struct {
+	use      source.Use
+	doubtful bool // it is not known which image, and that is only a warning
+}
+
+// rows returns all places, ordered by file, line and column.
+func (l Listing) rows() []row {
+	var rows []row
+	for _, u := range l.Uses {
+		rows = append(rows, row{use: u})
+	}
+	for _, x := range l.Warnings {
+		if x.Kind != "" {
+			rows = append(rows, row{source.Use{Text: x.Written, At: x.At, Kind: x.Kind, Err: errors.New(x.Text)}, true})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int {
+		a1, b1 := a.use.At, b.use.At
+		return cmp.Or(cmp.Compare(a1.File, b1.File), cmp.Compare(a1.Line, b1.Line), cmp.Compare(a1.Col, b1.Col))
+	})
+	return rows
+}
+
 // UsesJSON writes l as the document of docs/scan.md. Its bytes are as harmless
 // in a terminal or a log as those of [UsesText].
 func UsesJSON(w io.Writer, l Listing) error {
 	doc := listingDoc{Version: UsesVersion, Uses: []listedDoc{}, Warnings: []noticeDoc{}}
-	for _, u := range l.Uses {
-		d := listedDoc{Text: u.Text, Kind: string(u.Kind), File: u.At.File, Line: u.At.Line, Column: u.At.Col, Stage: u.Stage}
+	for _, r := range l.rows() {
+		u := r.use
+		d := listedDoc{Text: u.Text, Kind: string(u.Kind), File: u.At.File, Line: u.At.Line, Column: u.At.Col, Stage: u.Stage, Warning: r.doubtful}
 		if u.Err != nil {
 			d.Error = cmp.Or(u.Err.Error(), "nobody says why") // never left out
 		} else {
@@ -61,7 +90,9 @@ func UsesJSON(w io.Writer, l Listing) error {
 		doc.Uses = append(doc.Uses, d)
 	}
 	for _, x := range l.Warnings {
-		doc.Warnings = append(doc.Warnings, noticeDoc{x.Text, x.At.File, x.At.Line, x.At.Col})
+		if x.Kind == "" {
+			doc.Warnings = append(doc.Warnings, noticeDoc{x.Text, x.At.File, x.At.Line, x.At.Col})
+		}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -78,10 +109,11 @@ func UsesJSON(w io.Writer, l Listing) error {
 // begins a line but references, whose characters are known.
 func UsesText(w io.Writer, l Listing) error {
 	var b strings.Builder
-	if len(l.Uses) > 0 {
+	if rows := l.rows(); len(rows) > 0 {
 		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "IMAGE\tKIND\tWHERE\tSTAGE") //nolint:errcheck // a strings.Builder takes all
-		for _, u := range l.Uses {
+		for _, r := range rows {
+			u := r.use
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", cell(named(u)), u.Kind, cell(at(u.At)), cell(u.Stage)) //nolint:errcheck // the same
 		}
 		if err := t.Flush(); err != nil {
@@ -99,7 +131,7 @@ func UsesText(w io.Writer, l Listing) error {
 		wrong++
 		fmt.Fprintf(&b, "error %s: %s\n", Printable(at(u.At)), Printable(clip(said(u.Err))))
 	}
-	for _, x := range l.Warnings {
+	for _, x := range Gathered(l.Warnings) {
 		fmt.Fprintf(&b, "warning %s\n", Printable(clip(x.String())))
 	}
 	fmt.Fprintf(&b, "%s in %s", count(len(images), "image"), count(len(l.Uses)-wrong, "place"))

@@ -3,6 +3,7 @@ package scan_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -111,10 +112,15 @@ func TestIgnored(t *testing.T) {
 		{"below a repository of its own", words("inner/mine"), words("dockerfile:inner/mine/Dockerfile dockerfile:inner/mine/Dockerfile.two"), nil},
 	} {
 		got, err := scan.Search{Formats: formats(), Files: tc.files}.Find(root(t, dir))
-		if err != nil || got.Wrong != nil || got.Warnings != nil {
-			t.Errorf("%s: %v, %v, %v", tc.name, err, got.Wrong, got.Warnings)
+		if err != nil || got.Wrong != nil {
+			t.Errorf("%s: %v, %v", tc.name, err, got.Wrong)
 		}
 		equal(t, tc.name, written(got.Files), tc.want)
+		warned := []string{}
+		if n := len(tc.ignore); n > 0 {
+			warned = append(warned, fmt.Sprintf("%s: not scanned, as %d in all: git ignores it and does not track it: name with -f what your build uses", tc.ignore[0], n))
+		}
+		equal(t, tc.name+": warnings", texts(got.Warnings), warned)
 		equal(t, tc.name+": ignored", got.Ignored.First, append([]string{}, tc.ignore...))
 		if got.Ignored.Count != len(tc.ignore) {
 			t.Errorf("%s: %d ignored", tc.name, got.Ignored.Count)
@@ -143,11 +149,14 @@ func TestTrackedBelowIgnored(t *testing.T) {
 // Where the index says nothing, a warning does, if it matters.
 func TestUnknownIndex(t *testing.T) {
 	t.Parallel()
-	const text = ": not scanned, as 1 in all: .gitignore ignores it, and whether git tracks it all the same is not known (%): name with -f what your build uses"
+	const (
+		known   = "gen/Dockerfile: not scanned, as 1 in all: git ignores it and does not track it: name with -f what your build uses"
+		unknown = "gen/Dockerfile: not scanned, as 1 in all: .gitignore ignores it, and whether git tracks it all the same is not known (%): name with -f what your build uses"
+	)
 	for _, tc := range []struct {
 		name   string
 		change func(t *testing.T, dir string)
-		want   string // in the text; "" for no warning
+		want   string // why it is not known; "" for no warning
 	}{
 		{"missing", func(t *testing.T, dir string) { remove(t, dir, ".git/index") }, "statat .git/index: no such file or directory"},
 		{"no repository", func(t *testing.T, dir string) { remove(t, dir, ".git") }, "there is no .git in the workspace"},
@@ -170,13 +179,13 @@ func TestUnknownIndex(t *testing.T) {
 		}, `.git leads out of the workspace, to "../.git/modules/y"`},
 		{"no link", func(t *testing.T, dir string) { remove(t, dir, ".git"); write(t, dir, ".git=x\n") }, ".git is a file that does not say where the repository is"},
 		{"nothing ignored", func(t *testing.T, dir string) { remove(t, dir, ".git"); remove(t, dir, "gen/Dockerfile") }, ""},
-		{"known", func(*testing.T, string) {}, ""},
+		{"known", func(*testing.T, string) {}, known},
 		{"followed", func(t *testing.T, dir string) {
 			if err := os.Rename(filepath.Join(dir, ".git"), filepath.Join(dir, "elsewhere")); err != nil {
 				t.Fatal(err)
 			}
 			write(t, dir, ".git=gitdir: ./elsewhere\n")
-		}, ""},
+		}, known},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -190,8 +199,12 @@ func TestUnknownIndex(t *testing.T) {
 			}
 			equal(t, "files", written(got.Files), words("dockerfile:Dockerfile"))
 			want := []string{}
-			if tc.want != "" {
-				want = []string{"gen/Dockerfile" + strings.Replace(text, "%", tc.want, 1)}
+			switch tc.want {
+			case "":
+			case known:
+				want = []string{known}
+			default:
+				want = []string{strings.Replace(unknown, "%", tc.want, 1)}
 			}
 			equal(t, "warnings", texts(got.Warnings), want)
 		})

@@ -35,6 +35,11 @@ type Found struct {
 type Warning struct {
 	At   image.Position
 	Text string
+
+	// Kind and Written are those of an image that is used there but not known;
+	// Kind is empty where the warning is about something else.
+	Kind    image.Kind
+	Written string
 }
 
 // A Source is a workspace, and what is known of the build.

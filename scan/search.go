@@ -141,7 +141,7 @@ func (f *finder) listing() Listing {
 	slices.SortStableFunc(f.files, func(a, b File) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Format.Name, b.Format.Name))
 	})
-	f.warnDoubtful()
+	f.warnUnscanned()
 	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return compareAt(a.At, b.At) })
 	slices.SortStableFunc(f.wrong, func(a, b image.Use) int { return compareAt(a.At, b.At) })
 	return Listing{

@@ -38,7 +38,7 @@ type finder struct {
 	errs     []error
 
 	ignored, excluded, skipped, unrecognized pathSet
-	doubtful                                 map[string]*pathSet // ignored files that git may track, by why that is not known
+	unscanned                                map[string]*pathSet // ignored files, by what is known of them
 	full                                     bool                // there are more files than are scanned
 }
 
@@ -46,7 +46,7 @@ func newFinder(fsys fs.FS, formats []*Format, b bounds) *finder {
 	return &finder{
 		fsys: fsys, formats: formats, left: b, given: b,
 		tree:  gitfiles.NewTree(fsys),
-		taken: map[File]bool{}, doubtful: map[string]*pathSet{},
+		taken: map[File]bool{}, unscanned: map[string]*pathSet{},
 	}
 }
 
@@ -269,13 +269,14 @@ func (f *finder) ignore(d folder, name string, wanted []*request) {
 	for _, r := range wanted {
 		r.ignored++
 	}
+	why := "git ignores it and does not track it"
 	if err := d.git.Unknown(); err != nil {
-		why := err.Error()
-		if f.doubtful[why] == nil {
-			f.doubtful[why] = &pathSet{}
-		}
-		f.doubtful[why].add(name)
+		why = fmt.Sprintf(".gitignore ignores it, and whether git tracks it all the same is not known (%v)", err)
 	}
+	if f.unscanned[why] == nil {
+		f.unscanned[why] = &pathSet{}
+	}
+	f.unscanned[why].add(name)
 }
 
 // take adds a file to scan.
@@ -301,11 +302,11 @@ func (f *finder) warn(name, text string) {
 	f.warnings = append(f.warnings, Warning{At: start(name), Text: text})
 }
 
-// warnDoubtful says where a file that is left out may be part of the build.
-func (f *finder) warnDoubtful() {
-	for why, paths := range f.doubtful {
+// warnUnscanned says where a file that is left out may be part of the build.
+func (f *finder) warnUnscanned() {
+	for why, paths := range f.unscanned {
 		out := paths.leftOut()
-		f.warn(out.First[0], fmt.Sprintf("not scanned, as %d in all: .gitignore ignores it, and whether git tracks it all the same is not known (%s): name with -f what your build uses", out.Count, why))
+		f.warn(out.First[0], fmt.Sprintf("not scanned, as %d in all: %s: name with -f what your build uses", out.Count, why))
 	}
 	if f.tree.Exhausted() {
 		f.warn(".gitignore", "the rules are too many for so many files: from some file on nothing was ignored")

@@ -91,7 +91,7 @@ func (p *project) pulled(v *value, said policy, built map[label]bool) {
 	case said == never:
 		p.warn(v, "%s is never pulled, as pull_policy says: it is not verified")
 	case said == unsaid && built[v.label()]:
-		p.warn(v, "docker compose up asks the registry for %s before it builds it: set pull_policy: build on every service that uses it")
+		p.found.warn(v.at(), scan.Warning{At: v.at(), Text: "docker compose up asks the registry for the image that this service builds, before it does: set pull_policy: build on every service that uses it"})
 	default:
 		ref, err := v.ref()
 		p.found.use(v.at(), image.Use{Text: v.written(), Ref: ref, At: v.at(), Kind: image.ComposeImage, Err: err})

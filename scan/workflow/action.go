@@ -31,7 +31,7 @@ func (r *reader) action(runs *yaml.Node) {
 	case !ok:
 		r.fail(n, image.Container, errors.New("image is no string"))
 	case strings.Contains(text.Value, "${{"): // GitHub refuses it
-		r.unknown(text)
+		r.unknown(text, image.Container, runtime)
 	case len(text.Value) >= len(scheme) && strings.EqualFold(text.Value[:len(scheme)], scheme):
 		text, _ = text.Cut(text.Value[:len(scheme)])
 		r.use(text, image.Container, text.Value)

@@ -54,14 +54,24 @@ func (c *collected) add(at image.Position, use image.Use) {
 
 // warn adds a warning. Its text is no reference, so that no kind fits.
 func (c *collected) warn(at image.Position, text string) {
-	if c.first(at, "warning", text) {
-		c.warnings = append(c.warnings, scan.Warning{At: at, Text: text})
+	c.doubt(scan.Warning{At: at, Text: text})
+}
+
+func (c *collected) doubt(w scan.Warning) {
+	if c.first(w.At, "warning", w.Text) {
+		c.warnings = append(c.warnings, w)
 	}
 }
 
-func (c *collected) unknown(text yamlnode.Scalar) {
-	c.warn(text.At, short(text)+" is known only when the workflow runs; it is not verified")
+// unknown adds a warning that an image is not known, which format says of what
+// is written there.
+func (c *collected) unknown(text yamlnode.Scalar, kind image.Kind, format string, args ...any) {
+	what := fmt.Sprintf(format, append([]any{short(text)}, args...)...)
+	c.doubt(scan.Warning{At: text.At, Text: what, Kind: kind, Written: text.Text})
 }
+
+// runtime says why most images are not known.
+const runtime = "%s is known only when the workflow runs; it is not verified"
 
 // short returns how text is written, the first 100 bytes of it.
 func short(text yamlnode.Scalar) string {

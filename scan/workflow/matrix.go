@@ -231,24 +231,24 @@ func matches(filter, v value) value {
 
 // evaluate calls do with what text is for each combination of m. What is not
 // known before the workflow runs is a warning.
-func (r *reader) evaluate(text yamlnode.Scalar, m matrix, do func(value)) {
+func (r *reader) evaluate(text yamlnode.Scalar, kind image.Kind, m matrix, do func(value)) {
 	if !strings.Contains(text.Value, "${{") {
 		do(text.Value)
 		return
 	}
 	work := 1 + len(text.Value)/64 + 8*strings.Count(text.Value, "(") // functions look at whole texts
 	if !r.spend(work * (1 + len(m))) {
-		r.warn(text.At, short(text)+" is not verified: too many combinations of matrices")
+		r.unknown(text, kind, "%s is not verified: too many combinations of matrices")
 		return
 	}
 	e, err := parse(text.Value)
 	if err != nil {
-		r.warn(text.At, fmt.Sprintf("%s is not verified: %v", short(text), err))
+		r.unknown(text, kind, "%s is not verified: %v", err)
 		return
 	}
 	for _, combination := range m {
 		if v := e(combination); v == (unknown{}) {
-			r.unknown(text)
+			r.unknown(text, kind, runtime)
 		} else {
 			do(v)
 		}
@@ -263,9 +263,9 @@ func (r *reader) resolved(text yamlnode.Scalar, kind image.Kind, v value) {
 	switch v := v.(type) {
 	case nil:
 	case unknown:
-		r.unknown(text)
+		r.unknown(text, kind, runtime)
 	case object, array:
-		r.warn(text.At, short(text)+" is no image in some combination, which GitHub refuses")
+		r.unknown(text, kind, "%s is no image in some combination, which GitHub refuses")
 	default:
 		if ref := strings.TrimPrefix(asText(v), scheme); ref != "" {
 			r.use(text, kind, ref)

@@ -106,7 +106,7 @@ func (r *reader) services(n *yaml.Node, m matrix) {
 	case yamlnode.IsNull(n):
 	case n.Kind == yaml.ScalarNode:
 		text, _ := r.file.Scalar(n)
-		r.evaluate(text, m, func(v value) {
+		r.evaluate(text, image.Service, m, func(v value) {
 			o, ok := v.(object)
 			if !ok && v != nil {
 				r.warn(text.At, short(text)+" is no mapping of services in some combination, which GitHub refuses")
@@ -140,7 +140,7 @@ func (r *reader) container(n *yaml.Node, kind image.Kind, m matrix) {
 	case n.Kind == yaml.ScalarNode:
 		text, _ := r.file.Scalar(n)
 		text, _ = text.Cut(scheme) // the runner allows it here, too
-		r.evaluate(text, m, func(v value) { r.resolved(text, kind, v) })
+		r.evaluate(text, kind, m, func(v value) { r.resolved(text, kind, v) })
 	default:
 		r.fail(n, kind, errors.New("a container is neither a string nor a mapping"))
 	}
@@ -152,7 +152,7 @@ func (r *reader) pairs(n *yaml.Node) []yamlnode.Pair {
 	pairs := yamlnode.Pairs(n)
 	for _, p := range pairs {
 		if key, ok := r.file.Scalar(p.Key); ok && strings.Contains(key.Value, "${{") {
-			r.unknown(key)
+			r.unknown(key, image.Service, runtime)
 		}
 	}
 	return pairs
@@ -172,7 +172,7 @@ func (r *reader) steps(n *yaml.Node) {
 			continue // another repository's action, or a file's of its own
 		}
 		if strings.Contains(text.Value, "${{") { // GitHub refuses it
-			r.unknown(text)
+			r.unknown(text, image.DockerUses, runtime)
 			continue
 		}
 		r.use(text, image.DockerUses, text.Value)

@@ -92,7 +92,11 @@ func render(found scan.Found) string {
 		}
 	}
 	for _, w := range found.Warnings {
-		fmt.Fprintf(&b, "warning %s:%d:%d: %s\n", w.At.File, w.At.Line, w.At.Col, w.Text)
+		kind := ""
+		if w.Kind != "" {
+			kind = " " + string(w.Kind)
+		}
+		fmt.Fprintf(&b, "warning%s %s:%d:%d: %s\n", kind, w.At.File, w.At.Line, w.At.Col, w.Text)
 	}
 	return b.String()
 }
@@ -124,8 +128,8 @@ func check(t *testing.T, fsys fstest.MapFS, found scan.Found) {
 		}
 	}
 	for _, w := range found.Warnings {
-		if within(w.At); w.Text == "" {
-			t.Errorf("an empty warning at %+v", w.At)
+		if rest := within(w.At); w.Text == "" || !strings.HasPrefix(rest, w.Written) || (w.Kind == "") != (w.Written == "") {
+			t.Errorf("warning %+v", w)
 		}
 	}
 }
