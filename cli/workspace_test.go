@@ -40,6 +40,7 @@ type list struct {
 	Uses    []struct {
 		Image, Text, Kind, File, Stage, Error string
 		Line, Column                          int
+		Warning                               bool
 	}
 	Warnings []struct {
 		Message, File string
@@ -120,7 +121,7 @@ func TestScanPaths(t *testing.T) {
 		{"a file further up", filepath.Join(other, "sub"), []string{"../Dockerfile"}, 0, []string{"docker.io/library/other:latest ../Dockerfile:1:6"}},
 		{"a file beside, in a repository", filepath.Join(repo, "api"), []string{"../../other/sub/Dockerfile"}, 0, []string{"docker.io/library/sub:latest ../../other/sub/Dockerfile:1:6"}},
 		{"a file outside, whose build leads further", repo, []string{"../loose/compose.yaml"}, 1, []string{"error ../loose/compose.yaml:1:23"}},
-		{"both", repo, []string{"Dockerfile", "../other/Dockerfile"}, 0, []string{root, "docker.io/library/other:latest ../other/Dockerfile:1:6"}},
+		{"both", repo, []string{"Dockerfile", "../other/Dockerfile"}, 0, []string{"docker.io/library/other:latest ../other/Dockerfile:1:6", root}},
 		{"no such folder", repo, []string{"../none"}, 2, nil},
 		{"glob outside", repo, []string{"../other/*"}, 2, nil},
 	} {
@@ -198,11 +199,12 @@ func TestScanStrict(t *testing.T) {
 	t.Parallel()
 	dir := workspaceOf(t, map[string]string{".github/workflows/ci.yml": "jobs:\n  a:\n    container: node:${{ vars.NODE }}\n  b: {container: alpine}\n"})
 	l, code := runScan(t, dir, nil)
-	if code != 0 || len(l.Uses) != 1 || len(l.Warnings) != 1 || l.Warnings[0].Line != 3 {
+	want := []string{"error .github/workflows/ci.yml:3:16", "docker.io/library/alpine:latest .github/workflows/ci.yml:4:18"}
+	if code != 0 || !slices.Equal(l.places(), want) || !l.Uses[0].Warning || l.Uses[1].Warning {
 		t.Errorf("exit %d, %+v", code, l)
 	}
 	l, code = runScan(t, dir, nil, "--strict")
-	if want := []string{"error .github/workflows/ci.yml:3:16", "docker.io/library/alpine:latest .github/workflows/ci.yml:4:18"}; code != 1 || !slices.Equal(l.places(), want) || len(l.Warnings) != 0 {
+	if code != 1 || !slices.Equal(l.places(), want) || l.Uses[0].Warning || l.Uses[0].Kind != "container" || l.Uses[0].Text != "node:${{ vars.NODE }}" {
 		t.Errorf("exit %d, %+v", code, l)
 	}
 }
