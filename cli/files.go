@@ -199,7 +199,7 @@ func (s *scanFlags) badSearch(err error) error {
 		flag = "--exclude"
 	}
 	text := fmt.Sprintf("%q: %v", e.Asked, e.Err)
-	if all, ok := err.(interface{ Unwrap() []error }); ok && len(all.Unwrap()) > 1 { //nolint:errorlint // the join itself is meant
+	if all, ok := err.(interface{ Unwrap() []error }); ok && len(all.Unwrap()) > 1 {
 		text += fmt.Sprintf(" (and %d more that cannot be found)", len(all.Unwrap())-1)
 	}
 	return usagef(flag, e.Hint, "%s", text)
