@@ -100,6 +100,7 @@ type reader struct {
 	p      *project
 	src    *source
 	resets [][]string // paths with !reset or !override
+	whole  bool       // within an !override, where compose-go looks for no further tags (loader/reset.go, resolveReset)
 }
 
 // read returns the value of a node, with what matters here of its keys; nil for
@@ -108,11 +109,14 @@ func (r *reader) read(n *yaml.Node, path ...string) *value {
 	n = yamlnode.Resolve(n)
 	v := &value{src: r.src, node: n}
 	switch {
+	case r.whole:
 	case n.Tag == "!reset":
 		r.resets = append(r.resets, path)
 		return nil
 	case n.Tag == "!override":
 		r.resets = append(r.resets, path)
+		r.whole = true
+		defer func() { r.whole = false }()
 	}
 	if !take(&r.p.budget.nodes, 1) || len(path) > maxLevels {
 		return v
@@ -148,6 +152,9 @@ func (r *reader) read(n *yaml.Node, path ...string) *value {
 // unset returns a mapping without the keys that have !reset: a merge key may
 // still bring them.
 func (r *reader) unset(n *yaml.Node, path []string) *yaml.Node {
+	if r.whole {
+		return n
+	}
 	out, kept := *n, n.Content
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if yamlnode.Resolve(n.Content[i+1]).Tag == "!reset" {

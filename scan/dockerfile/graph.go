@@ -26,6 +26,7 @@ type state struct {
 	use      image.Use   // of image, less its Ref
 	opened   bool        // later is known
 	fresh    bool        // of an image: an ONBUILD names it
+	idle     bool        // of an image: a context stands in for the stage that names it
 	wrong    []image.Use // what in its instructions cannot be read
 }
 
@@ -128,7 +129,7 @@ func (g *graph) link(d *state, c command) error {
 			continue
 		}
 		if src == nil {
-			src = &state{image: f.name, platform: g.target, use: use, fresh: c.onbuild}
+			src = &state{image: f.name, platform: g.target, use: use, fresh: c.onbuild, idle: d.context != nil}
 		}
 		if src.stage == nil {
 			g.add(src) // once more if it is there: each mention has a number

@@ -220,6 +220,9 @@ func (c *collector) gather(g *graph, targets []*state) error {
 		}
 		contexts := c.build.Contexts
 		if d.stage == nil && !d.fresh && !first[d] {
+			if d.idle {
+				continue // BuildKit asks for it no more than for a context, and nothing takes from it
+			}
 			contexts = nil
 		}
 		if u, ok := resolve(d, contexts); ok {
