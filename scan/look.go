@@ -73,17 +73,9 @@ func (f *finder) dockerfile(r request, name string) (*Format, error) {
 // file's reader sees, and with it the images: all of the file is looked at, and
 // what is not plain to see is an error.
 func look(fsys fs.FS, name string, keys func([]byte) ([]string, error)) ([]string, error) {
-	file, err := fsys.Open(name)
+	text, err := ReadFile(fsys, name)
 	if err != nil {
 		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > MaxFile {
-		return nil, fmt.Errorf("it is larger than %d bytes", MaxFile)
 	}
 	found, err := keys(text)
 	var claimed []string

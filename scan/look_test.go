@@ -58,7 +58,7 @@ func TestLook(t *testing.T) {
 		{"x.yaml", "\"kind\"x: 1\n", "a line at its top is no simple key"},
 		{"x.yaml", "k\x00i\x00n\x00d\x00:\x00", "it is not UTF-8"},
 		{"x.yaml", "kind: \xff", "it is not UTF-8"},
-		{"x.yaml", "kind: Pod" + strings.Repeat(" ", scan.MaxFile), "larger than 4194304 bytes"},
+		{"x.yaml", "kind: Pod" + strings.Repeat(" ", scan.MaxFile), "larger than 4 MiB"},
 		{"x.json", "[]", "it is no JSON object"},
 		{"x.json", "", "it is no JSON object"},
 		{"x.json", "{\"kind\": 1} {\"services\": 1}", "something comes after the JSON object"},

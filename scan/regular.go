@@ -3,7 +3,9 @@ package scan
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"strings"
 )
 
 // Regular returns a view of fsys in which only folders and regular files can be
@@ -15,6 +17,21 @@ func Regular(fsys fs.FS) fs.FS {
 		return fsys
 	}
 	return regular{fsys}
+}
+
+// ReadFile returns the text of a file of at most [MaxFile] bytes. It opens
+// nothing but a regular file, whatever fsys is.
+func ReadFile(fsys fs.FS, name string) (text []byte, err error) {
+	f, err := Regular(fsys).Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(text) > MaxFile {
+		return nil, fmt.Errorf("%s is larger than %d MiB", name, MaxFile>>20)
+	}
+	return text, err
 }
 
 type regular struct{ fsys fs.FS }
@@ -35,11 +52,26 @@ func (r regular) Open(name string) (fs.File, error) {
 	if mode := info.Mode(); !mode.IsRegular() && !mode.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("%s is no regular file: put one in its place, or exclude it", kind(mode))}
 	}
-	return r.fsys.Open(name)
+	f, err := r.fsys.Open(name)
+	return f, plainly(err)
+}
+
+// plainly names the system call of an [os.Root] as people know it.
+func plainly(err error) error {
+	p, ok := err.(*fs.PathError) //nolint:errorlint // what is around another error is not to be lost
+	if !ok {
+		return err
+	}
+	switch p.Op {
+	case "openat", "statat", "lstatat", "readlinkat":
+		return &fs.PathError{Op: strings.TrimSuffix(p.Op, "at"), Path: p.Path, Err: p.Err}
+	}
+	return err
 }
 
 // explain says of a link that cannot be followed where it leads.
 func (r regular) explain(name string, err error) error {
+	err = plainly(err)
 	target, none := fs.ReadLink(r.fsys, name)
 	if none != nil {
 		return err
@@ -62,6 +94,14 @@ func kind(mode fs.FileMode) string {
 	return "this"
 }
 
-func (r regular) Stat(name string) (fs.FileInfo, error)  { return fs.Stat(r.fsys, name) }
-func (r regular) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(r.fsys, name) }
-func (r regular) ReadLink(name string) (string, error)   { return fs.ReadLink(r.fsys, name) }
+func (r regular) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(r.fsys, name)
+	return info, plainly(err)
+}
+
+func (r regular) Lstat(name string) (fs.FileInfo, error) {
+	info, err := fs.Lstat(r.fsys, name)
+	return info, plainly(err)
+}
+
+func (r regular) ReadLink(name string) (string, error) { return fs.ReadLink(r.fsys, name) }

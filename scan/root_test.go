@@ -158,7 +158,7 @@ func TestUnknownIndex(t *testing.T) {
 		change func(t *testing.T, dir string)
 		want   string // why it is not known; "" for no warning
 	}{
-		{"missing", func(t *testing.T, dir string) { remove(t, dir, ".git/index") }, "statat .git/index: no such file or directory"},
+		{"missing", func(t *testing.T, dir string) { remove(t, dir, ".git/index") }, "stat .git/index: no such file or directory"},
 		{"no repository", func(t *testing.T, dir string) { remove(t, dir, ".git") }, "there is no .git in the workspace"},
 		{"empty", func(t *testing.T, dir string) { write(t, dir, ".git/index=") }, "the index cannot be read: EOF"},
 		{"no index", func(t *testing.T, dir string) { write(t, dir, ".git/index=0123456789abcdef") }, "the index cannot be read: malformed index signature file"},
@@ -279,12 +279,12 @@ func TestLinks(t *testing.T) {
 		read = append(read, text)
 	}
 	equal(t, "read", read, []string{
-		`dangling/Dockerfile: a link to "nowhere", which is not there: statat dangling/Dockerfile: no such file or directory`,
+		`dangling/Dockerfile: a link to "nowhere", which is not there: stat dangling/Dockerfile: no such file or directory`,
 		`in/Dockerfile: text`,
-		`loop/Dockerfile: a link to "Dockerfile", which cannot be followed within the workspace: statat loop/Dockerfile: too many levels of symbolic links`,
-		`out/Dockerfile: a link to "` + filepath.Join(outside, "Dockerfile") + `", which cannot be followed within the workspace: statat out/Dockerfile: path escapes from parent`,
+		`loop/Dockerfile: a link to "Dockerfile", which cannot be followed within the workspace: stat loop/Dockerfile: too many levels of symbolic links`,
+		`out/Dockerfile: a link to "` + filepath.Join(outside, "Dockerfile") + `", which cannot be followed within the workspace: stat out/Dockerfile: path escapes from parent`,
 		`real/Dockerfile: text`,
-		`up/Dockerfile: a link to "../../x", which cannot be followed within the workspace: statat up/Dockerfile: path escapes from parent`,
+		`up/Dockerfile: a link to "../../x", which cannot be followed within the workspace: stat up/Dockerfile: path escapes from parent`,
 	})
 
 	for asked, want := range map[string]string{"link": "dockerfile:link/Dockerfile", "link/*": "dockerfile:link/Dockerfile", "self/real": "dockerfile:self/real/Dockerfile", "loop/Dockerfile": "dockerfile:loop/Dockerfile"} {
@@ -295,8 +295,8 @@ func TestLinks(t *testing.T) {
 		equal(t, asked, written(got.Files), words(want))
 	}
 	for asked, want := range map[string]string{
-		"escape/Dockerfile": `search for "escape/Dockerfile": statat escape/Dockerfile: path escapes from parent: make the path readable, or name another one`,
-		"x.yaml":            `search for "x.yaml": what "x.yaml" is cannot be told: a link to "nowhere", which is not there: statat x.yaml: no such file or directory: say which format it has: dockerfile:x.yaml, compose:x.yaml, bake:x.yaml, workflow:x.yaml, kubernetes:x.yaml`,
+		"escape/Dockerfile": `search for "escape/Dockerfile": stat escape/Dockerfile: path escapes from parent: make the path readable, or name another one`,
+		"x.yaml":            `search for "x.yaml": what "x.yaml" is cannot be told: a link to "nowhere", which is not there: stat x.yaml: no such file or directory: say which format it has: dockerfile:x.yaml, compose:x.yaml, bake:x.yaml, workflow:x.yaml, kubernetes:x.yaml`,
 	} {
 		_, err := scan.Search{Formats: formats(), Files: words(asked)}.Find(fsys)
 		if err == nil || err.Error() != want {
@@ -304,7 +304,7 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	got, err = scan.Search{Formats: formats(), Files: words("escape/*")}.Find(fsys)
-	if err == nil || len(got.Wrong) != 1 || got.Wrong[0].Err.Error() != "look for files: statat escape: path escapes from parent" {
+	if err == nil || len(got.Wrong) != 1 || got.Wrong[0].Err.Error() != "look for files: stat escape: path escapes from parent" {
 		t.Errorf("below a link out of the workspace: %v, %v", got.Wrong, err)
 	}
 }

@@ -77,7 +77,7 @@ func scanFile(s scan.Source, name string, dockerfile Dockerfile) (found scan.Fou
 	m := &meter{}
 	var files []*file
 	for _, n := range definition(s.FS, name) {
-		text, err := read(s.FS, n)
+		text, err := scan.ReadFile(s.FS, n)
 		src := newSource(n, text)
 		r.files = append(r.files, n)
 		if err != nil {

@@ -104,7 +104,7 @@ func (b *builder) build(t *target) {
 	file, at, err := b.locate(t)
 	var body []byte
 	if err == nil {
-		body, err = read(b.source.FS, file)
+		body, err = scan.ReadFile(b.source.FS, file)
 	}
 	if err != nil {
 		if doubt := (*doubtError)(nil); !errors.As(err, &doubt) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"path"
 	"slices"
+
+	"github.com/boltseal/boltseal/scan"
 )
 
 // composed returns the Compose file that may have a service of a target's name,
@@ -31,7 +33,7 @@ func (b *builder) composed(name string) string {
 // keys returns what stands before a colon on any line of a file. One that
 // cannot be read has none here: the other format reports it.
 func (b *builder) keys(file string) map[string]bool {
-	text, _ := read(b.source.FS, file)
+	text, _ := scan.ReadFile(b.source.FS, file)
 	keys := map[string]bool{}
 	for line := range bytes.Lines(text) {
 		if key, _, ok := bytes.Cut(bytes.TrimSpace(line), []byte(":")); ok {

@@ -2,17 +2,12 @@ package bake
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"sort"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/boltseal/boltseal/image"
-	"github.com/boltseal/boltseal/scan"
 )
 
 // A source is the text of one file.
@@ -34,20 +29,6 @@ func newSource(name string, text []byte) *source {
 
 // json reports whether the file is in HCL's JSON syntax by its name.
 func (s *source) json() bool { return strings.HasSuffix(s.name, ".json") }
-
-// read reads a file of the workspace, up to scan.MaxFile.
-func read(fsys fs.FS, name string) (_ []byte, err error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	text, err := io.ReadAll(io.LimitReader(f, scan.MaxFile+1))
-	if err == nil && len(text) > scan.MaxFile {
-		err = fmt.Errorf("read %s: more than %d bytes", name, scan.MaxFile)
-	}
-	return text, err
-}
 
 // named reports whether the name says which syntax the file is in.
 func (s *source) named() bool { return s.json() || strings.HasSuffix(s.name, ".hcl") }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"go.yaml.in/yaml/v3"
 
@@ -75,19 +74,9 @@ func (p *project) read(name string) ([]byte, error) {
 }
 
 func (p *project) readAll(name string) ([]byte, error) {
-	f, err := p.source.FS.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(io.LimitReader(f, scan.MaxFile+1))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	switch {
-	case len(body) > scan.MaxFile:
-		return nil, fmt.Errorf("%s is larger than %d MiB", name, scan.MaxFile>>20)
-	case !take(&p.budget.bytes, len(body)):
+	body, err := scan.ReadFile(p.source.FS, name)
+	if err == nil && !take(&p.budget.bytes, len(body)) {
 		return nil, fmt.Errorf("the files of one project are larger than %d MiB", maxBytes>>20)
 	}
-	return body, nil
+	return body, err
 }

@@ -5,8 +5,6 @@
 package dockerfile
 
 import (
-	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -22,7 +20,7 @@ func Format() *scan.Format {
 		Doc:   "Dockerfile, Containerfile: FROM, COPY --from, RUN --mount=from=, # syntax=",
 		Match: match,
 		Scan: func(s scan.Source, name string) scan.Found {
-			body, err := load(s, name)
+			body, err := scan.ReadFile(s.FS, name)
 			if err != nil {
 				return scan.Found{Uses: []image.Use{failure(image.Position{File: name, Line: 1, Col: 1}, err)}}
 			}
@@ -59,21 +57,6 @@ func foreign() []string {
 // letter: dockerfile.go parses them, Dockerfile.go builds what is in Go.
 func sources() []string {
 	return []string{".c", ".go", ".java", ".js", ".lua", ".py", ".rb", ".rego", ".rs", ".ts"}
-}
-
-func load(s scan.Source, name string) ([]byte, error) {
-	f, err := s.FS.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(io.LimitReader(f, scan.MaxFile+1))
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil && len(body) > scan.MaxFile {
-		err = fmt.Errorf("the file is larger than %d bytes", scan.MaxFile)
-	}
-	return body, err
 }
 
 // failure returns the Use that says why a place cannot be read.

@@ -48,7 +48,7 @@ func (r *reader) build(text yamlnode.Scalar) {
 		r.add(text.At, image.Use{Text: text.Text, At: text.At, Kind: image.Container, Err: fmt.Errorf("the Dockerfile %q is outside of the workspace", text.Value)})
 		return
 	}
-	body, err := yamlnode.Read(r.source.FS, name)
+	body, err := scan.ReadFile(r.source.FS, name)
 	if err != nil {
 		r.add(text.At, image.Use{Text: text.Text, At: text.At, Kind: image.Container, Err: fmt.Errorf("the Dockerfile of this action: %w", err)})
 		return

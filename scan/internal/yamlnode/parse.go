@@ -58,24 +58,11 @@ func (e *Error) Unwrap() error { return e.Err }
 // line where the file cannot be read; the File holds the documents before it,
 // and is never nil.
 func Load(fsys fs.FS, name string) (*File, error) {
-	body, err := Read(fsys, name)
+	body, err := scan.ReadFile(fsys, name)
 	if err != nil {
 		return &File{Name: name}, &Error{At: image.Position{File: name, Line: 1, Col: 1}, Err: err}
 	}
 	return Parse(name, body)
-}
-
-// Read returns the text of a file of at most [scan.MaxFile] bytes.
-func Read(fsys fs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(io.LimitReader(f, scan.MaxFile+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	return body, small(body)
 }
 
 func small(body []byte) error {
