@@ -177,7 +177,7 @@ func image(f gate.Finding) imageDoc {
 	}
 	for _, u := range f.Uses() {
 		if u.Kind != source.Given {
-			d.Uses = append(d.Uses, useDoc{u.Text, string(u.Kind), u.At.File, u.At.Line, u.At.Col, u.Stage})
+			d.Uses = append(d.Uses, used(u))
 		}
 	}
 	for _, c := range f.Pinned.Children() {
@@ -187,6 +187,10 @@ func image(f gate.Finding) imageDoc {
 		d.Checks = append(d.Checks, verdict(v))
 	}
 	return d
+}
+
+func used(u source.Use) useDoc {
+	return useDoc{Text: u.Text, Kind: string(u.Kind), File: u.At.File, Line: u.At.Line, Column: u.At.Col, Stage: u.Stage}
 }
 
 func verdict(v verify.Verdict) verdictDoc {

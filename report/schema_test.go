@@ -322,8 +322,11 @@ func same(t *testing.T, root, schema object, typ reflect.Type, path string) {
 		required = append(required, name.(string))
 	}
 	seen := map[string]bool{}
-	for i := range typ.NumField() {
-		name, options, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+	for _, field := range reflect.VisibleFields(typ) {
+		if field.Anonymous {
+			continue
+		}
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		seen[name] = true
 		of, ok := properties[name].(object)
 		if !ok {
@@ -333,7 +336,7 @@ func same(t *testing.T, root, schema object, typ reflect.Type, path string) {
 		if always := options != "omitempty"; always != slices.Contains(required, name) {
 			t.Errorf("%s.%s: always there is %v, required in the schema is %v", path, name, always, !always)
 		}
-		same(t, root, of, typ.Field(i).Type, path+"."+name)
+		same(t, root, of, field.Type, path+"."+name)
 	}
 	for name := range properties {
 		if !seen[name] {

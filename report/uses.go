@@ -32,14 +32,9 @@ type listingDoc struct {
 }
 
 type listedDoc struct {
-	Image  string `json:"image"`
-	Text   string `json:"text"`
-	Kind   string `json:"kind"`
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
-	Stage  string `json:"stage,omitempty"`
-	Error  string `json:"error,omitempty"`
+	Image string `json:"image"`
+	useDoc
+	Error string `json:"error,omitempty"`
 	// Warning is whether the error is only one: it does not fail.
 	Warning bool `json:"warning,omitempty"`
 }
@@ -81,7 +76,7 @@ func UsesJSON(w io.Writer, l Listing) error {
 	doc := listingDoc{Version: UsesVersion, Uses: []listedDoc{}, Warnings: []noticeDoc{}}
 	for _, r := range l.rows() {
 		u := r.use
-		d := listedDoc{Text: u.Text, Kind: string(u.Kind), File: u.At.File, Line: u.At.Line, Column: u.At.Col, Stage: u.Stage, Warning: r.doubtful}
+		d := listedDoc{useDoc: used(u), Warning: r.doubtful}
 		if u.Err != nil {
 			d.Error = cmp.Or(u.Err.Error(), "nobody says why") // never left out
 		} else {
