@@ -334,7 +334,7 @@ func TestActionBuildExamples(t *testing.T) {
 func TestActionTroubleshooting(t *testing.T) {
 	t.Parallel()
 	root, source := os.DirFS("."), syscall.ENOENT.Error()
-	for _, dir := range []string{"cli", "registry", "report", "scripts", "verify"} {
+	for _, dir := range []string{"cli", "registry", "report", "scan", "scripts", "verify"} {
 		err := fs.WalkDir(root, dir, func(name string, _ fs.DirEntry, err error) error {
 			if err != nil || strings.HasSuffix(name, "_test.go") || !slices.Contains([]string{".go", ".sh"}, path.Ext(name)) {
 				return err

@@ -231,7 +231,11 @@ func (s step) log(r gate.Report, about report.Run) error {
 	}
 	if s.runner.Debugging() {
 		for _, f := range r.Findings() {
-			s.runner.Debug(fmt.Sprintf("%s: %d requests, %s", report.Printable(f.Use.Text), f.Requests, f.Elapsed))
+			what := f.Use.Text
+			if what == "" {
+				what = f.Use.At.File
+			}
+			s.runner.Debug(fmt.Sprintf("%s: %s, %s", report.Printable(what), number(f.Requests, "request"), f.Elapsed))
 		}
 	}
 	return report.Outcome(s.command.Stdout, r, o)

@@ -263,7 +263,6 @@ func TestActionBadInput(t *testing.T) {
 		{"no such file", w.inputs("", with("files", "no-such-file")), "input files", []string{`"no-such-file"`}},
 		{"glob that is none", w.inputs("", with("exclude", "a[")), "input exclude", []string{`"a["`}},
 		{"build argument", w.inputs("", with("build-args", "A B=c")), "input build-args", []string{"no build argument"}},
-		{"build argument that is not set", w.inputs("", with("build-args", "NOT_THERE")), "input build-args", []string{"NOT_THERE has no value"}},
 		{"build context", w.inputs("", with("build-contexts", "base")), "input build-contexts", []string{"no build context"}},
 		{"target, and all", w.inputs("", with("target", "a"), with("all-stages", "true")), "input all-stages", []string{"contradicts target"}},
 		{"key by address", w.inputs(img, with("key", "https://a.example/cosign.pub")), "input key", []string{"not fetched", "keep it with the project"}},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"runtime"
 	"slices"
@@ -89,8 +90,11 @@ func (s *scanFlags) build(c Command, platforms []string) (scan.Build, error) {
 			return b, usagef("--build-arg", "write NAME=VALUE, or NAME to take it from the environment", "%q is no build argument", text)
 		}
 		if !given {
-			if value, given = c.LookupEnv(name); !given || s.blind {
-				return b, usagef("--build-arg", "write "+name+"=VALUE, or set "+name+" in the environment of this step", "%s has no value: the environment has no such variable", name)
+			if value, given = c.LookupEnv(name); !given {
+				continue // as with docker build
+			}
+			if s.blind {
+				return b, usagef("--build-arg", "write "+name+"=VALUE", "boltseal takes no values from the environment on pull_request_target")
 			}
 		}
 		b.Args[name] = value
@@ -115,13 +119,13 @@ func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	spaces, err := workspaces(c.Dir, asked)
+	spaces, err := workspaces(c.Dir, asked, s.exclude)
 	if err != nil {
 		return found{}, err
 	}
 	var all found
 	for _, w := range spaces {
-		f, err := s.in(w, build, s.environment(c))
+		f, err := s.in(c, w, build)
 		if err != nil {
 			return found{}, err
 		}
@@ -136,29 +140,37 @@ func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
 // whose name has one in it would be asked for at a registry of the file's choice.
 var secret = regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|^BOLTSEAL_|^ACTIONS_`)
 
-// environment returns the variables that files may refer to.
-func (s *scanFlags) environment(c Command) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		if s.blind || secret.MatchString(name) {
-			return "", false
-		}
-		return c.LookupEnv(name)
-	}
+// withheld reports whether a variable is set, and not for files to see.
+func (s *scanFlags) withheld(c Command, name string) bool {
+	_, set := c.LookupEnv(name)
+	return set && (s.blind || secret.MatchString(name))
 }
 
 // in scans one workspace.
-func (s *scanFlags) in(w workspace, build scan.Build, getenv func(string) (string, bool)) (found, error) {
+func (s *scanFlags) in(c Command, w workspace, build scan.Build) (found, error) {
 	fsys, shut, err := w.open()
 	if err != nil {
 		return found{}, err
 	}
 	defer shut() //nolint:errcheck // only read
 	fsys = scan.Regular(fsys)
-	listing, err := scan.Search{Formats: formats(), Files: w.files, Exclude: s.exclude}.Find(fsys)
+	listing, err := scan.Search{Formats: formats(), Files: w.files, Within: w.inside, Exclude: w.exclude}.Find(fsys)
 	if err != nil {
-		return found{}, s.badSearch(err)
+		return found{}, w.badSearch(err)
 	}
-	got := scan.Scan(scan.Source{FS: fsys, Build: build, Getenv: getenv, Profiles: s.profiles}, listing.Files)
+	if len(s.exclude) > 0 && listing.Excluded.Count == 0 {
+		listing.Warnings = append(listing.Warnings, scan.Warning{Text: "--exclude left nothing out: no file or folder matches"})
+	}
+	got := scan.Scan(scan.Source{
+		FS: fsys, Build: build, Profiles: s.profiles,
+		Getenv: func(name string) (string, bool) {
+			if s.withheld(c, name) {
+				return "", false
+			}
+			return c.LookupEnv(name)
+		},
+		Withheld: func(name string) bool { return s.withheld(c, name) },
+	}, listing.Files)
 	all := found{uses: append(listing.Wrong, got.Uses...)}
 	for _, x := range append(listing.Warnings, got.Warnings...) {
 		if s.strict {
@@ -189,16 +201,20 @@ func number(n int, what string) string {
 }
 
 // badSearch says which flag asks for what is not there.
-func (s *scanFlags) badSearch(err error) error {
+func (w workspace) badSearch(err error) error {
 	var e *scan.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	flag := "--file"
-	if slices.Contains(s.exclude, e.Asked) {
+	if slices.Contains(w.exclude, e.Asked) {
 		flag = "--exclude"
 	}
-	text := fmt.Sprintf("%q: %v", e.Asked, e.Err)
+	cause := e.Err.Error()
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		cause = "there is no such file or folder"
+	}
+	text := fmt.Sprintf("%q: %s", w.asked(e.Asked), cause)
 	if all, ok := err.(interface{ Unwrap() []error }); ok && len(all.Unwrap()) > 1 {
 		text += fmt.Sprintf(" (and %d more that cannot be found)", len(all.Unwrap())-1)
 	}

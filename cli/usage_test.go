@@ -49,7 +49,7 @@ func TestBadInput(t *testing.T) {
 		{"empty target", with("-f", ".", "--target", ""), "", []string{"--target", "empty"}},
 		{"target, and all", with("-f", ".", "--target", "a", "--all-stages"), "", []string{"--all-stages", "contradicts --target"}},
 		{"build argument", with("-f", ".", "--build-arg", "A B=c"), "", []string{"--build-arg", "no build argument"}},
-		{"build argument that is not set", with("-f", ".", "--build-arg", "NOT_THERE"), "", []string{"--build-arg", "NOT_THERE has no value"}},
+		{"standard input", with("-f", "-"), "", []string{"--file", "standard input is not read"}},
 		{"build context", with("-f", ".", "--build-context", "base"), "", []string{"--build-context", "no build context"}},
 		{"name of a build context", with("-f", ".", "--build-context", "Not A Name=lib"), "", []string{"--build-context", "Not A Name"}},
 		{"invalid reference", append([]string{"verify", "Not An Image"}, id...), "", []string{"IMAGE", "Not An Image", "registry/repository:tag"}},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -123,7 +125,7 @@ type verification struct {
 // prepare finds everything that can be wrong with the input, before anything
 // is asked of anybody.
 func (c Command) prepare(v verifyFlags, args []string) (*verification, error) {
-	uses, err := v.uses(args)
+	uses, err := v.uses(c, args)
 	if err != nil {
 		return nil, err
 	}
@@ -244,11 +246,14 @@ type all []verify.Verifier
 func (a all) For(image.Ref) ([]verify.Verifier, bool) { return a, len(a) > 0 }
 
 // uses reads the references.
-func (v *verifyFlags) uses(args []string) ([]image.Use, error) {
+func (v *verifyFlags) uses(c Command, args []string) ([]image.Use, error) {
 	var uses []image.Use
 	for _, a := range args {
 		if scheme, _, ok := strings.Cut(a, "://"); ok {
 			return nil, usagef("IMAGE", "leave out "+scheme+"://; plain http is asked for with --insecure-registry", "%q is an address, not a reference", a)
+		}
+		if info, err := os.Stat(filepath.Join(c.Dir, a)); err == nil && (info.Mode().IsRegular() || strings.HasSuffix(a, "/")) && !strings.ContainsAny(a, "@:") {
+			return nil, usagef("IMAGE", "write --file "+a+" for the images that it uses", "%q is a file or folder here", a)
 		}
 		if isList(a) {
 			return nil, usagef("IMAGE", "give each image as an argument of its own, or in the Action on a line of its own", "%q is a list, not a reference", a)

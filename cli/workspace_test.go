@@ -161,7 +161,7 @@ func TestScanEnvironment(t *testing.T) {
 			got[u.Image]++
 		}
 	}
-	want := map[string]int{"evil.example/a:v1": 1, "evil.example/b:y": 1, "evil.example/c:xy": 1, "evil.example/bake:none": 1, "error": len(secrets)}
+	want := map[string]int{"evil.example/a:v1": 1, "evil.example/b:y": 1, "evil.example/c:xy": 1, "error": len(secrets) + 1}
 	if code != 1 || !maps.Equal(got, want) {
 		t.Errorf("exit %d, %v, want %v", code, got, want)
 	}
@@ -279,7 +279,7 @@ func TestActionFilesBlind(t *testing.T) {
 	j := newJob(t)
 	j.workspace = dir
 	j.vars["GITHUB_EVENT_NAME"], j.vars["TAG"] = "pull_request_target", "v1"
-	if got := j.run(w.inputs("", with("build-args", "TAG"))); got.code != cli.ExitUsage || !strings.Contains(got.log, "TAG has no value") {
+	if got := j.run(w.inputs("", with("build-args", "TAG"))); got.code != cli.ExitUsage || !strings.Contains(got.log, "no values from the environment on pull_request_target") {
 		t.Errorf("exit %d: %s", got.code, got.log)
 	}
 }
@@ -317,6 +317,122 @@ func TestScanHostileNames(t *testing.T) {
 		}
 		if found := runnertest.Commands(out.String()); len(found) > 0 || strings.ContainsAny(out.String(), "\x1b\u202e") {
 			t.Errorf("the runner obeys %+v in\n%s", found, out.String())
+		}
+	}
+}
+
+// A file that is asked for by its path is read as -f of the tools reads it:
+// without an override that nobody asked for, and together with the others.
+func TestScanNamed(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{
+		"compose.yaml":             "services: {a: {image: base}}\n",
+		"compose.override.yaml":    "services: {a: {image: dev}}\n",
+		"compose.prod.yaml":        "services: {a: {image: prod}, b: {image: more}}\n",
+		"sub/compose.yaml":         "services: {a: {image: sub}}\n",
+		"docker-bake.hcl":          "target \"default\" { contexts = { x = \"docker-image://bake-base\" } }\n",
+		"docker-bake.override.hcl": "target \"default\" { contexts = { x = \"docker-image://bake-dev\" } }\n",
+		"Dockerfile":               "FROM x\n",
+	})
+	for _, tc := range []struct{ args, want string }{
+		{".", "bake-dev dev more prod sub x"},
+		{"compose.yaml", "base"},
+		{"compose.yaml compose.prod.yaml", "more prod"},
+		{"compose.prod.yaml compose.yaml", "base more"},
+		{"compose.yaml compose.override.yaml", "dev"},
+		{"compose.yaml sub/compose.yaml", "base sub"},
+		{"compose.override.yaml", "dev"},
+		{"compose*.yaml", "dev more prod"}, // a glob finds, as a walk does
+		{"docker-bake.hcl", "bake-base"},
+		{"docker-bake.hcl docker-bake.override.hcl", "bake-dev"},
+		{"docker-bake.override.hcl docker-bake.hcl", "bake-base"},
+		{". compose.yaml --exclude sub", "bake-dev base dev more prod x"},
+	} {
+		l, code := runScan(t, dir, nil, strings.Fields(tc.args)...)
+		var got []string
+		for _, u := range l.Uses {
+			got = append(got, strings.TrimSuffix(strings.TrimPrefix(u.Image, "docker.io/library/"), ":latest"))
+		}
+		slices.Sort(got)
+		if code != 0 || strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: exit %d, %q, want %s", tc.args, code, got, tc.want)
+		}
+	}
+}
+
+// A variable that is set and withheld is not taken for one that is not set: the
+// build would use its value, and not the default.
+func TestScanWithheld(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{
+		"compose.yaml":    "services:\n  a: {image: 'a:${TOKENIZER_TAG:-1}'}\n  b: {image: 'b${TOKENIZER_TAG:+x}'}\n  c: {build: {dockerfile_inline: \"ARG T=1\\nFROM c:$$T\", args: {T: '${TOKENIZER_TAG:-2}'}}}\n",
+		"docker-bake.hcl": "variable \"TOKENIZER_TAG\" { default = \"1\" }\ntarget \"default\" {\n  dockerfile-inline = \"FROM d:${TOKENIZER_TAG == \"\" ? \"x\" : \"y\"}\"\n}\n",
+	})
+	l, code := runScan(t, dir, map[string]string{"TOKENIZER_TAG": "7"})
+	want := []string{"error compose.yaml:2:15", "error compose.yaml:3:15", "error compose.yaml:4:49", "error docker-bake.hcl:3:24"}
+	if code != 1 || !slices.Equal(l.places(), want) {
+		t.Errorf("exit %d, %q, want %q", code, l.places(), want)
+	}
+	for _, u := range l.Uses {
+		if u.Error != "" && !strings.Contains(u.Error, "files do not see it") {
+			t.Errorf("%s:%d: %s", u.File, u.Line, u.Error)
+		}
+	}
+	if l, code = runScan(t, dir, nil); code != 0 || len(l.Uses) != 4 {
+		t.Errorf("not set: exit %d, %q", code, l.places())
+	}
+}
+
+// In a folder of a repository, what git makes of the repository counts, and a
+// build leads to its other folders.
+func TestScanWithinRepository(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{
+		".git/HEAD":                "ref: refs/heads/main\n",
+		".gitignore":               "*.local\nother/\n",
+		"svc/Dockerfile":           "FROM svc\n",
+		"svc/Dockerfile.local":     "FROM local\n",
+		"svc/deep/Dockerfile":      "FROM deep\n",
+		"svc/deep/compose.yaml":    "services: {a: {build: ../../lib}}\n",
+		"lib/Dockerfile":           "FROM lib\n",
+		"svc/deep/more/Dockerfile": "FROM more\n",
+	})
+	svc := filepath.Join(dir, "svc")
+	for _, tc := range []struct {
+		args string
+		want []string
+	}{
+		{"", []string{"docker.io/library/lib:latest ../lib/Dockerfile:1:6", "docker.io/library/svc:latest Dockerfile:1:6", "docker.io/library/deep:latest deep/Dockerfile:1:6", "docker.io/library/more:latest deep/more/Dockerfile:1:6"}},
+		{"--exclude deep", []string{"docker.io/library/svc:latest Dockerfile:1:6"}},
+		{"--exclude deep/more --exclude *.yaml", []string{"docker.io/library/svc:latest Dockerfile:1:6", "docker.io/library/deep:latest deep/Dockerfile:1:6"}},
+		{"Dockerfile.local", []string{"docker.io/library/local:latest Dockerfile.local:1:6"}},
+		{"deep/*/Dockerfile", []string{"docker.io/library/more:latest deep/more/Dockerfile:1:6"}},
+		{"../lib", []string{"docker.io/library/lib:latest ../lib/Dockerfile:1:6"}},
+		{"nope", nil},
+	} {
+		l, code := runScan(t, svc, nil, strings.Fields(tc.args)...)
+		if got := l.places(); (code != 0) != (tc.want == nil) || !slices.Equal(got, tc.want) {
+			t.Errorf("%s: exit %d, %q, want %q", tc.args, code, got, tc.want)
+		}
+		if tc.args == "" && (len(l.Warnings) != 1 || l.Warnings[0].File != "Dockerfile.local") {
+			t.Errorf("warnings %+v", l.Warnings)
+		}
+	}
+	r := runIn(t, context.Background(), "", env, "scan")
+	if r.code == 0 {
+		t.Error("a folder without any image")
+	}
+}
+
+// The slip of one who knows scan: files are no images.
+func TestVerifyFileAsImage(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{"compose.yaml": "services: {}\n", "api/x": ""})
+	for arg, want := range map[string]string{"compose.yaml": "write --file compose.yaml", "api/": "write --file api/"} {
+		var out bytes.Buffer
+		c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: lookup(env), Dir: dir}
+		if code := c.Main(t.Context(), []string{"boltseal", "verify", arg, "--key", "none.pub"}); code != cli.ExitUsage || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: exit %d, %s", arg, code, out.String())
 		}
 	}
 }

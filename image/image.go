@@ -48,6 +48,9 @@ func Parse(text string) (Ref, error) {
 	if !pathPattern.MatchString(tag.RepositoryStr()) {
 		return Ref{}, fmt.Errorf("reference %q: %q is not a repository name", text, tag.RepositoryStr())
 	}
+	if strings.ContainsAny(tag.TagStr()[:1], ".-") { // OCI distribution-spec, "Pulling manifests"
+		return Ref{}, fmt.Errorf("reference %q: a tag does not begin with %q", text, tag.TagStr()[:1])
+	}
 	r := Ref{registry: tag.RegistryStr(), repository: tag.RepositoryStr(), tag: tag.TagStr(), digest: digest}
 	if pinned && !strings.HasSuffix(base, ":"+r.tag) {
 		r.tag = "" // "latest" was only NewTag's default

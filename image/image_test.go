@@ -29,6 +29,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
+		"alpine:-x", "alpine:.x", "ghcr.io/acme/app:-v1",
 		"", "UPPER/case", "a b", "app@sha256:short", "app@sha512:" + hex64 + hex64, "app@sha256:" + strings.ToUpper(hex64),
 		"${BASE}", "app:", "app@", "app:tag:tag", "http://ghcr.io/a/b", "app@sha256:" + hex64 + "@sha256:" + hex64, "app\nb",
 	} {

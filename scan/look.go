@@ -24,12 +24,14 @@ func (f *finder) choose(r request, name string) (*Format, error) {
 	}
 	var claimed []string
 	var err error
-	switch strings.ToLower(path.Ext(name)) {
-	case ".hcl":
+	switch ext := strings.ToLower(path.Ext(name)); {
+	case slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, path.Base(name)):
+		claimed = []string{"kubernetes"}
+	case ext == ".hcl":
 		claimed = []string{"bake"}
-	case ".yaml", ".yml":
+	case ext == ".yaml", ext == ".yml":
 		claimed, err = look(f.fsys, name, yamlKeys)
-	case ".json":
+	case ext == ".json":
 		claimed, err = look(f.fsys, name, jsonKeys)
 	default:
 		return nil, nil
@@ -45,7 +47,7 @@ func (f *finder) choose(r request, name string) (*Format, error) {
 		if claimed := format(f.formats, claimed[0]); claimed != nil {
 			return claimed, nil
 		}
-		err = fmt.Errorf("%q seems to be of the format %s, which is not scanned", name, claimed[0])
+		err = fmt.Errorf("%q seems to be for %s, which is not scanned", name, claimed[0])
 	}
 	return nil, &Error{r.asked, err, "say which format it has: " + f.prefixes(r)}
 }
@@ -80,7 +82,11 @@ func look(fsys fs.FS, name string, keys func([]byte) ([]string, error)) ([]strin
 	found, err := keys(text)
 	var claimed []string
 	for _, key := range found {
-		if format := claims(key, path.Ext(name)); format != "" {
+		format := claims(key, path.Ext(name))
+		if key == "jobs" && !slices.Contains(found, "on") { // which GitHub requires
+			format = "another CI system"
+		}
+		if format != "" {
 			claimed = append(claimed, format)
 		}
 	}

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/scan/internal/glob"
 )
 
 // A request is one entry of Search.Files, or one meaning of it.
 type request struct {
 	asked  string
+	number int     // of the entry, from 1
 	format *Format // nil where it is not said
 	start  string  // the folder that is walked for it
 	glob   glob.Pattern
@@ -35,12 +37,12 @@ var (
 
 // requests reads Search.Files. Files that are asked for by their path are
 // taken at once.
-func (f *finder) requests(files []string) (requests []*request, errs []error) {
+func (f *finder) requests(files []string, within string) (requests []*request, errs []error) {
 	if len(files) == 0 {
-		return []*request{{start: ".", quiet: true}}, nil
+		return []*request{{start: within, quiet: true}}, nil
 	}
-	for _, asked := range files {
-		more, err := f.request(asked)
+	for i, asked := range files {
+		more, err := f.request(asked, i+1)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -49,8 +51,8 @@ func (f *finder) requests(files []string) (requests []*request, errs []error) {
 	return requests, errs
 }
 
-func (f *finder) request(asked string) ([]*request, error) {
-	r := request{asked: asked}
+func (f *finder) request(asked string, number int) ([]*request, error) {
+	r := request{asked: asked, number: number}
 	text := asked
 	if name, rest, ok := strings.Cut(asked, ":"); ok {
 		if r.format = format(f.formats, name); r.format != nil {
@@ -68,7 +70,7 @@ func (f *finder) request(asked string) ([]*request, error) {
 	case glob.Special(text):
 		return f.pattern(r, name, strings.HasSuffix(text, "/"))
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &Error{asked, err, "correct the path, which is relative to the workspace"}
+		return nil, &Error{asked, err, "correct the path"}
 	}
 	return nil, &Error{asked, err, "make the path readable, or name another one"}
 }
@@ -134,7 +136,7 @@ func (f *finder) named(r request, name string) error {
 	if err != nil {
 		return err
 	}
-	f.take(name, format)
+	f.take(name, format, r.number)
 	return nil
 }
 
@@ -179,10 +181,11 @@ func (f *finder) conclude(r *request) {
 		return
 	}
 	if !r.globs {
-		f.warn(r.start, fmt.Sprintf("nothing to scan was found in the folder that %q asks for", r.asked))
+		text := fmt.Sprintf("nothing to scan was found in the folder that %q asks for: name the files themselves, or say what they are, as in kubernetes:FOLDER", r.asked)
+		f.warnings = append(f.warnings, Warning{At: image.Position{File: r.start}, Text: text})
 		return
 	}
-	e := &Error{r.asked, errNoMatch, "correct it, and name a folder called vendor, node_modules or testdata before the first special character"}
+	e := &Error{r.asked, errNoMatch, "correct it; vendor, node_modules and testdata are entered only where they are written out, as in vendor/**"}
 	switch {
 	case r.ignored > 0:
 		e.Err, e.Hint = fmt.Errorf("%w that .gitignore does not ignore", errNoMatch), "name the files by their paths"

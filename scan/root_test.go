@@ -118,7 +118,11 @@ func TestIgnored(t *testing.T) {
 		equal(t, tc.name, written(got.Files), tc.want)
 		warned := []string{}
 		if n := len(tc.ignore); n > 0 {
-			warned = append(warned, fmt.Sprintf("%s: not scanned, as %d in all: git ignores it and does not track it: name with -f what your build uses", tc.ignore[0], n))
+			some, first := "", ""
+			if n > 1 {
+				some, first = fmt.Sprintf("%d files are ", n), ", of which this is the first"
+			}
+			warned = append(warned, fmt.Sprintf("%s: %snot scanned%s: git ignores it and does not track it: name with -f what your build uses", tc.ignore[0], some, first))
 		}
 		equal(t, tc.name+": warnings", texts(got.Warnings), warned)
 		equal(t, tc.name+": ignored", got.Ignored.First, append([]string{}, tc.ignore...))
@@ -150,16 +154,19 @@ func TestTrackedBelowIgnored(t *testing.T) {
 func TestUnknownIndex(t *testing.T) {
 	t.Parallel()
 	const (
-		known   = "gen/Dockerfile: not scanned, as 1 in all: git ignores it and does not track it: name with -f what your build uses"
-		unknown = "gen/Dockerfile: not scanned, as 1 in all: .gitignore ignores it, and whether git tracks it all the same is not known (%): name with -f what your build uses"
+		unversioned = "gen/Dockerfile: not scanned: .gitignore ignores it, and whether git tracks it all the same is not known (there is no .git in the workspace): name with -f what your build uses"
+
+		known   = "gen/Dockerfile: not scanned: git ignores it and does not track it: name with -f what your build uses"
+		unknown = ".gitignore: nothing is ignored by it, for it is not known what git tracks all the same: %"
 	)
 	for _, tc := range []struct {
 		name   string
 		change func(t *testing.T, dir string)
 		want   string // why it is not known; "" for no warning
 	}{
-		{"missing", func(t *testing.T, dir string) { remove(t, dir, ".git/index") }, "stat .git/index: no such file or directory"},
-		{"no repository", func(t *testing.T, dir string) { remove(t, dir, ".git") }, "there is no .git in the workspace"},
+		{"missing, as git init leaves it", func(t *testing.T, dir string) { remove(t, dir, ".git/index") }, known},
+		{"no repository at all", func(t *testing.T, dir string) { remove(t, dir, ".git"); write(t, dir, ".git/x") }, "stat .git/HEAD: no such file or directory"},
+		{"no repository", func(t *testing.T, dir string) { remove(t, dir, ".git") }, unversioned},
 		{"empty", func(t *testing.T, dir string) { write(t, dir, ".git/index=") }, "the index cannot be read: EOF"},
 		{"no index", func(t *testing.T, dir string) { write(t, dir, ".git/index=0123456789abcdef") }, "the index cannot be read: malformed index signature file"},
 		{"too many files", func(t *testing.T, dir string) { write(t, dir, ".git/index=DIRC\x00\x00\x00\x02\x00\x00\x00\x01") }, "the index cannot be read: it is too short for 1 files"},
@@ -197,21 +204,78 @@ func TestUnknownIndex(t *testing.T) {
 			if err != nil || got.Wrong != nil {
 				t.Error(err, got.Wrong)
 			}
-			equal(t, "files", written(got.Files), words("dockerfile:Dockerfile"))
-			want := []string{}
+			files, want := "dockerfile:Dockerfile", []string{}
 			switch tc.want {
 			case "":
-			case known:
-				want = []string{known}
+			case known, unversioned:
+				want = []string{tc.want}
 			default:
+				files += " dockerfile:gen/Dockerfile"
 				want = []string{strings.Replace(unknown, "%", tc.want, 1)}
 			}
+			equal(t, "files", written(got.Files), words(files))
 			equal(t, "warnings", texts(got.Warnings), want)
 		})
 	}
 }
 
-// What a damaged index says before it breaks off counts.
+// What git tracks in a folder that is not walked may be somebody's own.
+func TestSkippedTracked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "Dockerfile", "services/vendor/Dockerfile", "services/vendor/sub/b.Dockerfile", "services/vendor/x.go", "vendor/Dockerfile", "vendor/untracked.Dockerfile", "a/testdata/Dockerfile")
+	git(t, dir, "services", "vendor/Dockerfile", "a")
+	for _, tc := range []struct {
+		files, exclude string
+		want           []string
+	}{
+		{"", "", []string{
+			"a/testdata/Dockerfile: not scanned: it is in a folder called testdata: name with -f what your build uses",
+			"services/vendor/Dockerfile: 3 files are not scanned, of which this is the first: it is in a folder called vendor: name with -f what your build uses",
+		}},
+		{"services", "", []string{"services: nothing to scan was found in the folder that \"services\" asks for: name the files themselves, or say what they are, as in kubernetes:FOLDER", "services/vendor/Dockerfile: 2 files are not scanned, of which this is the first: it is in a folder called vendor: name with -f what your build uses"}},
+		{"services/vendor", "", []string{}},
+		{"", "testdata services/vendor/sub /vendor", nil},
+		{"", "testdata vendor", []string{}},
+		{"**/Dockerfile", "testdata", []string{"services/vendor/Dockerfile: 2 files are not scanned, of which this is the first: it is in a folder called vendor: name with -f what your build uses"}},
+	} {
+		got, err := scan.Search{Formats: formats(), Files: words(tc.files), Exclude: words(tc.exclude)}.Find(root(t, dir))
+		if tc.want == nil {
+			if err == nil {
+				t.Errorf("%q, without %q: %v", tc.files, tc.exclude, got)
+			}
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		equal(t, "warnings", texts(got.Warnings), tc.want)
+	}
+}
+
+// Files that are asked for by their path keep the order in which they are.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "b.yaml=services: {}", "a.yaml=services: {}", "compose.yaml", "x/compose.yaml", "Dockerfile")
+	got, err := scan.Search{Formats: formats(), Files: words("b.yaml *.yaml Dockerfile compose.yaml x b.yaml")}.Find(root(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, f := range got.Files {
+		all = append(all, fmt.Sprintf("%s %d", f.Path, f.Named))
+	}
+	equal(t, "files", all, []string{"Dockerfile 3", "a.yaml 0", "b.yaml 1", "compose.yaml 4", "x/compose.yaml 0"})
+	s := scan.Source{Named: words("b.yaml compose.yaml x/c.yaml")}
+	equal(t, "together", s.Together("compose.yaml"), words("b.yaml compose.yaml"))
+	equal(t, "together", s.Together("x/c.yaml"), words("x/c.yaml"))
+	if s.Together("a.yaml") != nil {
+		t.Error("a file that was found is read with those that were named")
+	}
+}
+
+// Where an index is damaged, anything may be tracked: nothing is ignored.
 func TestDamagedIndex(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -229,8 +293,8 @@ func TestDamagedIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "files", written(got.Files), words("dockerfile:gen/a/Dockerfile"))
-	equal(t, "warnings", texts(got.Warnings), []string{"gen/z/Dockerfile: not scanned, as 1 in all: .gitignore ignores it, and whether git tracks it all the same is not known (the index cannot be read: EOF): name with -f what your build uses"})
+	equal(t, "files", written(got.Files), words("dockerfile:gen/a/Dockerfile dockerfile:gen/z/Dockerfile"))
+	equal(t, "warnings", texts(got.Warnings), []string{".gitignore: nothing is ignored by it, for it is not known what git tracks all the same: the index cannot be read: EOF"})
 }
 
 func remove(t *testing.T, dir, name string) {

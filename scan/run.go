@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,7 @@ func Scan(src Source, files []File) Found {
 	src.FS = Regular(src.FS)
 	var all Found
 	for _, f := range files {
+		src.Named = named(files, f.Format)
 		found := scanFile(src, f)
 		all.Uses = append(all.Uses, found.Uses...)
 		all.Warnings = append(all.Warnings, found.Warnings...)
@@ -26,6 +28,23 @@ func Scan(src Source, files []File) Found {
 	all.Uses, all.Warnings = once(all.Uses, identify), once(all.Warnings, func(w Warning) Warning { return w })
 	mention(all.Uses)
 	return all
+}
+
+// named returns the files of a format that were asked for by their path, in
+// that order.
+func named(files []File, format *Format) []string {
+	var all []File
+	for _, f := range files {
+		if f.Named > 0 && f.Format == format {
+			all = append(all, f)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b File) int { return cmp.Compare(a.Named, b.Named) })
+	names := make([]string, len(all))
+	for i, f := range all {
+		names[i] = f.Path
+	}
+	return names
 }
 
 // scanFile scans one file. A format that panics is a bug, and must not keep

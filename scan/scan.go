@@ -4,7 +4,10 @@
 package scan
 
 import (
+	"fmt"
 	"io/fs"
+	"path"
+	"slices"
 
 	"github.com/boltseal/boltseal/image"
 )
@@ -48,8 +51,17 @@ type Source struct {
 	Build Build
 	// Getenv looks up variables that files may refer to (Compose, Bake); nil
 	// means that none is set.
-	Getenv   func(name string) (value string, ok bool)
+	Getenv func(name string) (value string, ok bool)
+	// Withheld reports whether a variable is set and not for files to see: what
+	// depends on it is not known. Nil means that none is.
+	Withheld func(name string) bool
 	Profiles []string // of Compose; services of other profiles are not started
+
+	// Named are the files of the format at hand that were asked for by their
+	// path, in that order. As with -f of the tools they are for, no other file
+	// is read with one of them because of its name, and those of one folder are
+	// read together: the first of them stands for all.
+	Named []string
 }
 
 // A Build is what a command line says of the build of a Dockerfile.
@@ -71,3 +83,17 @@ type Build struct {
 
 // MaxFile bounds a file that is read, in bytes.
 const MaxFile = 4 << 20
+
+// Together returns the named files that are read together with the file of this
+// name, itself included, in order; nil if it was not asked for by its path.
+func (s Source) Together(name string) []string {
+	if !slices.Contains(s.Named, name) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Named), func(n string) bool { return path.Dir(n) != path.Dir(name) })
+}
+
+// WithheldError says that a variable is set, and that files do not see it.
+func WithheldError(name string) error {
+	return fmt.Errorf("%s is set, but files do not see it: its name speaks of a secret, or anybody may have written the files: call it otherwise, or write its value", name)
+}

@@ -23,7 +23,7 @@ type Search struct {
 	// file is its format.
 	Formats []*Format
 
-	// Files are what is asked for; none stands for the whole workspace. They
+	// Files are what is asked for; none stands for all that is in Within. They
 	// are paths of files and of folders, and globs ("docker/**/*.Dockerfile":
 	// doublestar's syntax), slash-separated and relative to the workspace.
 	// What is there by that very name is taken even if the name looks like a
@@ -42,6 +42,10 @@ type Search struct {
 	// looking into these, for what they say is up to who wants them passed over.
 	Files []string
 
+	// Within is the folder that is walked where Files has nothing; "" is the
+	// whole workspace.
+	Within string
+
 	// Exclude are globs of what is left out, of files that are matched by globs
 	// or found in folders. One without a slash matches at any depth, and one
 	// that matches a folder leaves out all below it.
@@ -52,6 +56,7 @@ type Search struct {
 type File struct {
 	Path   string // slash-separated, relative to the workspace
 	Format *Format
+	Named  int // which entry of Search.Files is its path, counted from 1; 0 if it was found otherwise
 }
 
 // A Listing is what a Search found.
@@ -105,7 +110,7 @@ func (s Search) find(fsys fs.FS, b bounds) (Listing, error) {
 	f := newFinder(Regular(fsys), s.Formats, b)
 	excludes, errs := compileExcludes(s.Exclude)
 	f.excludes = excludes
-	requests, more := f.requests(s.Files)
+	requests, more := f.requests(s.Files, cmp.Or(s.Within, "."))
 	errs = append(errs, more...)
 	if len(errs) == 0 {
 		for _, group := range byStart(requests) {

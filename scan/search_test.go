@@ -155,14 +155,14 @@ func pathOf(file string) string {
 
 func TestBadInput(t *testing.T) {
 	t.Parallel()
-	fsys := tree("Dockerfile", "api/Dockerfile", "deploy/values.yaml=a: 1", "deploy/values2.yaml=a: 1", "docker/a.sh", "vendor/Dockerfile", ".git/x/Dockerfile", ".gitignore=gen/", "gen/Dockerfile", "empty/x", "main.tf.json={}",
+	fsys := tree("Dockerfile", "api/Dockerfile", "deploy/values.yaml=a: 1", "deploy/values2.yaml=a: 1", "docker/a.sh", "vendor/Dockerfile", ".git/x/Dockerfile", ".git/HEAD", ".gitignore=gen/", "gen/Dockerfile", "empty/x", "main.tf.json={}",
 		"both.yaml=services: {}\nkind: x\n", "[x", "a.hcl")
 	for _, tc := range []struct {
 		files, exclude, want string // each error's text, with "asked: " before it
 	}{
-		{files: "nope", want: `search for "nope": lstat nope: file does not exist: correct the path, which is relative to the workspace`},
-		{files: "Dockerfile nope no/way", want: `search for "nope": lstat nope: file does not exist: correct the path, which is relative to the workspace
-search for "no/way": lstat no/way: file does not exist: correct the path, which is relative to the workspace`},
+		{files: "nope", want: `search for "nope": lstat nope: file does not exist: correct the path`},
+		{files: "Dockerfile nope no/way", want: `search for "nope": lstat nope: file does not exist: correct the path
+search for "no/way": lstat no/way: file does not exist: correct the path`},
 		{files: "/Dockerfile", want: `search for "/Dockerfile": it leads out of the workspace: write a path relative to the workspace, with slashes`},
 		{files: "../x/Dockerfile", want: `search for "../x/Dockerfile": it leads out of the workspace: write a path relative to the workspace, with slashes`},
 		{files: "api/../../*", want: `search for "api/../../*": it leads out of the workspace: write a path relative to the workspace, with slashes`},
@@ -170,9 +170,9 @@ search for "no/way": lstat no/way: file does not exist: correct the path, which 
 		{files: "kubernetes:", want: `search for "kubernetes:": it names nothing: write a path relative to the workspace, with slashes`},
 		{files: "a\xff", want: `search for "a\xff": it is not UTF-8: write a path relative to the workspace, with slashes`},
 		{files: "Dockerfile/", want: `search for "Dockerfile/": it is no folder: leave out the slash at its end`},
-		{files: "*.x", want: `search for "*.x": no file matches: correct it, and name a folder called vendor, node_modules or testdata before the first special character`},
-		{files: "nope/*", want: `search for "nope/*": no file matches: correct it, and name a folder called vendor, node_modules or testdata before the first special character`},
-		{files: "v*/Dockerfile", want: `search for "v*/Dockerfile": no file matches: correct it, and name a folder called vendor, node_modules or testdata before the first special character`},
+		{files: "*.x", want: `search for "*.x": no file matches: correct it; vendor, node_modules and testdata are entered only where they are written out, as in vendor/**`},
+		{files: "nope/*", want: `search for "nope/*": no file matches: correct it; vendor, node_modules and testdata are entered only where they are written out, as in vendor/**`},
+		{files: "v*/Dockerfile", want: `search for "v*/Dockerfile": no file matches: correct it; vendor, node_modules and testdata are entered only where they are written out, as in vendor/**`},
 		{files: "api/*/", want: `search for "api/*/": a glob is matched with files, not with folders: write /** at its end`},
 		{files: "docker/*", want: `search for "docker/*": no file matches with a name that tells what it is: say which format they have: dockerfile:docker/*, compose:docker/*, bake:docker/*, workflow:docker/*, kubernetes:docker/*`},
 		{files: "gen*/*", want: `search for "gen*/*": no file matches that .gitignore does not ignore: name the files by their paths`},
@@ -189,7 +189,7 @@ search for "d*/v*": what "deploy/values.yaml" is cannot be told: it has no key a
 		{files: "Dockerfile", exclude: "Dockerfile", want: `search for "Dockerfile": it is asked for, and excluded, too, by "Dockerfile": drop one of the two`},
 		{files: "api/Dockerfile", exclude: "x a*/", want: `search for "api/Dockerfile": it is asked for, and excluded, too, by "a*/": drop one of the two`},
 		{files: "api/", exclude: "api", want: `search for "api/": it is asked for, and excluded, too, by "api": drop one of the two`},
-		{files: "api/*", exclude: "Dockerfile", want: `search for "api/*": no file matches: correct it, and name a folder called vendor, node_modules or testdata before the first special character`},
+		{files: "api/*", exclude: "Dockerfile", want: `search for "api/*": no file matches: correct it; vendor, node_modules and testdata are entered only where they are written out, as in vendor/**`},
 		{exclude: "/x", want: `search for "/x": it leads out of the workspace: write a glob relative to the workspace, with slashes`},
 		{exclude: "../x", want: `search for "../x": it leads out of the workspace: write a glob relative to the workspace, with slashes`},
 		{exclude: "{x", want: `search for "{x": a pattern with a [ or { that is not closed, an empty [], a } too many, or a \ at its end: correct it, or write \ before a character that stands for itself`},
@@ -212,7 +212,7 @@ search for "d*/v*": what "deploy/values.yaml" is cannot be told: it has no key a
 		t.Errorf("a file whose name is no valid glob: %q, %v", written(got.Files), err)
 	}
 	got, err := scan.Search{Formats: formats()[1:2], Files: words("a.hcl")}.Find(fsys)
-	if want := `search for "a.hcl": "a.hcl" seems to be of the format bake, which is not scanned: say which format it has: compose:a.hcl`; err == nil || err.Error() != want {
+	if want := `search for "a.hcl": "a.hcl" seems to be for bake, which is not scanned: say which format it has: compose:a.hcl`; err == nil || err.Error() != want {
 		t.Errorf("without its format: %q, %v", written(got.Files), err)
 	}
 	got, err = scan.Search{Formats: formats()[1:2], Files: words("docker/a.sh")}.Find(fsys)
@@ -225,7 +225,7 @@ search for "d*/v*": what "deploy/values.yaml" is cannot be told: it has no key a
 func TestNothingInFolder(t *testing.T) {
 	t.Parallel()
 	got, err := scan.Search{Formats: formats(), Files: words("bake:api api")}.Find(tree("api/Dockerfile"))
-	want := []scan.Warning{{At: image.Position{File: "api", Line: 1, Col: 1}, Text: `nothing to scan was found in the folder that "bake:api" asks for`}}
+	want := []scan.Warning{{At: image.Position{File: "api"}, Text: `nothing to scan was found in the folder that "bake:api" asks for: name the files themselves, or say what they are, as in kubernetes:FOLDER`}}
 	if err != nil || !slices.Equal(got.Warnings, want) {
 		t.Errorf("%v, %v; want %v", got.Warnings, err, want)
 	}
@@ -293,7 +293,7 @@ func TestLeftOut(t *testing.T) {
 	if err != nil || got.Ignored.Count != 12 || len(got.Ignored.First) != 10 || got.Ignored.First[9] != "gen/9/Dockerfile" || got.Files != nil {
 		t.Errorf("%+v, %v", got.Ignored, err)
 	}
-	want := `not scanned, as 12 in all: .gitignore ignores it, and whether git tracks it all the same is not known (there is no .git in the workspace): name with -f what your build uses`
+	want := `12 files are not scanned, of which this is the first: .gitignore ignores it, and whether git tracks it all the same is not known (there is no .git in the workspace): name with -f what your build uses`
 	if len(got.Warnings) != 1 || got.Warnings[0].Text != want || got.Warnings[0].At.File != "gen/0/Dockerfile" {
 		t.Errorf("%v, want %q", got.Warnings, want)
 	}

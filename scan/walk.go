@@ -32,13 +32,13 @@ type finder struct {
 	tree     *gitfiles.Tree
 
 	files    []File
-	taken    map[File]bool
+	taken    map[taken]int // where in files
 	wrong    []image.Use
 	warnings []Warning
 	errs     []error
 
 	ignored, excluded, skipped, unrecognized pathSet
-	unscanned                                map[string]*pathSet // ignored files, by what is known of them
+	unscanned                                map[string]*pathSet // files that are left out, by why
 	full                                     bool                // there are more files than are scanned
 }
 
@@ -46,7 +46,7 @@ func newFinder(fsys fs.FS, formats []*Format, b bounds) *finder {
 	return &finder{
 		fsys: fsys, formats: formats, left: b, given: b,
 		tree:  gitfiles.NewTree(fsys),
-		taken: map[File]bool{}, unscanned: map[string]*pathSet{},
+		taken: map[taken]int{}, unscanned: map[string]*pathSet{},
 	}
 }
 
@@ -178,7 +178,7 @@ func (f *finder) folder(d folder, name string) {
 		f.excluded.add(name)
 		return
 	case base == "vendor", base == "node_modules", base == "testdata":
-		f.skipped.add(name)
+		f.skip(d, name)
 		return
 	}
 	sub := folder{path: name, git: d.git, requests: requests}
@@ -191,6 +191,17 @@ func (f *finder) folder(d folder, name string) {
 		return
 	}
 	f.walk(sub)
+}
+
+// skip leaves out a folder that mostly has other people's files, or files for
+// tests. What git tracks there may be somebody's own, and part of the build.
+func (f *finder) skip(d folder, name string) {
+	f.skipped.add(name)
+	for _, tracked := range d.git.Tracked(name) {
+		if f.excludedBy(tracked, false) == "" && slices.ContainsFunc(d.requests, func(r *request) bool { return f.wants(r, tracked) }) {
+			f.leave(tracked, "it is in a folder called "+path.Base(name))
+		}
+	}
 }
 
 // deep reports a folder that is too deep to be walked.
@@ -256,7 +267,7 @@ func (f *finder) found(r *request, name string) {
 	r.found++
 	switch {
 	case err == nil:
-		f.take(name, format)
+		f.take(name, format, 0)
 	case !r.failed:
 		r.failed = true
 		f.errs = append(f.errs, err)
@@ -273,24 +284,40 @@ func (f *finder) ignore(d folder, name string, wanted []*request) {
 	if err := d.git.Unknown(); err != nil {
 		why = fmt.Sprintf(".gitignore ignores it, and whether git tracks it all the same is not known (%v)", err)
 	}
+	f.leave(name, why)
+}
+
+// leave notes a file that is not scanned, for a warning.
+func (f *finder) leave(name, why string) {
 	if f.unscanned[why] == nil {
 		f.unscanned[why] = &pathSet{}
 	}
 	f.unscanned[why].add(name)
 }
 
-// take adds a file to scan.
-func (f *finder) take(name string, format *Format) {
-	file := File{name, format}
-	if f.taken[file] || f.full {
+// A taken file is one to scan as of a format.
+type taken struct {
+	path   string
+	format *Format
+}
+
+// take adds a file to scan; named is as in File.
+func (f *finder) take(name string, format *Format, named int) {
+	if i, again := f.taken[taken{name, format}]; again {
+		if f.files[i].Named == 0 {
+			f.files[i].Named = named
+		}
+		return
+	}
+	if f.full {
 		return
 	}
 	if f.full = len(f.files) >= f.given.files; f.full {
 		f.fail(name, fmt.Errorf("more than %d files to scan: ask for fewer with -f, or exclude some", f.given.files))
 		return
 	}
-	f.taken[file] = true
-	f.files = append(f.files, file)
+	f.taken[taken{name, format}] = len(f.files)
+	f.files = append(f.files, File{name, format, named})
 }
 
 // fail adds what could not be looked into.
@@ -306,7 +333,11 @@ func (f *finder) warn(name, text string) {
 func (f *finder) warnUnscanned() {
 	for why, paths := range f.unscanned {
 		out := paths.leftOut()
-		f.warn(out.First[0], fmt.Sprintf("not scanned, as %d in all: %s: name with -f what your build uses", out.Count, why))
+		what := "not scanned: " + why
+		if out.Count > 1 {
+			what = fmt.Sprintf("%d files are not scanned, of which this is the first: %s", out.Count, why)
+		}
+		f.warn(out.First[0], what+": name with -f what your build uses")
 	}
 	if f.tree.Exhausted() {
 		f.warn(".gitignore", "the rules are too many for so many files: from some file on nothing was ignored")

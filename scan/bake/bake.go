@@ -45,15 +45,22 @@ func defaultFiles() []string {
 
 // definition returns the files that are read together with name. Of those
 // that bake reads by itself the first stands for all; for the others the
-// definition is empty.
-func definition(fsys fs.FS, name string) []string {
+// definition is empty. Files that are asked for by their path are read as bake
+// -f reads them: those of one folder, and no others.
+func definition(s scan.Source, name string) []string {
+	if together := s.Together(name); together != nil {
+		if together[0] != name {
+			return nil // it is read with that one
+		}
+		return together
+	}
 	if !slices.Contains(defaultFiles(), path.Base(name)) {
 		return []string{name}
 	}
 	var names []string
 	for _, base := range defaultFiles() {
 		n := path.Join(path.Dir(name), base)
-		if _, err := fs.Stat(fsys, n); n == name || err == nil {
+		if _, err := fs.Stat(s.FS, n); n == name || err == nil {
 			names = append(names, n)
 		}
 	}
@@ -76,7 +83,7 @@ func scanFile(s scan.Source, name string, dockerfile Dockerfile) (found scan.Fou
 	}()
 	m := &meter{}
 	var files []*file
-	for _, n := range definition(s.FS, name) {
+	for _, n := range definition(s, name) {
 		text, err := scan.ReadFile(s.FS, n)
 		src := newSource(n, text)
 		r.files = append(r.files, n)
@@ -100,7 +107,7 @@ func scanFile(s scan.Source, name string, dockerfile Dockerfile) (found scan.Fou
 // bake reports what building the definition pulls.
 func bake(s scan.Source, files []*file, m *meter, dockerfile Dockerfile, r *report) {
 	first := place{src: files[0].src}
-	sc := newScope(files, m, environment(s), builtins(s.Build))
+	sc := newScope(files, m, environment(s), hidden(s), builtins(s.Build))
 	bs, p := expand(sc, files)
 	if p != nil {
 		r.problem(p)
@@ -145,16 +152,28 @@ func builtins(b scan.Build) map[string]cty.Value {
 
 func isBuiltin(name string) bool { return name == "BAKE_CMD_CONTEXT" || name == "BAKE_LOCAL_PLATFORM" }
 
+// hidden tells which variables are set and withheld.
+func hidden(s scan.Source) func(string) bool {
+	if s.Withheld == nil || s.Getenv != nil && isolated(s) {
+		return func(string) bool { return false }
+	}
+	return s.Withheld
+}
+
 // environment returns the environment as bake sees it: it can be told not to
 // look.
 func environment(s scan.Source) func(string) (string, bool) {
-	none := func(string) (string, bool) { return "", false }
-	if s.Getenv == nil {
-		return none
-	}
-	switch v, _ := s.Getenv("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP"); v {
-	case "1", "t", "T", "true", "TRUE", "True":
-		return none
+	if s.Getenv == nil || isolated(s) {
+		return func(string) (string, bool) { return "", false }
 	}
 	return s.Getenv
+}
+
+// isolated reports whether bake is told not to look at the environment.
+func isolated(s scan.Source) bool {
+	switch v, _ := s.Getenv("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP"); v {
+	case "1", "t", "T", "true", "TRUE", "True":
+		return true
+	}
+	return false
 }

@@ -25,6 +25,11 @@ func unset(name string) doubt {
 	}
 }
 
+// withheld is the doubt about a variable that files do not see.
+func withheld(name string) doubt {
+	return doubt{about: "variable " + quote(name) + " is set, but files do not see it", hint: "call it otherwise if it is no secret, or write its value"}
+}
+
 // unforeseen is the doubt about what a function returns, or a builder decides.
 func unforeseen(what, hint string) doubt {
 	return doubt{about: what + " is not known before the build", hint: hint}

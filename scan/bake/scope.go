@@ -16,6 +16,7 @@ import (
 type scope struct {
 	meter  *meter
 	getenv func(string) (string, bool)
+	hidden func(string) bool // whether a variable is set and withheld
 	global *hcl.EvalContext
 
 	attrs     map[string]*attribute
@@ -35,10 +36,11 @@ type lazy struct {
 
 // newScope returns the scope of several files, the later ones deciding where
 // both define the same variable or function.
-func newScope(files []*file, m *meter, getenv func(string) (string, bool), builtins map[string]cty.Value) *scope {
+func newScope(files []*file, m *meter, getenv func(string) (string, bool), hidden func(string) bool, builtins map[string]cty.Value) *scope {
 	s := &scope{
 		meter:     m,
 		getenv:    getenv,
+		hidden:    hidden,
 		global:    &hcl.EvalContext{Variables: maps.Clone(builtins), Functions: guarded(m, standard())},
 		attrs:     map[string]*attribute{},
 		variables: map[string]*block{},

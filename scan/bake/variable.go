@@ -79,6 +79,11 @@ func (s *scope) evaluate(name string) (cty.Value, error) {
 	}
 	text, set, asJSON := s.environment(name, typed)
 	switch {
+	case isVar && s.withholds(name):
+		if def == nil {
+			v = cty.StringVal("")
+		}
+		return v.Mark(withheld(name)), nil
 	case isVar && set:
 		return fromEnvironment(name, text, asJSON, ty, typed, v)
 	case def != nil:
@@ -88,6 +93,10 @@ func (s *scope) evaluate(name string) (cty.Value, error) {
 	}
 	return cty.StringVal("").Mark(unset(name)), nil
 }
+
+// withholds reports whether the environment sets a variable, and files do not
+// see it.
+func (s *scope) withholds(name string) bool { return s.hidden(name) || s.hidden(name+jsonSuffix) }
 
 // environment returns what the environment says of a variable. NAME_JSON, as
 // JSON, counts before NAME for one with a type, and otherwise after it; unless

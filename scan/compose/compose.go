@@ -8,9 +8,11 @@
 // Docker Compose reads the first of compose.yaml, compose.yml,
 // docker-compose.yml and docker-compose.yaml in a folder, with the first of
 // compose.override.yml, compose.override.yaml and the docker-compose ones
-// merged into it. So does this package where it is asked for the first file of
-// that pair. Every other file, an override file among them, is read by itself,
-// as docker compose -f FILE does: somebody builds with it, and what it names
+// merged into it. So does this package where it finds the first file of that
+// pair. Files that are asked for by their path (scan.Source.Named) are read as
+// docker compose -f reads them: those of one folder merged in their order,
+// without an override that is not among them. Every other file, an override file
+// among them, is read by itself: somebody builds with it, and what it names
 // counts even if another file would replace it. A service in it that has a
 // build without a context mostly says what differs from the folder's default
 // file: it is read merged into the service of that name there, and by itself
@@ -116,11 +118,14 @@ func take(left *int, n int) bool {
 // scan reads the project whose file somebody gave.
 func (p *project) scan(name string) {
 	group := p.group(name)
+	if group[0] != name {
+		return // it is read with that one
+	}
 	in := p.opened(group)
 	p.env = in.env
 	if m := p.load(group, in); m != nil {
 		active := profiles(p.source, in.env)
-		own, merged := p.complete(m, name, in)
+		own, merged := p.complete(m, group, in)
 		all := p.services(p.defaults(own, in.dir), active)
 		all = append(all, p.services(p.defaults(merged, in.dir), active)...)
 		p.collect(all)

@@ -14,12 +14,13 @@ import (
 // An environment is what variables have as values: those of the process before
 // those of env files, and those of whoever includes before those of the included.
 type environment struct {
-	outer   *environment // nil for that of the main file
-	getenv  func(string) (string, bool)
-	named   bool   // whether the project has its name
-	project string // the name; "" if it is not known
-	vars    map[string]variable
-	dotenv  string // where a missing variable could be given
+	outer    *environment // nil for that of the main file
+	getenv   func(string) (string, bool)
+	withheld func(string) bool
+	named    bool   // whether the project has its name
+	project  string // the name; "" if it is not known
+	vars     map[string]variable
+	dotenv   string // where a missing variable could be given
 }
 
 // A variable of an env file. Its value may have been put together from others
@@ -41,6 +42,9 @@ func (e *environment) lookup(name string) (value string, ok bool, lacking []stri
 		}
 		return e.project, true, nil
 	}
+	if e.isWithheld(name) {
+		return "", true, []string{name}
+	}
 	if e.getenv != nil {
 		if v, ok := e.getenv(name); ok {
 			return v, true, nil
@@ -48,6 +52,14 @@ func (e *environment) lookup(name string) (value string, ok bool, lacking []stri
 	}
 	v, ok := e.vars[name]
 	return v.value, ok, v.lacking
+}
+
+// isWithheld reports whether a variable has a value that files do not see.
+func (e *environment) isWithheld(name string) bool {
+	for e.outer != nil {
+		e = e.outer
+	}
+	return e.withheld != nil && e.withheld(name)
 }
 
 // value returns what is known of a variable, "" if nothing is.
@@ -63,7 +75,7 @@ func (e *environment) advice() string {
 
 // environment returns the one of the project whose files are in dir.
 func (p *project) environment(dir string) *environment {
-	e := &environment{getenv: p.source.Getenv, vars: map[string]variable{}, dotenv: path.Join(dir, ".env")}
+	e := &environment{getenv: p.source.Getenv, withheld: p.source.Withheld, vars: map[string]variable{}, dotenv: path.Join(dir, ".env")}
 	if disabled, err := strconv.ParseBool(e.value("COMPOSE_DISABLE_ENV_FILE")); err != nil || !disabled {
 		p.defaultEnv(e)
 	}

@@ -162,12 +162,12 @@ func (v *value) eachService(f func(section, name string, s *value) *value) *valu
 }
 
 // complete returns m, the model of a file that Compose does not look for by
-// itself, and what its services come to that have a build without a context:
+// itself (or, unchanged, of several files), and what its services come to that have a build without a context:
 // each is merged into the one of that name in the folder's default file. By
 // itself such a service counts only if there is a Dockerfile for it.
-func (p *project) complete(m *value, name string, in *loading) (own, merged *value) {
+func (p *project) complete(m *value, group []string, in *loading) (own, merged *value) {
 	base := p.first(in.dir, defaultNames())
-	if base == "" || base == name {
+	if base == "" || len(group) > 1 || base == group[0] {
 		return m, nil
 	}
 	var under *value

@@ -38,8 +38,12 @@ func match(name string) bool {
 	return ok && dotted && variant != ""
 }
 
-// group returns the files that Compose merges if it finds this one.
+// group returns the files that Compose merges if it finds this one, or is given
+// it.
 func (p *project) group(name string) []string {
+	if together := p.source.Together(name); together != nil {
+		return together
+	}
 	dir := path.Dir(name)
 	if name != p.first(dir, defaultNames()) {
 		return []string{name}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/scan"
 )
 
 // A service is one of a model, or a job.
@@ -71,6 +72,11 @@ func (v *value) resolved() (string, error) {
 func valueless(names []string, env *environment) error {
 	names = slices.Clone(names)
 	slices.Sort(names)
+	for _, name := range names {
+		if env.isWithheld(name) {
+			return scan.WithheldError(name)
+		}
+	}
 	verb, pronoun := "has", "it"
 	if names = slices.Compact(names); len(names) > 1 {
 		verb, pronoun = "have", "them"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -39,26 +40,29 @@ func Format() *scan.Format {
 				return collect(slots, k.warnings)
 			}
 			file, err := yamlnode.Load(s.FS, name)
-			return manifest(file, err)
+			return manifest(file, err, slices.Contains(s.Named, name))
 		},
 	}
 }
 
-// manifest reads a file on its own, which may be no manifest at all.
-func manifest(file *yamlnode.File, err error) scan.Found {
+// manifest reads a file on its own. It may be no manifest at all, which is an
+// error where it was named as one.
+func manifest(file *yamlnode.File, err error, named bool) scan.Found {
 	p := pods{file: file}
 	var warnings []scan.Warning
 	for _, doc := range file.Docs {
 		switch {
 		case isManifest(doc):
 			p.walk(doc)
+		case !yamlnode.IsNull(doc) && named:
+			p.slots = append(p.slots, slot{text: yamlnode.Scalar{At: file.At(doc)}, err: errors.New("no Kubernetes manifest: it has no apiVersion and no kind")})
 		case !yamlnode.IsNull(doc):
 			warnings = append(warnings, scan.Warning{At: file.At(doc), Text: "no Kubernetes manifest: it has no apiVersion and no kind"})
 		}
 	}
 	// Many a file that is broken for YAML, or written for another reader, lies
 	// beside manifests. What has no apiVersion nobody can apply.
-	if err != nil && !bytes.Contains(file.Body, []byte("apiVersion")) && !bytes.Contains(file.Body, []byte("{{")) && file.Body != nil {
+	if err != nil && !named && !bytes.Contains(file.Body, []byte("apiVersion")) && !bytes.Contains(file.Body, []byte("{{")) && file.Body != nil {
 		warnings = append(warnings, scan.Warning{At: place(file, err), Text: "no Kubernetes manifest: " + err.Error()})
 	} else if err != nil {
 		p.slots = append(p.slots, broken(file, err))

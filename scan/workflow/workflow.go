@@ -5,6 +5,7 @@ package workflow
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -62,7 +63,7 @@ type reader struct {
 func (r *reader) document(doc *yaml.Node) {
 	jobs, runs := yamlnode.Find(doc, "jobs"), yamlnode.Find(doc, "runs")
 	if jobs == nil && runs == nil && !yamlnode.IsNull(doc) {
-		r.warn(r.file.At(doc), "neither a workflow nor an action: it has no jobs and no runs")
+		r.stranger(doc)
 	}
 	if r.mapping(jobs, "jobs") {
 		for _, job := range yamlnode.Pairs(jobs) {
@@ -72,6 +73,17 @@ func (r *reader) document(doc *yaml.Node) {
 	if r.mapping(runs, "runs") {
 		r.action(runs)
 	}
+}
+
+// stranger reports a document that is none of GitHub's. Where somebody says what
+// the file is, that is an error.
+func (r *reader) stranger(doc *yaml.Node) {
+	const what = "neither a workflow nor an action: it has no jobs and no runs"
+	if slices.Contains(r.source.Named, r.file.Name) {
+		r.fail(doc, image.File, errors.New(what))
+		return
+	}
+	r.warn(r.file.At(doc), what)
 }
 
 // mapping reports whether n is a mapping. That it is anything but that, or

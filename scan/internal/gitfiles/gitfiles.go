@@ -59,6 +59,9 @@ func (f Folder) Enter(dir string, git, ignore bool) (Folder, error) {
 	if !ignore || f.ignored {
 		return f, nil
 	}
+	if f.repo != nil && f.repo.err != nil {
+		return f, fmt.Errorf("nothing is ignored by it, for it is not known what git tracks all the same: %w", f.repo.err)
+	}
 	text, err := read(f.tree.fsys, path.Join(dir, ".gitignore"), maxIgnore)
 	if err != nil {
 		return f, fmt.Errorf("nothing is ignored by it: %w", err)
@@ -91,11 +94,14 @@ func (f Folder) Ignored() Folder {
 	return f
 }
 
+// Tracked returns the files that are known to be tracked below a folder.
+func (f Folder) Tracked(name string) []string { return f.repo.under(name) }
+
 // Unknown returns why a file may be tracked although Tracks denies it; nil
 // where it is known.
 func (f Folder) Unknown() error {
 	if f.repo == nil {
 		return errUnversioned
 	}
-	return f.repo.err
+	return f.repo.err // then nothing is ignored
 }

@@ -41,13 +41,23 @@ func open(fsys fs.FS, folder string) *repository {
 	dir, err := gitDir(fsys, folder)
 	if err == nil {
 		var data []byte
-		if data, err = read(fsys, path.Join(dir, "index"), maxIndex); err == nil {
+		switch data, err = read(fsys, path.Join(dir, "index"), maxIndex); {
+		case err == nil:
 			r.tracked, err = decode(data)
+		case errors.Is(err, fs.ErrNotExist): // as git init leaves it
+			err = isRepository(fsys, dir)
 		}
 	}
 	r.err = err
 	slices.Sort(r.tracked)
 	return r
+}
+
+// isRepository returns an error unless a folder has what every repository has:
+// only of one is it known that without an index nothing is tracked.
+func isRepository(fsys fs.FS, dir string) error {
+	_, err := fs.Stat(fsys, path.Join(dir, "HEAD"))
+	return err
 }
 
 // gitDir returns the folder that holds a repository's index. Submodules and
@@ -179,4 +189,18 @@ func (r *repository) tracks(name string) bool {
 	}
 	i, _ := slices.BinarySearch(r.tracked, rel+"/")
 	return i < len(r.tracked) && strings.HasPrefix(r.tracked[i], rel+"/")
+}
+
+// under returns what is tracked below a folder.
+func (r *repository) under(name string) []string {
+	if r == nil {
+		return nil
+	}
+	prefix := below(r.folder, name) + "/"
+	i, _ := slices.BinarySearch(r.tracked, prefix)
+	var out []string
+	for ; i < len(r.tracked) && strings.HasPrefix(r.tracked[i], prefix); i++ {
+		out = append(out, path.Join(r.folder, r.tracked[i]))
+	}
+	return out
 }
