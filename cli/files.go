@@ -58,7 +58,7 @@ func plurals(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 type found struct {
 	uses     []image.Use
 	warnings []report.Warning
-	files    []string // that were scanned, as the user knows them
+	files    []report.File
 }
 
 // nothing says that no image was found.
@@ -188,7 +188,7 @@ func (s *scanFlags) in(c Command, w workspace, build scan.Build) (found, error) 
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
 	})
 	for _, f := range listing.Files {
-		all.files = append(all.files, w.named(f.Path))
+		all.files = append(all.files, report.File{Path: w.named(f.Path), Format: f.Format.Name})
 	}
 	return all, nil
 }

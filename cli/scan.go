@@ -60,7 +60,7 @@ func (c Command) list(s scanFlags, all found, output string) (int, error) {
 	if output == "json" {
 		write = report.UsesJSON
 	}
-	if err := write(c.Stdout, report.Listing{Uses: all.uses, Warnings: all.warnings}); err != nil {
+	if err := write(c.Stdout, report.Listing{Files: all.files, Uses: all.uses, Warnings: all.warnings}); err != nil {
 		c.warn("write the list: " + err.Error())
 		return ExitNoAnswer, nil
 	}

@@ -16,8 +16,15 @@ import (
 
 // A Listing is what files use, without a word on who signed it.
 type Listing struct {
+	Files    []File // that were scanned
 	Uses     []source.Use
 	Warnings []Warning
+}
+
+// A File is one that was scanned.
+type File struct {
+	Path   string `json:"file"`   // as the user knows it
+	Format string `json:"format"` // by name, such as "dockerfile"
 }
 
 // UsesVersion is the version of the JSON that UsesJSON writes. It grows by one
@@ -29,6 +36,7 @@ type listingDoc struct {
 	Version  int         `json:"version"`
 	Uses     []listedDoc `json:"uses"`
 	Warnings []noticeDoc `json:"warnings"`
+	Files    []File      `json:"files"`
 }
 
 type listedDoc struct {
@@ -73,7 +81,7 @@ func (l Listing) rows() []row {
 // UsesJSON writes l as the document of docs/scan.md. Its bytes are as harmless
 // in a terminal or a log as those of [UsesText].
 func UsesJSON(w io.Writer, l Listing) error {
-	doc := listingDoc{Version: UsesVersion, Uses: []listedDoc{}, Warnings: []noticeDoc{}}
+	doc := listingDoc{Version: UsesVersion, Uses: []listedDoc{}, Warnings: []noticeDoc{}, Files: append([]File{}, l.Files...)}
 	for _, r := range l.rows() {
 		u := r.use
 		d := listedDoc{useDoc: used(u), Warning: r.doubtful}
@@ -130,6 +138,9 @@ func UsesText(w io.Writer, l Listing) error {
 		fmt.Fprintf(&b, "warning %s\n", Printable(clip(x.String())))
 	}
 	fmt.Fprintf(&b, "%s in %s", count(len(images), "image"), count(len(l.Uses)-wrong, "place"))
+	if len(l.Files) > 0 {
+		fmt.Fprintf(&b, ", %s scanned", count(len(l.Files), "file"))
+	}
 	if wrong > 0 {
 		fmt.Fprintf(&b, ", %s", count(wrong, "error"))
 	}

@@ -26,6 +26,7 @@ func listings() map[string]report.Listing {
 	return map[string]report.Listing{
 		"none": {},
 		"kinds": {
+			Files: []report.File{{Path: ".github/workflows/ci.yml", Format: "workflow"}, {Path: "Dockerfile", Format: "dockerfile"}, {Path: "broken/Dockerfile", Format: "dockerfile"}},
 			Uses: []image.Use{
 				use("docker/dockerfile:1", image.Syntax, "", at("Dockerfile", 1, 10)),
 				use("golang:1.26", image.From, "build", at("Dockerfile", 3, 6)),
@@ -41,6 +42,7 @@ func listings() map[string]report.Listing {
 			},
 		},
 		"hostile": {
+			Files:    []report.File{{Path: hostileText, Format: "dockerfile"}},
 			Uses:     []image.Use{{Text: hostileText, Kind: image.From, Stage: hostileText, At: hostileAt, Err: errors.New(hostileText)}},
 			Warnings: hostileWarnings(hostileText),
 		},
