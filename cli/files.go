@@ -163,6 +163,7 @@ func (s *scanFlags) in(c Command, w workspace, build scan.Build) (found, error) 
 	}
 	got := scan.Scan(scan.Source{
 		FS: fsys, Build: build, Profiles: s.profiles,
+		Within: w.inside,
 		Getenv: func(name string) (string, bool) {
 			if s.withheld(c, name) {
 				return "", false

@@ -77,11 +77,6 @@ func bakeDifferences() []difference {
 			is:    theyFail,
 			cases: []string{"root_instead_of_folder"},
 		},
-		{
-			why:   "an override is part of the other file's definition, and is found there",
-			is:    fewerFound,
-			cases: []string{"override_alone_scanned"},
-		},
 	}
 }
 

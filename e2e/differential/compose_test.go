@@ -26,6 +26,16 @@ import (
 func composeDifferences() []difference {
 	return []difference{
 		{
+			why:   "compose-go looks for what COMPOSE_FILE names in the process's folder, which a user's is the project's, and the test's is not",
+			is:    theyFail,
+			cases: []string{"compose_file"},
+		},
+		{
+			why:   "what only docker buildx bake reads in a Compose file is refused",
+			is:    weFail,
+			cases: []string{"build_extras"},
+		},
+		{
 			why:   "Compose goes on with an empty text for a variable without a value; what names the image is not known before somebody sets it",
 			is:    weFail,
 			cases: []string{"build_args_valueless_default", "build_args_valueless_stage", "inline_valueless", "policy_valueless"},
@@ -157,7 +167,7 @@ func (c composition) load(ctx context.Context) (*types.Project, error) {
 	o, err := cli.NewProjectOptions(files,
 		cli.WithWorkingDirectory(filepath.Dir(file)),
 		cli.WithEnv(env), cli.WithEnvFiles(), cli.WithDotEnv,
-		cli.WithDefaultConfigPath, cli.WithDefaultProfiles(c.source.Profiles...))
+		cli.WithConfigFileEnv, cli.WithDefaultConfigPath, cli.WithDefaultProfiles(c.source.Profiles...))
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,9 @@ type Dockerfile func(body []byte, file string, b scan.Build) scan.Found
 // they lead to is the caller's.
 //
 // Paths in a bake file are relative to the folder of the command that reads
-// it. That is taken to be the file's own, and where there is no such
-// Dockerfile, the workspace's root.
+// it. Of a file that was asked for by its path that is the current one, of
+// another its own. Where there is no such Dockerfile, it is the other of the
+// two.
 func Format(dockerfile func(body []byte, file string, b scan.Build) scan.Found) *scan.Format {
 	return &scan.Format{
 		Name:  "bake",
@@ -43,15 +44,12 @@ func defaultFiles() []string {
 	return []string{"docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"}
 }
 
-// definition returns the files that are read together with name. Of those
-// that bake reads by itself the first stands for all; for the others the
-// definition is empty. Files that are asked for by their path are read as bake
-// -f reads them: those of one folder, and no others.
+// definition returns the files that are read together with name: those that
+// bake reads by itself where it finds this one, or, where this one was asked for
+// by its path, those that were, as bake -f reads them. Each of them has the same
+// definition, so that none can keep another from being read.
 func definition(s scan.Source, name string) []string {
 	if together := s.Together(name); together != nil {
-		if together[0] != name {
-			return nil // it is read with that one
-		}
 		return together
 	}
 	if !slices.Contains(defaultFiles(), path.Base(name)) {
@@ -60,12 +58,9 @@ func definition(s scan.Source, name string) []string {
 	var names []string
 	for _, base := range defaultFiles() {
 		n := path.Join(path.Dir(name), base)
-		if _, err := fs.Stat(s.FS, n); n == name || err == nil {
+		if info, err := fs.Stat(s.FS, n); n == name || err == nil && !info.IsDir() {
 			names = append(names, n)
 		}
-	}
-	if names[0] != name {
-		return nil
 	}
 	return names
 }

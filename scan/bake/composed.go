@@ -1,11 +1,10 @@
 package bake
 
 import (
-	"bytes"
 	"path"
 	"slices"
 
-	"github.com/boltseal/boltseal/scan"
+	"github.com/boltseal/boltseal/scan/internal/yamlnode"
 )
 
 // composed returns the Compose file that may have a service of a target's name,
@@ -13,8 +12,8 @@ import (
 // service. Reading those is another format's; that there may be more to a
 // target than is seen here is said.
 func (b *builder) composed(name string) string {
-	if !slices.Contains(defaultFiles(), path.Base(b.report.files[0])) {
-		return ""
+	if !slices.Contains(defaultFiles(), path.Base(b.report.files[0])) || b.source.Together(b.report.files[0]) != nil {
+		return "" // it is read with -f
 	}
 	for _, base := range []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"} {
 		file := path.Join(b.dir, base)
@@ -30,14 +29,14 @@ func (b *builder) composed(name string) string {
 	return ""
 }
 
-// keys returns what stands before a colon on any line of a file. One that
-// cannot be read has none here: the other format reports it.
+// keys returns the names of a file's services. One that cannot be read has none
+// here: the other format reports it.
 func (b *builder) keys(file string) map[string]bool {
-	text, _ := scan.ReadFile(b.source.FS, file)
 	keys := map[string]bool{}
-	for line := range bytes.Lines(text) {
-		if key, _, ok := bytes.Cut(bytes.TrimSpace(line), []byte(":")); ok {
-			keys[string(bytes.Trim(key, `"' `))] = true
+	doc, _ := yamlnode.Load(b.source.FS, file)
+	for _, d := range doc.Docs {
+		for _, pair := range yamlnode.Pairs(yamlnode.Find(d, "services")) {
+			keys[pair.Key.Value] = true
 		}
 	}
 	return keys

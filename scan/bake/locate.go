@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/boltseal/boltseal/scan"
 )
 
 // localScheme says that a path is of the folder where bake runs, even where
@@ -46,27 +49,36 @@ func (b *builder) locate(t *target) (file string, at place, err error) {
 	if path.IsAbs(file0) {
 		return "", at, fmt.Errorf("%s is not in the workspace", quote(file0))
 	}
-	file, err = b.find(file0)
+	file, err = b.find(file0, at)
 	return file, at, err
 }
 
-// find returns the path of a file, relative to the workspace: in the
-// definition's folder, or else in the root, where bake may have been run.
-func (b *builder) find(name string) (string, error) {
-	var first error
-	for _, dir := range []string{b.dir, "."} {
-		file := path.Join(dir, name)
-		err := fmt.Errorf("%s is not in the workspace", quote(file))
-		if fs.ValidPath(file) {
-			if file, err = lowercase(b.source.FS, file); err == nil {
-				return file, nil
-			}
-		}
-		if first == nil {
-			first = err
-		}
+// find returns the path of a file, relative to the workspace: in the folder in
+// which bake is run, as far as that can be told, or else in the other one.
+func (b *builder) find(name string, at place) (string, error) {
+	named := b.source.Together(b.report.files[0]) != nil
+	dirs := []string{b.dir, path.Clean(b.source.Within)}
+	if named {
+		slices.Reverse(dirs)
 	}
-	return "", first
+	file, err := b.in(dirs[0], name)
+	other, otherErr := b.in(dirs[1], name)
+	switch {
+	case err != nil && otherErr == nil:
+		return other, nil
+	case err == nil && otherErr == nil && file != other && !named:
+		b.report.warn(scan.Warning{At: at.start(), Text: fmt.Sprintf("%s is built from if bake is run there, %s if it is run in the folder that boltseal is: name this file with -f to say so", quote(file), quote(other))})
+	}
+	return file, err
+}
+
+// in returns the path of a file in a folder.
+func (b *builder) in(dir, name string) (string, error) {
+	file := path.Join(dir, name)
+	if !fs.ValidPath(file) {
+		return "", fmt.Errorf("%s is not in the workspace", quote(file))
+	}
+	return lowercase(b.source.FS, file)
 }
 
 // lowercase returns the file, or where there is no Dockerfile, the dockerfile.

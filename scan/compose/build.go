@@ -52,6 +52,7 @@ func (p *project) build(s service) {
 		return
 	}
 	p.caches(b)
+	p.extras(b)
 	given, ok := p.parameters(s, b)
 	if !ok {
 		return
@@ -79,6 +80,17 @@ func (p *project) caches(b *value) {
 		if v.kind == text && v.text != "" {
 			p.warn(v, "%s is used as a build cache: it is not verified")
 		}
+	}
+}
+
+// extras tells of what else can bring an image into a build: the scanner that
+// writes an SBOM, which is run, and what only docker buildx bake reads.
+func (p *project) extras(b *value) {
+	if v := b.get("sbom"); v != nil && v.kind == text && strings.Contains(v.text, "generator=") {
+		p.warn(v, "%s names an image that the builder runs: it is not verified")
+	}
+	if v := b.get("x-bake", "contexts"); v != nil {
+		p.fail(v.at(), image.From, "", errors.New("docker buildx bake takes contexts from x-bake, and docker compose does not: write additional_contexts, which both read"))
 	}
 }
 
@@ -131,8 +143,8 @@ func (p *project) run(b, at *value, given *parameters, key string, read func() (
 		return
 	}
 	p.builds[key] = true
-	if !take(&p.budget.builds, 1) {
-		p.fail(at.at(), image.From, at.written(), fmt.Errorf("more than %d builds in one project", maxBuilds))
+	if !take(&p.budget.builds, max(1, len(given.Platforms))) {
+		p.fail(at.at(), image.From, at.written(), fmt.Errorf("more than %d builds in one project, each platform of each counted", maxBuilds))
 		return
 	}
 	body, err := read()

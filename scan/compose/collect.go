@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/scan"
@@ -106,7 +107,7 @@ func (p *project) warn(v *value, format string) {
 // TARGET.
 func shortTarget(spec string) string {
 	fields := strings.Split(spec, ":")
-	if len(fields[0]) == 1 && len(fields) > 2 { // C:\data:/data
+	if len(fields[0]) == 1 && unicode.IsLetter(rune(fields[0][0])) && len(fields) > 2 { // C:\data:/data
 		fields = fields[1:]
 	}
 	return path.Clean(fields[min(1, len(fields)-1)])

@@ -16,8 +16,10 @@
 // counts even if another file would replace it. A service in it that has a
 // build without a context mostly says what differs from the folder's default
 // file: it is read merged into the service of that name there, and by itself
-// only if there is a Dockerfile for it then. What the
-// variables COMPOSE_FILE and COMPOSE_ENV_FILES choose is not read.
+// only if there is a Dockerfile for it then. Where
+// COMPOSE_FILE, in the environment or in .env, names other files than the default
+// one of the folder, those are read in its place. What COMPOSE_ENV_FILES names is
+// not read.
 //
 // # What counts as pulled
 //
@@ -120,6 +122,9 @@ func (p *project) scan(name string) {
 	group := p.group(name)
 	if group[0] != name {
 		return // it is read with that one
+	}
+	if chosen := p.chosen(name); chosen != nil {
+		group = chosen
 	}
 	in := p.opened(group)
 	p.env = in.env

@@ -1,10 +1,14 @@
 package compose
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/boltseal/boltseal/image"
 )
 
 // defaultNames and overrideNames are looked for in this order
@@ -52,6 +56,40 @@ func (p *project) group(name string) []string {
 		return []string{name, override}
 	}
 	return []string{name}
+}
+
+// chosen returns the files that COMPOSE_FILE names in place of the default file
+// of a folder; nil for every other file, and where it names none.
+func (p *project) chosen(name string) []string {
+	dir := path.Dir(name)
+	if p.source.Together(name) != nil || name != p.first(dir, defaultNames()) {
+		return nil
+	}
+	env := p.environment(dir)
+	list, set, lacking := env.lookup("COMPOSE_FILE")
+	if !set || list == "" && len(lacking) == 0 {
+		return nil
+	}
+	separator := env.value("COMPOSE_PATH_SEPARATOR")
+	if separator == "" {
+		separator = ":"
+	}
+	var names []string
+	err := error(nil)
+	if len(lacking) > 0 {
+		err = valueless(lacking, env)
+	}
+	for n := range strings.SplitSeq(list, separator) {
+		full, outside := within(dir, n)
+		err = errors.Join(err, outside)
+		names = append(names, full)
+	}
+	if err != nil {
+		at := image.Position{File: name, Line: 1, Col: 1}
+		p.fail(at, image.ComposeImage, "", fmt.Errorf("COMPOSE_FILE, which names the files to read in place of this one: %w", err))
+		return nil
+	}
+	return names
 }
 
 // first returns the path of the first of names that is in dir; "" if none is.

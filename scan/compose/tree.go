@@ -215,7 +215,7 @@ func matters(path []string, key string) bool {
 		return false
 	case len(path) == 3 && path[2] == "build":
 		return slices.Contains([]string{
-			"context", "dockerfile", "dockerfile_inline", "args", "target", "additional_contexts", "platforms", "cache_from",
+			"context", "dockerfile", "dockerfile_inline", "args", "target", "additional_contexts", "platforms", "cache_from", "sbom", "x-bake",
 		}, key)
 	}
 	return true
