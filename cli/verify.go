@@ -194,17 +194,22 @@ func (v *verifyFlags) rules(configs []sigstore.Config, client *registry.Client) 
 	if v.signatureRepo != "" {
 		var err error
 		if elsewhere, err = image.ParseRepository(v.signatureRepo); err != nil {
-			return nil, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
+			return all{}, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
 		}
 	}
 	session := sigstore.NewSession(client, elsewhere)
 	var rules all
 	for _, config := range configs {
-		verifier, err := session.Require(config)
+		built, err := session.Require(config)
 		if err != nil {
-			return nil, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "%w", err)
+			return all{}, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "%w", err)
 		}
-		rules = append(rules, verifier)
+		config.Platforms = nil
+		foreign, err := session.Require(config)
+		if err != nil {
+			return all{}, err
+		}
+		rules.built, rules.foreign = append(rules.built, built), append(rules.foreign, foreign)
 	}
 	return rules, nil
 }
@@ -247,9 +252,17 @@ func (c Command) report(r gate.Report, v verifyFlags, about report.Run) error {
 }
 
 // all are the requirements that the command line makes of every image.
-type all []verify.Verifier
+type all struct {
+	built   []verify.Verifier // for platforms that are built for, which may vouch
+	foreign []verify.Verifier // for others: the image itself has to be signed
+}
 
-func (a all) For(image.Ref) ([]verify.Verifier, bool) { return a, len(a) > 0 }
+func (a all) For(u image.Use) ([]verify.Verifier, bool) {
+	if u.Foreign {
+		return a.foreign, len(a.foreign) > 0
+	}
+	return a.built, len(a.built) > 0
+}
 
 // uses reads the references.
 func (v *verifyFlags) uses(c Command, args []string) ([]image.Use, error) {

@@ -436,3 +436,46 @@ func TestVerifyFileAsImage(t *testing.T) {
 		}
 	}
 }
+
+// What vouches for the platforms that are built for says nothing of another one
+// that a file pulls.
+func TestForeignPlatform(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	amd, evil := w.child("amd64", ""), w.child("s390x", "")
+	w.must(w.reg.PutIndex(repo, "v1", amd, evil))
+	w.signLegacy(repo, amd, by())
+	img := w.reg.Host() + "/" + repo + ":v1"
+	dir := workspaceOf(t, map[string]string{
+		"Dockerfile":         "FROM " + img + "\n",
+		"foreign.Dockerfile": "FROM --platform=linux/s390x " + img + " AS x\nFROM scratch\nCOPY --from=x / /\n",
+		"both.Dockerfile":    "FROM --platform=linux/s390x " + img + " AS x\nFROM " + img + "\nCOPY --from=x / /\n",
+		"unknown.Dockerfile": "ARG P\nFROM --platform=$P " + img + "\n",
+		"compose.yaml":       "services:\n  a: {image: '" + img + "', platform: linux/amd64}\n",
+		"foreign.yaml":       "services:\n  a: {image: '" + img + "', platform: linux/s390x}\n",
+		"build.yaml":         "services:\n  a: {build: {context: ., platforms: [linux/s390x]}}\n",
+		"docker-bake.hcl":    "target \"default\" { platforms = [\"linux/s390x\"] }\n",
+	})
+	for file, want := range map[string]string{
+		"Dockerfile": "verified", "foreign.Dockerfile": "unsigned", "both.Dockerfile": "unsigned verified", "unknown.Dockerfile": "unsigned",
+		"compose.yaml": "verified", "compose:foreign.yaml": "unsigned", "compose:build.yaml": "unsigned", "docker-bake.hcl": "unsigned",
+	} {
+		var out, errs bytes.Buffer
+		c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: lookup(env), Dir: dir}
+		code := c.Main(t.Context(), []string{
+			"boltseal", "verify", "--file", file, "--platform", "linux/amd64", "--output", "json",
+			"--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer,
+		})
+		var doc struct{ Images []struct{ Reason string } }
+		if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+			t.Fatalf("%s: %v\n%s", file, err, errs.String())
+		}
+		var got []string
+		for _, i := range doc.Images {
+			got = append(got, i.Reason)
+		}
+		if slices.Sort(got); strings.Join(got, " ") != want || (code == 0) != (want == "verified") {
+			t.Errorf("%s: exit %d, %q, want %s", file, code, got, want)
+		}
+	}
+}

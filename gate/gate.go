@@ -14,10 +14,11 @@ import (
 	"github.com/boltseal/boltseal/verify"
 )
 
-// Rules gives the requirements for an image, all of which must be met; ok is
-// false where no rule speaks of it, which fails the image.
+// Rules gives the requirements for the image of a use, all of which must be met;
+// ok is false where no rule speaks of it, which fails the image. They may depend
+// on the Ref and on Foreign only.
 type Rules interface {
-	For(image.Ref) (all []verify.Verifier, ok bool)
+	For(image.Use) (all []verify.Verifier, ok bool)
 }
 
 // A Resolver turns what was written into what the registry serves.
@@ -218,12 +219,13 @@ func Check(ctx context.Context, uses []image.Use, rules Rules, reg Resolver, o O
 func distinct(uses []image.Use) []Finding {
 	type question struct {
 		ref       image.Ref
+		foreign   bool
 		text, err string
 	}
 	var findings []Finding
 	first := map[question]int{}
 	for _, u := range uses {
-		q := question{ref: u.Ref}
+		q := question{ref: u.Ref, foreign: u.Foreign}
 		if u.Err != nil {
 			q = question{text: u.Text, err: u.Err.Error()}
 		}
@@ -249,7 +251,7 @@ func check(ctx context.Context, f *Finding, rules Rules, reg Resolver, o Options
 		return
 	}
 	ref := f.Use.Ref
-	required, ok := rules.For(ref)
+	required, ok := rules.For(f.Use)
 	if !ok || len(required) == 0 {
 		fail(verify.NoRule, &verify.Error{
 			Op: "choose a rule for " + ref.String(), Err: errors.New("none speaks of this image"),

@@ -249,5 +249,8 @@ type Use struct {
 	At    Position
 	Kind  Kind
 	Stage string // of a Dockerfile: its name, or its number from 0; "" elsewhere
-	Err   error
+	// Foreign is whether it is pulled for another platform than those that the
+	// user says are built for: what vouches for those says nothing of it.
+	Foreign bool
+	Err     error
 }

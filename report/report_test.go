@@ -61,9 +61,9 @@ func ref(text string) image.Use {
 // A fake is what gate.Check asks.
 type fake map[image.Ref]subject
 
-func (f fake) For(r image.Ref) ([]verify.Verifier, bool) {
+func (f fake) For(u image.Use) ([]verify.Verifier, bool) {
 	var all []verify.Verifier
-	for _, c := range f[r].checks {
+	for _, c := range f[u.Ref].checks {
 		all = append(all, c)
 	}
 	return all, len(all) > 0

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/boltseal/boltseal/image"
 )
@@ -57,6 +58,10 @@ type Source struct {
 	Withheld func(name string) bool
 	Profiles []string // of Compose; services of other profiles are not started
 
+	// Within is the current folder, slash-separated and relative to the
+	// workspace; "" is its root.
+	Within string
+
 	// Named are the files of the format at hand that were asked for by their
 	// path, in that order. As with -f of the tools they are for, no other file
 	// is read with one of them because of its name, and those of one folder are
@@ -76,6 +81,9 @@ type Build struct {
 	// Platforms are those of the target, such as linux/arm64: what any of them
 	// uses counts. None means BuildPlatform.
 	Platforms []string
+	// Given are the platforms that the user says are built for, whatever a file
+	// says: uses of others are Foreign. None means that none is.
+	Given []string
 	// BuildPlatform is that of the builder; "" means that what depends on it
 	// cannot be resolved.
 	BuildPlatform string
@@ -83,6 +91,19 @@ type Build struct {
 
 // MaxFile bounds a file that is read, in bytes.
 const MaxFile = 4 << 20
+
+// Foreign reports whether a platform, as OS/ARCH or OS/ARCH/VARIANT, is none of
+// Given. One of those without a variant stands for all of its variants.
+func (b Build) Foreign(platform string) bool {
+	return len(b.Given) > 0 && !slices.ContainsFunc(b.Given, func(g string) bool {
+		return normal(g) == normal(platform) || strings.Count(g, "/") == 1 && strings.HasPrefix(strings.ToLower(platform), strings.ToLower(g)+"/")
+	})
+}
+
+func normal(platform string) string {
+	parts := append(strings.SplitN(platform, "/", 3), "", "")
+	return image.Platform(parts[0], parts[1], parts[2])
+}
 
 // Together returns the named files that are read together with the file of this
 // name, itself included, in order; nil if it was not asked for by its path.

@@ -134,6 +134,7 @@ func (b *builder) inline(t *target, p scan.Build) {
 // stand-ins, by which they are known in what is found.
 func (b *builder) params(t *target) scan.Build {
 	p := scan.Build{
+		Given:         b.source.Build.Given,
 		Args:          map[string]string{},
 		Contexts:      map[string]string{},
 		Platforms:     b.source.Build.Platforms,

@@ -34,7 +34,7 @@ func (p *project) collect(all []service) {
 // image finds the image of a service.
 func (p *project) image(s service, built map[label]bool) {
 	if v := s.get("image"); v != nil {
-		p.pulled(v, s.policy(), built)
+		p.pulled(v, s, s.policy(), built)
 	}
 }
 
@@ -43,7 +43,7 @@ func (p *project) image(s service, built map[label]bool) {
 func (p *project) hooks(s service, built map[label]bool) {
 	for _, hook := range s.get("pre_start").list() {
 		if v := hook.get("image"); v != nil {
-			p.pulled(v, s.policy(), built)
+			p.pulled(v, s, s.policy(), built)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (p *project) volumes(s service, built map[label]bool) {
 		case v.get("source") == nil:
 			p.fail(kind.at(), image.ComposeImage, kind.written(), errors.New("an image volume without a source"))
 		default:
-			p.pulled(v.get("source"), unsaid, built)
+			p.pulled(v.get("source"), s, unsaid, built)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func target(v *value) string {
 
 // pulled finds the image that v names, if Compose pulls it. It is no news that
 // a name is not known where it only names what is built.
-func (p *project) pulled(v *value, said policy, built map[label]bool) {
+func (p *project) pulled(v *value, s service, said policy, built map[label]bool) {
 	switch {
 	case said == never && built[v.label()]:
 	case said == never:
@@ -95,8 +95,21 @@ func (p *project) pulled(v *value, said policy, built map[label]bool) {
 		p.found.warn(v.at(), scan.Warning{At: v.at(), Text: "docker compose up asks the registry for the image that this service builds, before it does: set pull_policy: build on every service that uses it"})
 	default:
 		ref, err := v.ref()
-		p.found.use(v.at(), image.Use{Text: v.written(), Ref: ref, At: v.at(), Kind: image.ComposeImage, Err: err})
+		p.found.use(v.at(), image.Use{Text: v.written(), Ref: ref, At: v.at(), Kind: image.ComposeImage, Foreign: p.foreign(s), Err: err})
 	}
+}
+
+// foreign reports whether a service runs on a platform that the user does not
+// build for.
+func (p *project) foreign(s service) bool {
+	platform, err := "", error(nil)
+	if v := s.get("platform"); v != nil {
+		platform, err = v.resolved()
+	}
+	if platform == "" {
+		platform = p.env.value("DOCKER_DEFAULT_PLATFORM")
+	}
+	return err != nil && len(p.source.Build.Given) > 0 || platform != "" && p.source.Build.Foreign(platform)
 }
 
 func (p *project) warn(v *value, format string) {

@@ -35,6 +35,8 @@ type sameUse struct {
 	stage string
 	ref   image.Ref
 	err   string
+
+	foreign bool
 }
 
 func (c *collection) opened(file string) {
@@ -58,7 +60,7 @@ func (c *collection) use(at image.Position, u image.Use) {
 		u.Err = fmt.Errorf("%q names no image", u.Text)
 	}
 	u.Err = short(u.Err)
-	if c.full || !c.new(sameUse{u.At, u.Kind, u.Stage, u.Ref, fmt.Sprint(u.Err)}) {
+	if c.full || !c.new(sameUse{u.At, u.Kind, u.Stage, u.Ref, fmt.Sprint(u.Err), u.Foreign}) {
 		return
 	}
 	if len(c.uses) >= maxUses {

@@ -20,7 +20,7 @@ type parameters struct {
 // is reported.
 func (p *project) parameters(s service, b *value) (*parameters, bool) {
 	given := &parameters{env: b.src.env, Build: scan.Build{
-		AllStages: p.source.Build.AllStages, BuildPlatform: p.source.Build.BuildPlatform,
+		AllStages: p.source.Build.AllStages, BuildPlatform: p.source.Build.BuildPlatform, Given: p.source.Build.Given,
 	}}
 	ok := p.args(given, p.asPairs(b.get("args")))
 	ok = p.contexts(given, p.asPairs(b.get("additional_contexts"))) && ok

@@ -35,7 +35,7 @@ func match(name string) bool {
 	base := path.Base(name)
 	lower := strings.ToLower(base)
 	ext := path.Ext(lower)
-	if slices.Contains(foreign(), ext) || slices.Contains(sources(), ext) && base[0] != 'D' && base[0] != 'C' {
+	if slices.Contains(noDockerfile(), ext) || slices.Contains(sources(), ext) && base[0] != 'D' && base[0] != 'C' {
 		return false
 	}
 	for _, stem := range []string{"dockerfile", "containerfile"} {
@@ -47,9 +47,9 @@ func match(name string) bool {
 	return strings.HasSuffix(lower, ".dockerfile") && lower != ".dockerfile"
 }
 
-// foreign are the endings of files about Dockerfiles: Dockerfile.dockerignore
+// noDockerfile are the endings of files about Dockerfiles: Dockerfile.dockerignore
 // lists files, dockerfile.yml is a workflow.
-func foreign() []string {
+func noDockerfile() []string {
 	return []string{".dockerignore", ".json", ".md", ".yaml", ".yml"}
 }
 

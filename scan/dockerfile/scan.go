@@ -11,6 +11,7 @@ import (
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/scan"
+	"github.com/containerd/platforms"
 )
 
 // Scan returns what the Dockerfile in body uses when it is built as b says, in
@@ -42,6 +43,7 @@ func read(src *source, b scan.Build) scan.Found {
 		fail(1, err)
 	}
 	if u, ok := frontend(src, b, builder); ok {
+		u.Foreign = foreign(b, builder)
 		found.Uses = append(found.Uses, u)
 		found.Warnings = stranger(u)
 	}
@@ -226,6 +228,7 @@ func (c *collector) gather(g *graph, targets []*state) error {
 			contexts = nil
 		}
 		if u, ok := resolve(d, contexts); ok {
+			u.Foreign = foreign(c.build, d.platform)
 			c.add(u)
 		}
 	}
@@ -238,11 +241,22 @@ type outcome struct {
 	kind image.Kind
 	ref  image.Ref
 	err  string
+
+	foreign bool
+}
+
+// foreign reports whether an image is pulled for a platform that the user does
+// not build for. One that is not known is.
+func foreign(b scan.Build, p *platforms.Platform) bool {
+	if p == nil {
+		return len(b.Given) > 0
+	}
+	return b.Foreign(platforms.Format(*p))
 }
 
 // add takes u unless another setting came to the same.
 func (c *collector) add(u image.Use) {
-	o := outcome{at: u.At, kind: u.Kind, ref: u.Ref}
+	o := outcome{at: u.At, kind: u.Kind, ref: u.Ref, foreign: u.Foreign}
 	if u.Err != nil {
 		o.err = u.Err.Error()
 	}

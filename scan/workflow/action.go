@@ -56,6 +56,7 @@ func (r *reader) build(text yamlnode.Scalar) {
 	found := r.dockerfile(body, name, scan.Build{
 		Platforms:     r.source.Build.Platforms,
 		BuildPlatform: r.source.Build.BuildPlatform,
+		Given:         r.source.Build.Given,
 	})
 	for _, use := range found.Uses {
 		r.add(text.At, use)
