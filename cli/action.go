@@ -109,7 +109,6 @@ func (s step) prepare() (*verification, error) {
 			return nil, err
 		}
 		v.registry.anonymous = true
-		v.scan.blind = true
 	}
 	v.registry.token = token
 	if v.registry.username != "" && password == "" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -86,6 +87,9 @@ func (f *fileFlags) create(inputs ...string) (reportFiles, error) {
 
 // open opens the file without changing it.
 func (f *fileFlags) open(name string, others reportFiles, inputs []string) (*os.File, error) {
+	if leads(name) {
+		return nil, fmt.Errorf("%s is a link, and whoever wrote it chose the file that would be overwritten", name)
+	}
 	// Opening a pipe that nobody reads would wait for ever.
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644) //nolint:gosec // the user names it, and others may read a report
 	if err != nil {
@@ -106,6 +110,17 @@ func (f *fileFlags) open(name string, others reportFiles, inputs []string) (*os.
 		}
 	}
 	return file, nil
+}
+
+// leads reports whether a name is a link to a file, be it there or not. Links to
+// terminals and pipes do no harm, and those in /dev are the system's.
+func leads(name string) bool {
+	link, err := os.Lstat(name)
+	if err != nil || link.Mode()&fs.ModeSymlink == 0 || strings.HasPrefix(name, "/dev/") {
+		return false
+	}
+	info, err := os.Stat(name)
+	return err != nil || info.Mode().IsRegular()
 }
 
 // empty empties a file; what is none, such as a terminal, keeps nothing.

@@ -66,7 +66,8 @@ func TestFilesOfTheirOwn(t *testing.T) {
 	for _, tc := range []struct{ name, summary, report, says string }{
 		{"same", at("report"), dir + "/./report", "is the file of the other report"},
 		{"hard link", at("report"), at("link"), "is the file of the other report"},
-		{"trust root", "", at("root"), "is a file that this run reads"},
+		{"trust root", "", w.root, "is a file that this run reads"},
+		{"link to the trust root", "", at("root"), "is a link"},
 		{"folder", "", dir, "is a directory"},
 		{"no folder", "", at("none/report"), "no such file"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -29,7 +30,7 @@ type scanFlags struct {
 	profiles        []string
 	strict, noImage bool
 
-	blind bool // files and build arguments see no environment variables
+	blind bool // files and build arguments see no environment variables: anybody may have written the files
 }
 
 func (s *scanFlags) register(f *pflag.FlagSet) {
@@ -59,6 +60,29 @@ type found struct {
 	uses     []image.Use
 	warnings []report.Warning
 	files    []report.File
+}
+
+// read returns the paths of files that are known to have been read, those that
+// others lead to among them.
+func (f found) read(dir string) []string {
+	var names []string
+	for _, file := range f.files {
+		names = append(names, file.Path)
+	}
+	for _, u := range f.uses {
+		names = append(names, u.At.File)
+	}
+	for _, w := range f.warnings {
+		names = append(names, w.At.File)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for i, name := range names {
+		if names[i] = filepath.FromSlash(name); !filepath.IsAbs(name) {
+			names[i] = filepath.Join(dir, names[i])
+		}
+	}
+	return names
 }
 
 // nothing says that no image was found.
@@ -115,6 +139,9 @@ func (s *scanFlags) build(c Command, platforms []string) (scan.Build, error) {
 
 // find scans files: those that are asked for, or all of the workspace.
 func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
+	if c.getenv("GITHUB_EVENT_NAME") == "pull_request_target" {
+		s.blind = true
+	}
 	build, err := s.build(c, platforms)
 	if err != nil {
 		return found{}, err
@@ -136,14 +163,26 @@ func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
 	return all, nil
 }
 
-// secret matches the names of variables that are not for files to see: an image
-// whose name has one in it would be asked for at a registry of the file's choice.
-var secret = regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|^BOLTSEAL_|^ACTIONS_`)
+// secretPart and secretWord match names of variables that are not for files to
+// see, anywhere and as words between underscores, some of which mean a secret
+// only where they are the last: AUTH_TAG is the tag of a service. An image whose
+// name has such a value in it would be asked for at a registry of the file's
+// choice.
+var (
+	secretPart = regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|^BOLTSEAL_|^ACTIONS_`)
+	secretWord = regexp.MustCompile(`(?i)(^|_)(PAT|PWD|PW|CREDS?|JWT|DSN|WEBHOOK|KUBECONFIG|AUTH_CONFIG|CONNECTION_STRING)(_|$)|(^|_)([A-Z]*KEYS?|PASS|AUTH|COOKIES?|SESSION|LOGIN|SAS|CERT|PEM|SIGNATURE)$`)
+)
+
+// isSecret reports whether a variable's name speaks of a secret, or its value is
+// an address, which often has one in it and is part of no image's name.
+func isSecret(name, value string) bool {
+	return secretPart.MatchString(name) || secretWord.MatchString(name) || strings.Contains(value, "://")
+}
 
 // withheld reports whether a variable is set, and not for files to see.
 func (s *scanFlags) withheld(c Command, name string) bool {
-	_, set := c.LookupEnv(name)
-	return set && (s.blind || secret.MatchString(name))
+	value, set := c.LookupEnv(name)
+	return set && (s.blind || isSecret(name, value))
 }
 
 // in scans one workspace.

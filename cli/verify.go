@@ -159,13 +159,7 @@ func (v *verification) search(c Command, args []string) error {
 		return err
 	}
 	v.uses = append(v.uses, all.uses...)
-	for _, f := range all.files {
-		name := filepath.FromSlash(f.Path)
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(c.Dir, name)
-		}
-		v.files = append(v.files, name)
-	}
+	v.files = all.read(c.Dir)
 	v.warnings = append(v.warnings, report.Gathered(all.warnings)...)
 	if len(v.uses) == 0 {
 		v.warnings = append(v.warnings, report.Warning{Text: all.nothing()})

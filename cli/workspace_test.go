@@ -138,11 +138,17 @@ func TestScanPaths(t *testing.T) {
 // must not be a secret of the job.
 func TestScanEnvironment(t *testing.T) {
 	t.Parallel()
-	vars := map[string]string{"TAG": "v1", "EMPTY": ""}
-	secrets := []string{"GITHUB_TOKEN", "NPM_TOKEN", "my_password", "AWS_SECRET_ACCESS_KEY", "API_KEY", "SSH_PRIVATE_KEY", "ACTIONS_ID_TOKEN_REQUEST_URL", "BOLTSEAL_INPUTS", "Db_Passwd", "GCP_CREDENTIALS"}
-	text := "services:\n  known: {image: 'evil.example/a:${TAG}'}\n  empty: {image: 'evil.example/b:${EMPTY-x}y'}\n  unset: {image: 'evil.example/c:${UNSET-x}y'}\n"
-	for i, name := range secrets {
+	vars := map[string]string{"TAG": "v1", "EMPTY": "", "AUTH_TAG": "v2", "CI_DEPENDENCY_PROXY_PREFIX": "evil.example/proxy"}
+	secrets := []string{"GITHUB_TOKEN", "NPM_TOKEN", "my_password", "AWS_SECRET_ACCESS_KEY", "API_KEY", "SSH_PRIVATE_KEY", "ACTIONS_ID_TOKEN_REQUEST_URL", "BOLTSEAL_INPUTS", "Db_Passwd", "GCP_CREDENTIALS",
+		"GH_PAT", "PGP_PASSPHRASE", "DB_PASS", "DB_PWD", "DOCKER_AUTH_CONFIG", "SLACK_WEBHOOK", "SENTRY_DSN", "SSH_KEY", "DEPLOY_KEY", "SIGNING_KEY", "AZURE_STORAGE_KEY",
+		"NPM_AUTH", "JWT", "CI_JOB_JWT", "SESSION_COOKIE", "KUBECONFIG", "VAULT_UNSEAL_KEY", "ACTIONS_RUNTIME_URL", "SONAR_LOGIN", "APIKEY", "AZURE_STORAGE_CONNECTION_STRING",
+	}
+	text := "services:\n  known: {image: 'evil.example/a:${TAG}'}\n  empty: {image: 'evil.example/b:${EMPTY-x}y'}\n  unset: {image: 'evil.example/c:${UNSET-x}y'}\n  auth: {image: 'evil.example/d:${AUTH_TAG}'}\n  proxy: {image: '${CI_DEPENDENCY_PROXY_PREFIX}/e'}\n"
+	for _, name := range secrets {
 		vars[name] = "s3cr3t"
+	}
+	vars["DATABASE_URL"] = "postgres://me:s3cr3t@db"
+	for i, name := range append(secrets, "DATABASE_URL") {
 		text += fmt.Sprintf("  s%d: {image: 'evil.example/%d:${%s}'}\n", i, i, name)
 	}
 	dir := workspaceOf(t, map[string]string{
@@ -161,7 +167,7 @@ func TestScanEnvironment(t *testing.T) {
 			got[u.Image]++
 		}
 	}
-	want := map[string]int{"evil.example/a:v1": 1, "evil.example/b:y": 1, "evil.example/c:xy": 1, "error": len(secrets) + 1}
+	want := map[string]int{"evil.example/a:v1": 1, "evil.example/b:y": 1, "evil.example/c:xy": 1, "evil.example/d:v2": 1, "evil.example/proxy/e:latest": 1, "error": len(secrets) + 2}
 	if code != 1 || !maps.Equal(got, want) {
 		t.Errorf("exit %d, %v, want %v", code, got, want)
 	}
@@ -477,5 +483,64 @@ func TestForeignPlatform(t *testing.T) {
 		if slices.Sort(got); strings.Join(got, " ") != want || (code == 0) != (want == "verified") {
 			t.Errorf("%s: exit %d, %q, want %s", file, code, got, want)
 		}
+	}
+}
+
+// A report takes no file's place that was read, and follows nobody's links.
+func TestReportOverWorkspace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	dir := workspaceOf(t, map[string]string{
+		"compose.yaml": "services: {a: {build: {context: ., dockerfile: df}}}\n",
+		"df":           "FROM " + w.reg.Host() + "/team/app:v1\n",
+		"victim/rc":    "keep\n",
+	})
+	for name, target := range map[string]string{"report.json": "victim/rc", "dangling.json": "victim/new"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Skipf("this system has no links: %v", err)
+		}
+	}
+	for name, want := range map[string]string{"compose.yaml": "a file that this run reads", "df": "a file that this run reads", "report.json": "is a link", "dangling.json": "is a link"} {
+		var out bytes.Buffer
+		c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: lookup(env), Dir: dir}
+		code := c.Main(t.Context(), []string{
+			"boltseal", "verify", "--file", "compose.yaml", "--report-file", filepath.Join(dir, name),
+			"--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer,
+		})
+		if code != cli.ExitUsage || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: exit %d, %s", name, code, out.String())
+		}
+	}
+	for name, want := range map[string]string{"df": "FROM", "victim/rc": "keep"} {
+		if body, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.HasPrefix(string(body), want) {
+			t.Errorf("%s: %q, %v", name, body, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "victim", "new")); err == nil {
+		t.Error("a file was made where a link leads")
+	}
+}
+
+// What could not be looked into, and what was left out, gets to the user.
+func TestScanTellsAll(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("d/", 260)
+	dir := workspaceOf(t, map[string]string{"Dockerfile": "FROM a\n", deep + "Dockerfile": "FROM b\n", ".gitignore": "gen/\n", "gen/Dockerfile": "FROM c\n"})
+	l, code := runScan(t, dir, nil)
+	if code != 1 || len(l.Uses) != 2 || l.Uses[1].Kind != "file" || !strings.Contains(l.Uses[1].Error, "nested more than 255 deep") {
+		t.Errorf("exit %d, %+v", code, l.Uses)
+	}
+	if len(l.Warnings) != 1 || l.Warnings[0].File != "gen/Dockerfile" {
+		t.Errorf("%+v", l.Warnings)
+	}
+	if l, code = runScan(t, dir, nil, "--strict", "--exclude", "d"); code != 1 || len(l.Uses) != 2 || l.Uses[1].File != "gen/Dockerfile" || l.Uses[1].Kind != "file" {
+		t.Errorf("strict: exit %d, %+v", code, l.Uses)
+	}
+	if l, _ = runScan(t, dir, nil, "--exclude", "nothing-like-this"); len(l.Warnings) != 2 {
+		t.Errorf("%+v", l.Warnings)
+	}
+	w := workspaceOf(t, map[string]string{".gitignore": "gen/\n", "gen/Dockerfile": "FROM c\n", "x/y": ""})
+	if l, _ = runScan(t, filepath.Join(w, "x"), nil, w); len(l.Warnings) != 2 || l.Warnings[1].File != filepath.ToSlash(filepath.Join(w, "gen", "Dockerfile")) {
+		t.Errorf("%+v", l.Warnings)
 	}
 }

@@ -51,12 +51,12 @@ func Notes(r gate.Report, o NotesOptions) []Note {
 		level = levelWarning
 	}
 	var notes []Note
-	if failed := failures(r); !r.Passed() {
+	if failed, count := failures(r, maxListed); !r.Passed() {
 		title := limited(outcome(r), maxText)
 		if level == levelWarning {
 			title += " (not enforced)"
 		}
-		notes = append(notes, Note{Level: level, Title: title, Text: overview(r, failed)})
+		notes = append(notes, Note{Level: level, Title: title, Text: overview(r, failed, count)})
 		room := maxSingle
 		if level == levelWarning && len(o.Warnings) > 0 {
 			room-- // so that the warnings are at least counted
@@ -83,19 +83,27 @@ type failure struct {
 
 // failures returns what failed: the first place of each image, then the second
 // ones, and so on, so that what there is room for tells of as many images as
-// can be.
-func failures(r gate.Report) []failure {
-	var out []failure
-	for round, more := 0, true; more; round++ {
-		more = false
-		for _, f := range r.Findings() {
-			if places := placesOf(f); !f.Passed() && round < len(places) {
-				out = append(out, failure{f, places[round]})
-				more = true
+// can be. There are count places in all, of which it returns at most most.
+func failures(r gate.Report, most int) (first []failure, count int) {
+	type open struct {
+		gate.Finding
+		places []source.Position
+	}
+	var failed []open
+	for _, f := range r.Findings() {
+		if !f.Passed() {
+			failed = append(failed, open{f, placesOf(f)})
+			count += len(failed[len(failed)-1].places)
+		}
+	}
+	for round := 0; len(first) < min(count, most); round++ {
+		for _, f := range failed {
+			if round < len(f.places) && len(first) < most {
+				first = append(first, failure{f.Finding, f.places[round]})
 			}
 		}
 	}
-	return out
+	return first, count
 }
 
 // placesOf returns where the image is used, each place once.
@@ -116,7 +124,7 @@ func placesOf(f gate.Finding) []source.Position {
 }
 
 // overview is the text of the first note.
-func overview(r gate.Report, failed []failure) string {
+func overview(r gate.Report, failed []failure, count int) string {
 	if len(r.Findings()) == 0 {
 		return "an empty list of images never passes"
 	}
@@ -131,7 +139,7 @@ func overview(r gate.Report, failed []failure) string {
 		}
 		lines = append(lines, line)
 	}
-	if rest := len(failed) - len(lines); rest > 0 {
+	if rest := count - len(lines); rest > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", rest))
 	}
 	return strings.Join(append(lines, "the summary has all that was found"), "\n")
