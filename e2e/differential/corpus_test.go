@@ -94,7 +94,7 @@ func attributes(b scan.Build) map[string]string {
 		attrs["context:"+name] = contextAttribute(name, value)
 	}
 	if len(b.Platforms) > 0 {
-		attrs["platform"] = strings.Join(b.Platforms, ",")
+		attrs["platform"] = strings.ReplaceAll(strings.Join(b.Platforms, ","), "local", b.BuildPlatform) // as buildx does
 	}
 	return attrs
 }

@@ -21,7 +21,7 @@ func TestMatch(t *testing.T) {
 		".github/workflows/dockerfile.yml": false, "Dockerfile.yaml": false, "Dockerfile.md": false, "Dockerfile.5.md": false,
 		"dockerfile.json": false, "Dockerfile.go": true, "Dockerfile.py": true, "Dockerfile.txt": true, "Dockerfile.template": true,
 		"dockerfile.go": false, "a/dockerfile.py": false, "dockerfile.dev": true, "Dockerfile-dev": true, "dockerfile_windows": true, "Containerfile-x": true,
-		"Dockerfile-": false, "dockerfile-lint.json": false, "containerfile.rs": false,
+		"Dockerfile-": false, "dockerfile-lint.json": false, "containerfile.rs": false, "Containerfile.go": true,
 	} {
 		if got := f.Match(name); got != want {
 			t.Errorf("%s: %v", name, got)

@@ -27,6 +27,9 @@ func froms(body []byte, file string, b scan.Build) scan.Found {
 			use := image.Use{Text: text, Kind: image.From, At: image.Position{File: file, Line: i + 1, Col: 6}}
 			use.Ref, use.Err = image.Parse(text)
 			found.Uses = append(found.Uses, use)
+			if text == "strange" {
+				found.Warnings = append(found.Warnings, scan.Warning{At: use.At, Text: "a strange base"})
+			}
 		}
 	}
 	for _, target := range b.Targets {
