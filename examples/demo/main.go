@@ -78,7 +78,7 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
 	fmt.Fprintf(w, "   $ boltseal%s\n", strings.ReplaceAll(shown, " --", " \\\n       --"))
 	var out bytes.Buffer
 	start := time.Now()
-	code := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: func(string) (string, bool) { return "", false }}.Main(ctx, append([]string{"boltseal"}, args...))
+	code := cli.Command{Dir: s.dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: func(string) (string, bool) { return "", false }}.Main(ctx, append([]string{"boltseal"}, args...))
 	text := strings.ReplaceAll(out.String(), s.reg.Host(), "REGISTRY")
 	for line := range strings.Lines(text) {
 		fmt.Fprint(w, "   ", line)

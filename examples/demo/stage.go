@@ -71,6 +71,14 @@ func (s *stage) bundle(repo string, about, d ocispec.Descriptor, predicateType s
 	s.put(s.reg.PutBundle(repo, d, b))
 }
 
+// write puts a file into the workspace.
+func (s *stage) write(name, text string) {
+	text = strings.ReplaceAll(text, "REGISTRY", s.reg.Host())
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); s.err == nil {
+		s.err = err
+	}
+}
+
 // scenes fills the registry and says what is to be shown.
 func (s *stage) scenes() ([]scene, error) {
 	o := sigstoretest.Options{Identity: identity, Issuer: issuer}
@@ -103,6 +111,13 @@ func (s *stage) scenes() ([]scene, error) {
 	s.legacy("team/multi", amd64, o)
 	s.bundle("team/multi", arm64, arm64, signType, o)
 
+	s.write("Dockerfile", `ARG BASE=REGISTRY/team/legacy:v1
+FROM REGISTRY/team/bundle:v1 AS build
+FROM REGISTRY/team/unsigned:v1 AS debug
+FROM ${BASE}
+COPY --from=build /app /app
+`)
+
 	who := []string{"--certificate-identity", identity, "--certificate-oidc-issuer", issuer}
 	with := func(more ...string) []string { return append(more, who...) }
 	return []scene{
@@ -116,6 +131,8 @@ func (s *stage) scenes() ([]scene, error) {
 		{"A registry that refuses to show the signature: not an unsigned image.", with("REGISTRY/team/down:v1"), 3, "denied"},
 		{"An index that is unsigned itself, its platforms signed one by one.", with("REGISTRY/team/multi:v1", "--platform", "linux/amd64", "--platform", "linux/arm64"), 0, "on platform manifest linux/arm64"},
 		{"An identity that half the world could have.", []string{"REGISTRY/team/legacy:v1", "--certificate-identity-regexp", "https://github.com/acme.*", "--certificate-oidc-issuer", issuer}, 0, "warning: "},
+		{"A Dockerfile: what its last stage needs, each image at its line.", with("--file", "Dockerfile"), 0, "used at   Dockerfile:4:6 (from)"},
+		{"The same for another target, which needs an unsigned one.", with("--file", "Dockerfile", "--target", "debug"), 1, "used at   Dockerfile:3:6 (from)"},
 		{"A slip of the pen: nothing is asked, and the flag is named.", []string{"REGISTRY/team/legacy:v1", "--certificate-identity", identity}, 2, "--certificate-oidc-issuer"},
 	}, s.err
 }
