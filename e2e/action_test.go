@@ -601,3 +601,58 @@ func TestSpaces(t *testing.T) {
 		}
 	}
 }
+
+// The step finds the files of the workspace, which the job checked out, wherever
+// the runner runs the Action; the annotations are at their lines.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t)
+	reg := r.registry(registrytest.Options{})
+	base := r.push(reg, "team/base", stage.Legacy)
+	r.push(reg, "team/unsigned", stage.Unsigned)
+	got := r.run("push", `
+on: push
+jobs:
+  gate:
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          printf 'ARG TAG\nFROM REGISTRY/team/base:${TAG}\nFROM REGISTRY/team/unsigned:v1 AS debug\nFROM REGISTRY/team/base:${TAG}\n' >Dockerfile
+      - uses: boltseal/boltseal@v1
+        id: files
+        env: {ID: files}
+        with:
+          files: Dockerfile
+          build-args: TAG=v1
+          certificate-identity: IDENTITY
+          certificate-oidc-issuer: ISSUER
+          trusted-root: TRUSTED_ROOT
+          download-base: MIRROR
+      - env:
+          PINNED: ${{ steps.files.outputs.pinned }}
+        run: printf '%s\n' "$PINNED" >"$KEEP/pinned"
+      - uses: boltseal/boltseal@v1
+        id: workspace
+        env: {ID: workspace}
+        with:
+          all-stages: true
+          build-args: TAG=v1
+          certificate-identity: IDENTITY
+          certificate-oidc-issuer: ISSUER
+          trusted-root: TRUSTED_ROOT
+          download-base: MIRROR
+`)
+	if got.ok || got.code("files") != 0 || got.code("workspace") != 1 {
+		t.Fatalf("passed: %v, exit codes %d and %d\n%s", got.ok, got.code("files"), got.code("workspace"), got.log)
+	}
+	if text := r.read("pinned"); text != base+"\n" {
+		t.Errorf("pinned %q, want %q", text, base)
+	}
+	got.says("files", "error", 0)
+	got.says("workspace", "error", 2, "(Dockerfile:3)", "unsigned")
+	for _, c := range got.commands("workspace") {
+		if p := c.Properties; c.Name == "error" && p["file"] != "" && (p["file"] != "Dockerfile" || p["line"] != "3" || p["col"] != "6") {
+			t.Errorf("annotation at %v", p)
+		}
+	}
+}
