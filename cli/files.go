@@ -30,6 +30,7 @@ type scanFlags struct {
 	profiles        []string
 	strict, noImage bool
 
+	gate  bool // where it is not known what git tracks, nothing is ignored
 	blind bool // files and build arguments see no environment variables: anybody may have written the files
 }
 
@@ -193,7 +194,7 @@ func (s *scanFlags) in(c Command, w workspace, build scan.Build) (found, error) 
 	}
 	defer shut() //nolint:errcheck // only read
 	fsys = scan.Regular(fsys)
-	listing, err := scan.Search{Formats: formats(), Files: w.files, Within: w.inside, Exclude: w.exclude}.Find(fsys)
+	listing, err := scan.Search{Formats: formats(), Files: w.files, Within: w.inside, Exclude: w.exclude, Gate: s.gate}.Find(fsys)
 	if err != nil {
 		return found{}, w.badSearch(err)
 	}

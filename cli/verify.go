@@ -154,6 +154,7 @@ func (v *verification) search(c Command, args []string) error {
 	if len(args) > 0 && len(v.flags.scan.files) == 0 {
 		return nil
 	}
+	v.flags.scan.gate = true
 	all, err := v.flags.scan.find(c, v.flags.scan.files, v.flags.platforms)
 	if err != nil {
 		return err

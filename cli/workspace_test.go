@@ -544,3 +544,21 @@ func TestScanTellsAll(t *testing.T) {
 		t.Errorf("%+v", l.Warnings)
 	}
 }
+
+// Where nobody knows what git tracks, a gate ignores nothing: whoever writes
+// .gitignore would choose what it sees.
+func TestVerifyWithoutRepository(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.image("team/app")
+	dir := workspaceOf(t, map[string]string{".gitignore": "api/\n", "api/Dockerfile": "FROM " + w.reg.Host() + "/team/app:v1\n"})
+	if l, code := runScan(t, dir, nil); code != 1 || len(l.Uses) != 0 {
+		t.Errorf("scan: exit %d, %+v", code, l.Uses)
+	}
+	var out bytes.Buffer
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: lookup(env), Dir: dir}
+	code := c.Main(t.Context(), []string{"boltseal", "verify", "--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer})
+	if code != 1 || !strings.Contains(out.String(), "used at   api/Dockerfile:1:6") {
+		t.Errorf("verify: exit %d, %s", code, out.String())
+	}
+}

@@ -22,6 +22,9 @@ type request struct {
 	globs  bool // it is a glob, not a folder
 	quiet  bool // it need not match anything
 
+	anywhere bool // what it is for is told by the name of a file alone, in any folder below start
+	slashes  int  // of glob
+
 	found, ignored, unrecognized int // files
 	failed                       bool
 }
@@ -39,7 +42,7 @@ var (
 // taken at once.
 func (f *finder) requests(files []string, within string) (requests []*request, errs []error) {
 	if len(files) == 0 {
-		return []*request{{start: within, quiet: true}}, nil
+		return []*request{{start: within, quiet: true, anywhere: true}}, nil
 	}
 	for i, asked := range files {
 		more, err := f.request(asked, i+1)
@@ -108,7 +111,7 @@ func (f *finder) existing(r request, name string, info fs.FileInfo, slash bool) 
 		return nil, &Error{r.asked, errGit, "name another folder, or files"}
 	case info.IsDir():
 		walk := r
-		walk.start = name
+		walk.start, walk.anywhere = name, true
 		all = append(all, &walk)
 	case slash:
 		return nil, &Error{r.asked, errNoFolder, "leave out the slash at its end"}
@@ -150,6 +153,10 @@ func (f *finder) pattern(r request, name string, slash bool) ([]*request, error)
 		return nil, &Error{r.asked, errors.New("a glob is matched with files, not with folders"), "write /** at its end"}
 	}
 	r.glob, r.globs, r.start = p, true, p.Folder()
+	r.slashes = strings.Count(name, "/")
+	below := strings.TrimPrefix(name, r.start+"/")
+	rest, deep := strings.CutPrefix(below, "**/")
+	r.anywhere = below == "**" || deep && !strings.Contains(rest, "/") && !strings.Contains(rest, "**")
 	if slices.Contains(strings.Split(r.start, "/"), ".git") {
 		return nil, &Error{r.asked, errGit, "name another folder, or files"}
 	}
@@ -201,6 +208,8 @@ type exclude struct {
 	glob    glob.Pattern
 	names   bool // it is about names, at any depth
 	folders bool // it is about folders only
+	parts   bool // it is about the names on the way to a file, whatever their place
+	slashes int
 }
 
 func compileExcludes(texts []string) (excludes []exclude, errs []error) {
@@ -216,7 +225,12 @@ func compileExcludes(texts []string) (excludes []exclude, errs []error) {
 			errs = append(errs, &Error{asked, err, `correct it, or write \ before a character that stands for itself`})
 			continue
 		}
-		excludes = append(excludes, exclude{asked, p, !strings.Contains(text, "/"), folders})
+		part := strings.TrimSuffix(strings.TrimPrefix(name, "**/"), "/**")
+		excludes = append(excludes, exclude{
+			asked: asked, glob: p, names: !strings.Contains(text, "/"), folders: folders,
+			parts:   strings.HasPrefix(name, "**/") && !strings.Contains(part, "/") && !strings.Contains(part, "**"),
+			slashes: strings.Count(name, "/"),
+		})
 	}
 	return excludes, errs
 }
@@ -224,6 +238,13 @@ func compileExcludes(texts []string) (excludes []exclude, errs []error) {
 // isExcluded reports whether Search.Exclude matches a path itself.
 func (f *finder) isExcluded(name string, folder bool) bool {
 	return slices.ContainsFunc(f.excludes, func(e exclude) bool { return e.matches(name, folder) })
+}
+
+// tells reports whether it may decide otherwise about what is in a folder than
+// about the same in another one.
+func (e exclude) tells(folder string) bool {
+	in := e.glob.Folder()
+	return !e.names && !e.parts && e.glob.Below(folder) && (in == "." || folder == "." || in == folder || strings.HasPrefix(in, folder+"/") || strings.HasPrefix(folder, in+"/"))
 }
 
 func (e exclude) matches(name string, folder bool) bool {

@@ -14,20 +14,65 @@ import (
 //
 // A place that one file's reading resolves and another's does not stays
 // unresolved, too, for nobody knows which reading the build's is.
+//
+// It stops after 100,000 uses, or as many warnings, with one more Use, where it
+// stopped, that says so.
 func Scan(src Source, files []File) Found {
 	src.FS = Regular(src.FS)
-	var all Found
+	var all gathered
 	for _, f := range files {
 		src.Named = named(files, f.Format)
-		found := scanFile(src, f)
-		all.Uses = append(all.Uses, found.Uses...)
-		all.Warnings = append(all.Warnings, found.Warnings...)
+		if !all.add(scanFile(src, f)) {
+			break
+		}
 	}
 	slices.SortStableFunc(all.Uses, func(a, b image.Use) int { return compareAt(a.At, b.At) })
 	slices.SortStableFunc(all.Warnings, func(a, b Warning) int { return compareAt(a.At, b.At) })
-	all.Uses, all.Warnings = once(all.Uses, identify), once(all.Warnings, func(w Warning) Warning { return w })
 	mention(all.Uses)
-	return all
+	return all.Found
+}
+
+// maxUses bounds what the files use together, and the warnings. More than any
+// workspace has would take memory for nothing, and nobody would read the report.
+const maxUses = 100_000
+
+// gathered is what several files use, each once.
+type gathered struct {
+	Found
+	uses     map[identity]bool
+	warnings map[Warning]bool
+}
+
+// add adds what a file uses; it returns false when there is more than may be.
+func (g *gathered) add(found Found) bool {
+	if g.uses == nil {
+		g.uses, g.warnings = map[identity]bool{}, map[Warning]bool{}
+	}
+	for _, u := range found.Uses {
+		if id := identify(u); !g.uses[id] {
+			if len(g.uses) == maxUses {
+				return g.stop(u.At, "images are used")
+			}
+			g.uses[id] = true
+			g.Uses = append(g.Uses, u)
+		}
+	}
+	for _, w := range found.Warnings {
+		if !g.warnings[w] {
+			if len(g.warnings) == maxUses {
+				return g.stop(w.At, "warnings are due")
+			}
+			g.warnings[w] = true
+			g.Warnings = append(g.Warnings, w)
+		}
+	}
+	return true
+}
+
+func (g *gathered) stop(at image.Position, what string) bool {
+	err := fmt.Errorf("scan: more than %d %s, and nobody looked at what comes after this: ask for fewer files with -f, or exclude some", maxUses, what)
+	g.Uses = append(g.Uses, image.Use{At: at, Kind: image.File, Err: err})
+	return false
 }
 
 // named returns the files of a format that were asked for by their path, in

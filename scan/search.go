@@ -14,10 +14,16 @@ import (
 //
 // Folders named .git are never walked, and those named vendor, node_modules or
 // testdata only where Files leads into them: by its path, or by the part of a
-// glob before its first special character. Nor are links to folders, unless
-// Files names them. What .gitignore ignores is left out unless git tracks it
-// or Files leads to it; the build may use it all the same, so the Listing says
-// what it was.
+// glob before its first special character. What .gitignore ignores is left out
+// unless git tracks it or Files leads to it; the build may use it all the same,
+// so the Listing says what it was.
+//
+// A link to a folder of the workspace is followed where that is not walked
+// anyway: because it is not in the folder that is walked, say, or because of
+// what it is called. The files then have the link's name before their own, and
+// that is what Files, Exclude and the names of folders are about; .gitignore is
+// about where they really are. A link that leads nowhere, or out of the
+// workspace, is nothing, unless Files or its own name asks for it as a file.
 type Search struct {
 	// Formats are tried in this order, and the first one whose Match takes a
 	// file is its format.
@@ -50,6 +56,11 @@ type Search struct {
 	// or found in folders. One without a slash matches at any depth, and one
 	// that matches a folder leaves out all below it.
 	Exclude []string
+
+	// Gate says that .gitignore counts only where it is known what git tracks.
+	// Where there is no .git (an unpacked archive, a checkout without git),
+	// nothing is ignored, for who wrote the files may have written it for that.
+	Gate bool
 }
 
 // A File is a file to scan.
@@ -70,8 +81,8 @@ type Listing struct {
 
 	Ignored      LeftOut // files that .gitignore ignores and git is not known to track
 	Excluded     LeftOut // files and folders that Search.Exclude matches
-	Skipped      LeftOut // folders that are not walked unless they are asked for, and links to folders
-	Unrecognized LeftOut // files that only a glob without a format matched, with a name that tells nothing
+	Skipped      LeftOut // folders that are not walked unless they are asked for, and links to those that are walked anyway
+	Unrecognized LeftOut // files that a glob without a format matched, with a name that tells nothing
 }
 
 // LeftOut is what a Listing does not have.
@@ -95,7 +106,8 @@ func (e *Error) Error() string { return fmt.Sprintf("search for %q: %v: %s", e.A
 func (e *Error) Unwrap() error { return e.Err }
 
 // Find returns the files to scan. It walks at most 1,000,000 files and
-// folders, 255 deep, and returns at most 100,000; what is beyond is Wrong.
+// folders, 255 deep, follows at most 1,000 links to folders, and returns at most 100,000
+// files; what is beyond is Wrong.
 //
 // The error is an [*Error] for each entry of Files and Exclude that is bad
 // input, joined; of what a glob matches the first such file is told. The Listing then is incomplete.
@@ -103,13 +115,14 @@ func (e *Error) Unwrap() error { return e.Err }
 // Paths that lead out of fsys are for fsys to refuse, as that of an [os.Root]
 // does.
 func (s Search) Find(fsys fs.FS) (Listing, error) {
-	return s.find(fsys, bounds{entries: 1_000_000, aside: 100_000, depth: 255, files: 100_000})
+	return s.find(fsys, bounds{entries: 1_000_000, aside: 100_000, depth: 255, files: 100_000, links: 1000})
 }
 
 func (s Search) find(fsys fs.FS, b bounds) (Listing, error) {
 	f := newFinder(Regular(fsys), s.Formats, b)
 	excludes, errs := compileExcludes(s.Exclude)
 	f.excludes = excludes
+	f.tree.Known = s.Gate
 	requests, more := f.requests(s.Files, cmp.Or(s.Within, "."))
 	errs = append(errs, more...)
 	if len(errs) == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type bounds struct {
 	aside   int // those of them in ignored folders, which are only reported
 	depth   int // of folders
 	files   int // to scan
+	links   int // to folders, that are followed
 }
 
 // A finder carries out a Search.
@@ -30,6 +32,7 @@ type finder struct {
 	left     bounds
 	given    bounds
 	tree     *gitfiles.Tree
+	inside   map[string]gitfiles.Folder // what git makes of folders that are passed
 
 	files    []File
 	taken    map[taken]int // where in files
@@ -39,20 +42,26 @@ type finder struct {
 
 	ignored, excluded, skipped, unrecognized pathSet
 	unscanned                                map[string]*pathSet // files that are left out, by why
+	unusable                                 map[string]*pathSet // .gitignore files, by why
 	full                                     bool                // there are more files than are scanned
 }
 
 func newFinder(fsys fs.FS, formats []*Format, b bounds) *finder {
 	return &finder{
 		fsys: fsys, formats: formats, left: b, given: b,
-		tree:  gitfiles.NewTree(fsys),
-		taken: map[taken]int{}, unscanned: map[string]*pathSet{},
+		tree:   gitfiles.NewTree(fsys),
+		inside: map[string]gitfiles.Folder{},
+		taken:  map[taken]int{}, unscanned: map[string]*pathSet{}, unusable: map[string]*pathSet{},
 	}
 }
 
 // A folder is one that is walked.
 type folder struct {
 	path     string
+	real     string // the same without links, as git knows it
+	journey  *journey
+	links    []string // where the links on the way led
+	covered  bool     // it is walked without the link on the way to it, too
 	git      gitfiles.Folder
 	aside    bool // it is ignored: what would be scanned is only reported
 	requests []*request
@@ -72,21 +81,8 @@ func (f *finder) search(requests []*request) {
 		}
 		return
 	}
-	f.walk(folder{path: start, git: f.around(start), requests: requests})
-}
-
-// around returns what git makes of the folders that a folder is in.
-func (f *finder) around(name string) gitfiles.Folder {
-	if name == "." {
-		return f.tree.Outside()
-	}
-	git := f.pass(f.tree.Outside(), ".")
-	for i := range name {
-		if name[i] == '/' {
-			git = f.pass(git, name[:i])
-		}
-	}
-	return git
+	j := &journey{start: start, real: f.resolve(start), entered: map[entry]bool{}}
+	f.walk(folder{path: start, real: j.real, journey: j, git: f.around(j.real), requests: requests})
 }
 
 // pass enters a folder on the way to the one that is walked.
@@ -99,7 +95,7 @@ func (f *finder) pass(git gitfiles.Folder, dir string) gitfiles.Folder {
 func (f *finder) enter(git gitfiles.Folder, dir string, repository, ignore bool) gitfiles.Folder {
 	git, err := git.Enter(dir, repository, ignore)
 	if err != nil {
-		f.warn(path.Join(dir, ".gitignore"), err.Error())
+		note(f.unusable, path.Join(dir, ".gitignore"), err.Error())
 	}
 	return git
 }
@@ -117,14 +113,16 @@ func (f *finder) walk(d folder) {
 		repository = repository || e.Name() == ".git"
 		ignore = ignore || e.Name() == ".gitignore" && e.Type().IsRegular()
 	}
-	d.git = f.enter(d.git, d.path, repository, ignore)
+	d.git = f.enter(d.git, d.real, repository, ignore)
 	for _, e := range entries {
 		name := path.Join(d.path, e.Name())
 		switch {
 		case e.IsDir():
 			f.folder(d, name)
+		case e.Type()&fs.ModeSymlink != 0 && f.isFolder(name):
+			f.follow(d, name)
 		default:
-			f.file(d, name, e.Type()&fs.ModeSymlink != 0)
+			f.file(d, name)
 		}
 	}
 }
@@ -170,21 +168,22 @@ func (f *finder) read(d folder) ([]fs.DirEntry, error) {
 // folder walks a folder that is in another one, unless it is left out.
 func (f *finder) folder(d folder, name string) {
 	base := path.Base(name)
-	requests := slices.DeleteFunc(slices.Clone(d.requests), func(r *request) bool { return r.globs && !r.glob.Below(name) })
+	requests := below(d.requests, name)
 	switch {
 	case base == ".git", len(requests) == 0:
 		return
 	case f.isExcluded(name, true):
 		f.excluded.add(name)
 		return
-	case base == "vendor", base == "node_modules", base == "testdata":
+	case unwalked(base):
 		f.skip(d, name)
 		return
 	}
-	sub := folder{path: name, git: d.git, requests: requests}
-	if d.git.Ignores(name, true) {
+	sub := d
+	sub.path, sub.real, sub.requests, sub.aside = name, path.Join(d.real, base), requests, false
+	if d.git.Ignores(sub.real, true) {
 		sub.git = d.git.Ignored()
-		sub.aside = !d.git.Tracks(name)
+		sub.aside = !d.git.Tracks(sub.real)
 	}
 	if strings.Count(name, "/") >= f.given.depth {
 		f.deep(sub)
@@ -193,11 +192,18 @@ func (f *finder) folder(d folder, name string) {
 	f.walk(sub)
 }
 
+// below returns the requests that may be for something in a folder.
+func below(requests []*request, name string) []*request {
+	return slices.DeleteFunc(slices.Clone(requests), func(r *request) bool { return r.globs && !r.glob.Below(name) })
+}
+
 // skip leaves out a folder that mostly has other people's files, or files for
 // tests. What git tracks there may be somebody's own, and part of the build.
 func (f *finder) skip(d folder, name string) {
 	f.skipped.add(name)
-	for _, tracked := range d.git.Tracked(name) {
+	dest := path.Join(d.real, path.Base(name))
+	for _, tracked := range d.git.Tracked(dest) {
+		tracked = name + strings.TrimPrefix(tracked, dest)
 		if f.excludedBy(tracked, false) == "" && slices.ContainsFunc(d.requests, func(r *request) bool { return f.wants(r, tracked) }) {
 			f.leave(tracked, "it is in a folder called "+path.Base(name))
 		}
@@ -214,20 +220,17 @@ func (f *finder) deep(d folder) {
 }
 
 // file takes a file for each request that wants it, unless it is left out.
-func (f *finder) file(d folder, name string, link bool) {
-	wanted := slices.DeleteFunc(slices.Clone(d.requests), func(r *request) bool { return !f.wants(r, name) })
-	if len(wanted) == 0 {
-		if link && !d.aside && f.isFolder(name) {
-			f.skipped.add(name)
-		}
-		return
-	}
+func (f *finder) file(d folder, name string) {
+	base := path.Base(name)
+	wanted := slices.DeleteFunc(slices.Clone(d.requests), func(r *request) bool {
+		return !f.wants(r, name) || f.elsewhere(d, r, base)
+	})
+	dest := path.Join(d.real, base)
 	switch {
-	case link && f.isFolder(name):
-		f.skipped.add(name)
+	case len(wanted) == 0:
 	case f.isExcluded(name, false):
 		f.excluded.add(name)
-	case d.git.Ignores(name, false) && !d.git.Tracks(name):
+	case d.git.Ignores(dest, false) && !d.git.Tracks(dest):
 		f.ignore(d, name, wanted)
 	default:
 		for _, r := range wanted {
@@ -260,6 +263,7 @@ func (f *finder) found(r *request, name string) {
 		if strings.Contains(path.Base(name), ".") {
 			f.unrecognized.add(name)
 			r.unrecognized++
+			f.leave(name, unnamed)
 			return
 		}
 		format, err = f.dockerfile(*r, name)
@@ -287,12 +291,17 @@ func (f *finder) ignore(d folder, name string, wanted []*request) {
 	f.leave(name, why)
 }
 
+// unnamed is why a file is left out that only a glob matches.
+const unnamed = "its name does not tell what it is"
+
 // leave notes a file that is not scanned, for a warning.
-func (f *finder) leave(name, why string) {
-	if f.unscanned[why] == nil {
-		f.unscanned[why] = &pathSet{}
+func (f *finder) leave(name, why string) { note(f.unscanned, name, why) }
+
+func note(all map[string]*pathSet, name, why string) {
+	if all[why] == nil {
+		all[why] = &pathSet{}
 	}
-	f.unscanned[why].add(name)
+	all[why].add(name)
 }
 
 // A taken file is one to scan as of a format.
@@ -329,15 +338,40 @@ func (f *finder) warn(name, text string) {
 	f.warnings = append(f.warnings, Warning{At: start(name), Text: text})
 }
 
+// without returns the paths that are not those of files to scan: one entry of
+// Search.Files may have taken what another one left out.
+func (s *pathSet) without(files []File) *pathSet {
+	rest := &pathSet{paths: maps.Clone(s.paths), more: s.more}
+	for _, file := range files {
+		delete(rest.paths, file.Path)
+	}
+	return rest
+}
+
 // warnUnscanned says where a file that is left out may be part of the build.
 func (f *finder) warnUnscanned() {
-	for why, paths := range f.unscanned {
-		out := paths.leftOut()
+	for _, why := range slices.Sorted(maps.Keys(f.unscanned)) {
+		out := f.unscanned[why].without(f.files).leftOut()
+		if out.Count == 0 {
+			continue
+		}
+		hint := "name with -f what your build uses"
+		if why == unnamed {
+			hint += ", as in dockerfile:" + out.First[0]
+		}
 		what := "not scanned: " + why
 		if out.Count > 1 {
 			what = fmt.Sprintf("%d files are not scanned, of which this is the first: %s", out.Count, why)
 		}
-		f.warn(out.First[0], what+": name with -f what your build uses")
+		f.warn(out.First[0], what+": "+hint)
+	}
+	for _, why := range slices.Sorted(maps.Keys(f.unusable)) {
+		out := f.unusable[why].leftOut()
+		text := why
+		if out.Count > 1 {
+			text += fmt.Sprintf(" (so it is with %d files of that name, of which this is the first)", out.Count)
+		}
+		f.warn(out.First[0], text)
 	}
 	if f.tree.Exhausted() {
 		f.warn(".gitignore", "the rules are too many for so many files: from some file on nothing was ignored")

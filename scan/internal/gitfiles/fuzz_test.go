@@ -3,6 +3,7 @@ package gitfiles_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -111,8 +112,71 @@ func TestWork(t *testing.T) {
 	for f.Ignores("a", false) {
 		n++
 	}
-	if n != 95 || !tree.Exhausted() {
-		t.Errorf("%d times", n)
+	if want := (150_000_000 - 20*(1<<20-1)) / 6; n != want || !tree.Exhausted() {
+		t.Errorf("%d times, want %d", n, want)
+	}
+}
+
+// What a comparison may take depends on the rule and on the path.
+func TestWorkOfPatterns(t *testing.T) {
+	t.Parallel()
+	a := func(n int) string { return strings.Repeat("a", n) }
+	for _, tc := range []struct {
+		line, name string
+		want       int // paths that 15,000 such rules are compared with
+	}{
+		{"/folder-of-some-name/x", "folder/x", 9_533},
+		{strings.Repeat("*a", 20) + "b*a", a(250), 5},
+		{"**/*a*a*a*a/**/*a*a*b*a", strings.Repeat("aaaaaaa/", 100) + "a", 1},
+	} {
+		tree := gitfiles.NewTree(fstest.MapFS{".gitignore": {Data: []byte(strings.Repeat(tc.line+"\n", 15_000))}})
+		f, err := tree.Outside().Enter(".", false, true)
+		n := 0
+		for ; err == nil && !tree.Exhausted(); n++ {
+			if f.Ignores(tc.name, true) {
+				t.Fatalf("%s ignores %s", tc.line, tc.name)
+			}
+		}
+		if err != nil || n != tc.want {
+			t.Errorf("%s: %d paths, %v; want %d", tc.line, n, err, tc.want)
+		}
+	}
+}
+
+// Rules as people write them count for as many files as there may be.
+func TestOrdinaryWork(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 30 {
+		fmt.Fprintf(&text, "/build-%[1]d/\n*.o%[1]d\n*.py%[1]d\ntmp%[1]d\n!keep%[1]d\n**/target%[1]d/*.class\n[Bb]in%[1]d/\n.env%[1]d.*\ndist%[1]d/**\n*~%[1]d\n", i)
+	}
+	tree := gitfiles.NewTree(fstest.MapFS{".gitignore": {Data: []byte("last.log\n*.py[cod]\n*.sw?\n[Dd]ebug*\n" + text.String())}})
+	f, err := tree.Outside().Enter(".", false, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100_000 {
+		if f.Ignores(fmt.Sprintf("services/team-%d/application/src/main/Dockerfile.%d", i%100, i), false) {
+			t.Fatal(i)
+		}
+	}
+	if tree.Exhausted() || !f.Ignores("services/last.log", false) {
+		t.Error("the rules are not honoured to the end")
+	}
+}
+
+// Where it has to be known what is tracked, rules count in repositories only.
+func TestKnown(t *testing.T) {
+	t.Parallel()
+	tree := gitfiles.NewTree(fstest.MapFS{".gitignore": {Data: []byte("a")}, "in/.git/HEAD": {}, "in/.gitignore": {Data: []byte("a")}})
+	tree.Known = true
+	outer, err := tree.Outside().Enter(".", false, true)
+	want := "nothing is ignored by it, for it is not known what git tracks all the same: there is no .git in the workspace"
+	if err == nil || err.Error() != want || outer.Ignores("a", false) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if inner, err := outer.Enter("in", true, true); err != nil || !inner.Ignores("in/a", false) {
+		t.Errorf("in a repository: %v", err)
 	}
 }
 

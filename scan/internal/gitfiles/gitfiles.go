@@ -13,8 +13,13 @@ import (
 const (
 	// maxIgnore bounds a .gitignore file, in bytes.
 	maxIgnore = 1 << 20
-	// maxWork bounds how many patterns are compared with paths, in all.
-	maxWork = 50_000_000
+	// maxWork bounds what reading patterns and comparing them with paths costs,
+	// in all: one for a pattern that is plainly about something else, which
+	// takes some ten nanoseconds.
+	maxWork = 150_000_000
+	// parseWork is the cost of a byte of a .gitignore file: much more than its
+	// time, for what is read takes memory, too.
+	parseWork = 20
 )
 
 // errUnversioned is why nothing is known to be tracked where no .git is.
@@ -22,6 +27,10 @@ var errUnversioned = errors.New("there is no .git in the workspace")
 
 // A Tree is a workspace. It remembers the repositories that it has met.
 type Tree struct {
+	// Known says that rules count only where it is known what git tracks: none
+	// do where there is no .git.
+	Known bool
+
 	fsys  fs.FS
 	repos map[string]*repository
 	work  int
@@ -32,8 +41,8 @@ func NewTree(fsys fs.FS) *Tree {
 	return &Tree{fsys: fsys, repos: map[string]*repository{}, work: maxWork}
 }
 
-// Exhausted reports whether so many patterns were compared that from then on
-// nothing is ignored.
+// Exhausted reports whether so many patterns were read and compared that from
+// then on nothing is ignored.
 func (t *Tree) Exhausted() bool { return t.work < 0 }
 
 // A Folder is what git knows of a folder of a Tree.
@@ -59,14 +68,16 @@ func (f Folder) Enter(dir string, git, ignore bool) (Folder, error) {
 	if !ignore || f.ignored {
 		return f, nil
 	}
-	if f.repo != nil && f.repo.err != nil {
-		return f, fmt.Errorf("nothing is ignored by it, for it is not known what git tracks all the same: %w", f.repo.err)
+	if why := f.Unknown(); why != nil && (f.repo != nil || f.tree.Known) {
+		return f, fmt.Errorf("nothing is ignored by it, for it is not known what git tracks all the same: %w", why)
 	}
 	text, err := read(f.tree.fsys, path.Join(dir, ".gitignore"), maxIgnore)
 	if err != nil {
 		return f, fmt.Errorf("nothing is ignored by it: %w", err)
 	}
-	f.rules = parse(string(text), dir, f.rules)
+	if f.tree.work -= parseWork * len(text); f.tree.work >= 0 {
+		f.rules = parse(string(text), dir, f.rules)
+	}
 	return f, nil
 }
 

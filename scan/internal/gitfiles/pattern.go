@@ -2,6 +2,7 @@ package gitfiles
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
@@ -14,6 +15,9 @@ type pattern struct {
 	base    bool // it has no slash: it is about names, at any depth
 	literal string
 	rest    string // what doublestar matches with what comes after literal; "" for nothing
+	tail    string // what every name that rest matches ends with
+	steps   int    // what matching rest may take for each byte of a name
+	deep    bool   // matching it may begin anew for each folder of a name
 }
 
 // compile translates a line that is no comment, without its end; ok is false
@@ -36,12 +40,32 @@ func compile(line string) (p pattern, ok bool) {
 	}
 	p.literal = bytewise(line[:literal])
 	p.rest, ok = translate(line[literal:])
+	p.tail = tail(p.rest)
+	p.deep = strings.Contains(p.rest, "**")
+	p.steps = 1
+	if strings.Contains(p.rest, "*") {
+		p.steps = len(p.rest)
+	}
 	return p, ok
 }
 
+// tail returns what a pattern of doublestar's has after its last special
+// character and its last slash.
+func tail(rest string) string {
+	i := strings.LastIndexAny(rest, `*?[]{}\/`)
+	after := rest[i+1:]
+	if i >= 0 && rest[i] == '\\' {
+		_, width := utf8.DecodeRuneInString(after)
+		after = after[width:]
+	}
+	return after
+}
+
 // matches reports whether the pattern is about a path, relative to the folder
-// of its file, or about the path's last element, base.
-func (p pattern) matches(name, base string, folder bool) bool {
+// of its file, or about the path's last element, base. It takes what that costs
+// from work.
+func (p *pattern) matches(name, base string, folder bool, work *int) bool {
+	*work--
 	if p.folders && !folder {
 		return false
 	}
@@ -49,13 +73,26 @@ func (p pattern) matches(name, base string, folder bool) bool {
 		name = base
 	}
 	rest, ok := strings.CutPrefix(name, p.literal)
-	if !ok {
+	if !ok || !strings.HasSuffix(rest, p.tail) {
 		return false
 	}
 	if p.rest == "" {
 		return rest == ""
 	}
+	if *work -= p.cost(rest); *work < 0 {
+		return false
+	}
 	return doublestar.MatchUnvalidated(p.rest, rest)
+}
+
+// cost returns what matching rest with a name may cost: doublestar goes back to
+// the last star for each byte of the name, and to the last "**" for each folder.
+func (p *pattern) cost(name string) int {
+	cost := p.steps * len(name)
+	if p.deep {
+		cost *= 1 + strings.Count(name, "/")
+	}
+	return 4 + cost/5
 }
 
 // translate rewrites what wildmatch.c of git reads into what doublestar does:

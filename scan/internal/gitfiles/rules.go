@@ -2,7 +2,6 @@ package gitfiles
 
 import (
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -51,15 +50,13 @@ func trimSpaces(line string) string {
 // folder. It takes what it compares from work, and ignores nothing when that
 // is used up.
 func (r *rules) ignores(name string, folder bool, work *int) bool {
-	for ; r != nil; r = r.outer {
-		if *work -= len(r.patterns); *work < 0 {
-			return false
-		}
+	for ; r != nil && *work >= 0; r = r.outer {
 		rel := bytewise(below(r.folder, name))
 		base := path.Base(rel)
-		for _, p := range slices.Backward(r.patterns) {
-			if p.matches(rel, base, folder) {
-				return !p.negated
+		*work -= 4 + len(rel)
+		for i := len(r.patterns) - 1; i >= 0 && *work >= 0; i-- {
+			if p := &r.patterns[i]; p.matches(rel, base, folder, work) {
+				return !p.negated && *work >= 0
 			}
 		}
 	}
