@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/spf13/pflag"
@@ -170,14 +171,18 @@ func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
 // name has such a value in it would be asked for at a registry of the file's
 // choice.
 var (
-	secretPart = regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|^BOLTSEAL_|^ACTIONS_`)
-	secretWord = regexp.MustCompile(`(?i)(^|_)(PAT|PWD|PW|CREDS?|JWT|DSN|WEBHOOK|KUBECONFIG|AUTH_CONFIG|CONNECTION_STRING)(_|$)|(^|_)([A-Z]*KEYS?|PASS|AUTH|COOKIES?|SESSION|LOGIN|SAS|CERT|PEM|SIGNATURE)$`)
+	secretPart = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|^BOLTSEAL_|^ACTIONS_`)
+	})
+	secretWord = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(^|_)(PAT|PWD|PW|CREDS?|JWT|DSN|WEBHOOK|KUBECONFIG|AUTH_CONFIG|CONNECTION_STRING)(_|$)|(^|_)([A-Z]*KEYS?|PASS|AUTH|COOKIES?|SESSION|LOGIN|SAS|CERT|PEM|SIGNATURE)$`)
+	})
 )
 
 // isSecret reports whether a variable's name speaks of a secret, or its value is
 // an address, which often has one in it and is part of no image's name.
 func isSecret(name, value string) bool {
-	return secretPart.MatchString(name) || secretWord.MatchString(name) || strings.Contains(value, "://")
+	return secretPart().MatchString(name) || secretWord().MatchString(name) || strings.Contains(value, "://")
 }
 
 // withheld reports whether a variable is set, and not for files to see.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 )
@@ -209,12 +210,12 @@ func yes(text string) (string, error) {
 }
 
 // flagName is a flag in a sentence, or a quotation, in which nothing is one.
-var flagName = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|--[a-z][a-z-]*[a-z]`)
+var flagName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"(?:[^"\\]|\\.)*"|--[a-z][a-z-]*[a-z]`) })
 
 // asInput returns text that speaks of flags as the user of the Action knows
 // them.
 func asInput(text string) string {
-	return flagName.ReplaceAllStringFunc(text, func(flag string) string {
+	return flagName().ReplaceAllStringFunc(text, func(flag string) string {
 		if in := inputName(flag); strings.HasPrefix(flag, "--") && isInput(in) {
 			return in
 		}

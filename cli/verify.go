@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -303,11 +304,13 @@ func (v *verifyFlags) sound() error {
 	return checkPlatforms(v.platforms)
 }
 
-var platformPattern = regexp.MustCompile(`^([A-Za-z0-9]+)/([A-Za-z0-9_-]+)(?:/([A-Za-z0-9.]+))?$`)
+var platformPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z0-9]+)/([A-Za-z0-9_-]+)(?:/([A-Za-z0-9.]+))?$`)
+})
 
 func checkPlatforms(platforms []string) error {
 	for _, p := range platforms {
-		if !platformPattern.MatchString(p) {
+		if !platformPattern().MatchString(p) {
 			return usagef("--platform", "write os/arch or os/arch/variant, such as linux/arm64; repeat the flag for each", "%q is no platform", p)
 		}
 	}
@@ -318,7 +321,7 @@ func checkPlatforms(platforms []string) error {
 func (v *verifyFlags) vouching() []string {
 	var out []string
 	for _, p := range v.platforms {
-		m := platformPattern.FindStringSubmatch(p)
+		m := platformPattern().FindStringSubmatch(p)
 		if m[2] == "arm" && m[3] == "" {
 			out = append(out, strings.ToLower(p)) // every variant; Platform would mean v7
 		} else {

@@ -2,6 +2,8 @@ package bake_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -185,7 +187,12 @@ func manyGroups(n int) string {
 // Hostile files come to an end, and to a use that says why or an image.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	for name, text := range hostile() {
+	all := hostile()
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if raced && i%5 != 0 { // nothing in them runs at the same time
+			continue
+		}
+		text := all[name]
 		t.Run(name, func(t *testing.T) {
 			file := "docker-bake.hcl"
 			if strings.HasPrefix(name, "json ") {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -42,12 +43,12 @@ func (d *dotenv) next() bool {
 	}
 }
 
-var export = regexp.MustCompile(`^export[\t\n\f\r ]+`)
+var export = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^export[\t\n\f\r ]+`) })
 
 // statement reads NAME=value, NAME: value, or NAME alone, which is there to
 // pass on what the environment has and adds nothing to it.
 func (d *dotenv) statement() error {
-	if export.MatchString(d.rest) {
+	if export().MatchString(d.rest) {
 		d.rest = strings.TrimLeftFunc(strings.TrimPrefix(d.rest, "export"), blank)
 	}
 	end := strings.IndexAny(d.rest, "=:\n")
@@ -119,11 +120,11 @@ func (d *dotenv) expand(s string) (variable, error) {
 	return variable{value: f.text, lacking: f.lacking}, f.err
 }
 
-var escape = regexp.MustCompile(`\\(?:[abcfnrtv$"\\]|0\d{0,3})`)
+var escape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\(?:[abcfnrtv$"\\]|0\d{0,3})`) })
 
 // unescape replaces what stands for something in double quotes.
 func unescape(s string) string {
-	return escape.ReplaceAllStringFunc(s, func(m string) string {
+	return escape().ReplaceAllStringFunc(s, func(m string) string {
 		if m == `\$` {
 			return "$$" // which interpolation makes a "$"
 		}

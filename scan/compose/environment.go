@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/scan"
@@ -123,7 +124,7 @@ func profiles(s scan.Source, e *environment) []string {
 
 const projectName = "COMPOSE_PROJECT_NAME"
 
-var notInName = regexp.MustCompile(`[^a-z0-9_-]`)
+var notInName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^a-z0-9_-]`) })
 
 // name sets the project's name for its files (Compose Specification,
 // 04-version-and-name.md): COMPOSE_PROJECT_NAME, what the files say, or the
@@ -137,5 +138,5 @@ func (e *environment) name(written, dir string) {
 		written = path.Base(dir)
 	}
 	e.named = true
-	e.project = strings.TrimLeft(notInName.ReplaceAllString(strings.ToLower(written), ""), "_-")
+	e.project = strings.TrimLeft(notInName().ReplaceAllString(strings.ToLower(written), ""), "_-")
 }

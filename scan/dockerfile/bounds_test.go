@@ -2,6 +2,8 @@ package dockerfile
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +77,12 @@ func argNames(size int) string {
 // Nothing of a megabyte takes long. The bound is wide, because tests run beside
 // each other and with the race detector.
 func TestHostile(t *testing.T) {
-	for name, body := range hostile() {
+	all := hostile()
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if raced && i%5 != 0 { // nothing in them runs at the same time
+			continue
+		}
+		body := all[name]
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			f := Scan([]byte(body), "Dockerfile", scan.Build{BuildPlatform: "linux/amd64", AllStages: true})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -56,7 +57,7 @@ func newOverride(f *yamlnode.File, n *yaml.Node) (override, yamlnode.Scalar, err
 	if len(name.Value) > maxPattern {
 		return o, name, fmt.Errorf("a name of more than %d characters", maxPattern)
 	}
-	if o.name = name.Value; plainName.MatchString(o.name) {
+	if o.name = name.Value; plainName().MatchString(o.name) {
 		return o, name, nil
 	}
 	pattern, err := regexp.Compile(`^` + o.name + tagAndDigest)
@@ -71,8 +72,8 @@ func newOverride(f *yamlnode.File, n *yaml.Node) (override, yamlnode.Scalar, err
 const tagAndDigest = `(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?$`
 
 var (
-	plainName = regexp.MustCompile(`^[a-zA-Z0-9_./:@-]*$`)
-	behind    = regexp.MustCompile(`^` + tagAndDigest)
+	plainName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_./:@-]*$`) })
+	behind    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^` + tagAndDigest) })
 )
 
 // matches reports whether a reference is of the name, which kustomize takes for
@@ -88,7 +89,7 @@ func (o override) matches(ref string) bool {
 		}
 		ref = ref[w:]
 	}
-	return behind.MatchString(ref)
+	return behind().MatchString(ref)
 }
 
 // cost is what it takes to try the override on so many slots.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/scan"
@@ -55,14 +56,16 @@ var (
 // variable matches what envsubst and OpenShift, ${IMAGE}, Tekton,
 // $(params.image), or Argo, {{inputs.parameters.image}}, put a value in for.
 // What Helm puts in begins with a dot or a "$", or has more than one word.
-var variable = regexp.MustCompile(`^[^{]*\$[({A-Za-z_]|\{\{(?:=|\s*[A-Za-z_]+(?:\.[\w-]+)*\s*\}\})`)
+var variable = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[^{]*\$[({A-Za-z_]|\{\{(?:=|\s*[A-Za-z_]+(?:\.[\w-]+)*\s*\}\})`)
+})
 
 // explained returns the error of an image that is no reference: what to do
 // where it is known what it stands for, else err. A kustomization could have
 // replaced it, so that this is told at the end.
 func explained(ref string, err error) error {
 	switch {
-	case variable.MatchString(ref):
+	case variable().MatchString(ref):
 		return errVariable
 	case strings.Contains(ref, "{{"):
 		return errTemplate

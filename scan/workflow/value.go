@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -43,9 +44,11 @@ func (o object) get(key string) value { return o.values[strings.ToLower(key)] }
 // GitHub reads plain scalars as YAML 1.2 has it: yes and 1_000 are strings,
 // 3.10 is the number 3.1. The YAML library has types of its own.
 var (
-	decimal = regexp.MustCompile(`^[-+]?(?:[0-9]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)$`)
-	other   = regexp.MustCompile(`^(?:0x[0-9a-fA-F]+|0o[0-7]+)$`)
-	special = regexp.MustCompile(`^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$`)
+	decimal = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?(?:[0-9]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)$`)
+	})
+	other   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:0x[0-9a-fA-F]+|0o[0-7]+)$`) })
+	special = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$`) })
 )
 
 // literal returns what a node stands for, with its expressions evaluated as
@@ -97,13 +100,13 @@ func plain(s string) (value, bool) {
 		return false, true
 	}
 	switch {
-	case decimal.MatchString(s):
+	case decimal().MatchString(s):
 		f, err := strconv.ParseFloat(s, 64)
 		return f, err == nil
-	case other.MatchString(s):
+	case other().MatchString(s):
 		i, err := strconv.ParseUint(s, 0, 63)
 		return float64(i), err == nil
-	case special.MatchString(s):
+	case special().MatchString(s):
 		f, err := strconv.ParseFloat(strings.Replace(s, ".", "", 1), 64)
 		return f, err == nil
 	}

@@ -102,6 +102,9 @@ func TestIndexBomb(t *testing.T) {
 // When too much is to be compared, nothing is ignored any more.
 func TestWork(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("long, and nothing in it runs at the same time")
+	}
 	fsys := fstest.MapFS{".gitignore": {Data: []byte(strings.Repeat("x\n", 1<<19-1) + "a")}}
 	tree := gitfiles.NewTree(fsys)
 	f, err := tree.Outside().Enter(".", false, true)
@@ -120,6 +123,9 @@ func TestWork(t *testing.T) {
 // What a comparison may take depends on the rule and on the path.
 func TestWorkOfPatterns(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("long, and nothing in it runs at the same time")
+	}
 	a := func(n int) string { return strings.Repeat("a", n) }
 	for _, tc := range []struct {
 		line, name string

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -131,19 +132,21 @@ func decode(dec *yaml.Decoder) (doc *yaml.Node, err error) {
 }
 
 var (
-	yamlError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
+	yamlError = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`) })
 	// lineBefore matches what the parser, unlike its scanner, says with lines
 	// counted from 0; of the first line it says nothing.
-	lineBefore = regexp.MustCompile(`^did not find expected (?:',' or|'-' indicator|<|key$|node content)|^found (?:duplicate|undefined|incompatible)`)
+	lineBefore = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^did not find expected (?:',' or|'-' indicator|<|key$|node content)|^found (?:duplicate|undefined|incompatible)`)
+	})
 )
 
 // syntax gives an error of the parser its place. The parser names only a line,
 // and not always.
 func (f *File) syntax(err error) *Error {
 	at := image.Position{File: f.Name, Line: 1, Col: 1}
-	if m := yamlError.FindStringSubmatch(err.Error()); m != nil {
+	if m := yamlError().FindStringSubmatch(err.Error()); m != nil {
 		if line, convErr := strconv.Atoi(m[1]); convErr == nil {
-			if lineBefore.MatchString(m[2]) {
+			if lineBefore().MatchString(m[2]) {
 				line++
 			}
 			at = f.position(f.index.offset(f.Body, line, 1))

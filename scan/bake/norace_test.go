@@ -1,0 +1,5 @@
+//go:build !race
+
+package bake_test
+
+const raced = false

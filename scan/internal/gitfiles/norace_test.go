@@ -1,0 +1,5 @@
+//go:build !race
+
+package gitfiles_test
+
+const raced = false
