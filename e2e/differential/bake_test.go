@@ -27,6 +27,11 @@ import (
 func bakeDifferences() []difference {
 	return []difference{
 		{
+			why:   "which of two Dockerfiles is built depends on the folder in which bake is run, and the file was not named",
+			is:    weFail,
+			cases: []string{"root_besides_folder"},
+		},
+		{
 			why: "bake goes on without a value for a variable that is not set; what names the image is not known before somebody sets it",
 			is:  weFail,
 			cases: []string{

@@ -7,8 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/boltseal/boltseal/scan"
 )
 
 // localScheme says that a path is of the folder where bake runs, even where
@@ -67,7 +65,7 @@ func (b *builder) find(name string, at place) (string, error) {
 	case err != nil && otherErr == nil:
 		return other, nil
 	case err == nil && otherErr == nil && file != other && !named:
-		b.report.warn(scan.Warning{At: at.start(), Text: fmt.Sprintf("%s is built from if bake is run there, %s if it is run in the folder that boltseal is: name this file with -f to say so", quote(file), quote(other))})
+		b.report.problem(&problem{at, fmt.Errorf("%s is built if bake is run in its own folder, %s if it is run where boltseal is: name the bake file with -f, in the folder where bake is run", quote(file), quote(other))})
 	}
 	return file, err
 }
