@@ -98,7 +98,7 @@ func (f found) nothing() string {
 // build returns what the flags say of the build.
 func (s *scanFlags) build(c Command, platforms []string) (scan.Build, error) {
 	b := scan.Build{
-		Targets: s.targets, AllStages: s.allStages, Platforms: platforms, Given: platforms,
+		Targets: s.targets, AllStages: s.allStages, Platforms: platforms, Given: asListed(platforms),
 		Args: map[string]string{}, Contexts: map[string]string{},
 		BuildPlatform: "linux/" + runtime.GOARCH, // BuildKit runs on Linux, also behind Docker Desktop
 	}

@@ -317,10 +317,10 @@ func checkPlatforms(platforms []string) error {
 	return nil
 }
 
-// vouching returns the platforms as indexes list them.
-func (v *verifyFlags) vouching() []string {
+// asListed returns platforms as indexes list them.
+func asListed(platforms []string) []string {
 	var out []string
-	for _, p := range v.platforms {
+	for _, p := range platforms {
 		m := platformPattern().FindStringSubmatch(p)
 		if m[2] == "arm" && m[3] == "" {
 			out = append(out, strings.ToLower(p)) // every variant; Platform would mean v7
@@ -358,7 +358,7 @@ func (v *verifyFlags) requirements(c Command) ([]sigstore.Config, error) {
 	case len(ids) > 0 && v.signers.ignoreLog:
 		return nil, usagef("--insecure-ignore-tlog", "leave it out, or use it with --key alone", "a certificate lives ten minutes and proves nothing without a log entry")
 	}
-	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: v.vouching(), On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
+	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: asListed(v.platforms), On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
 	if len(ids) > 0 || !v.signers.ignoreLog {
 		if config.Trust, err = v.trust.trust(c.getenv, c.proxy()); err != nil {
 			return nil, err

@@ -81,8 +81,9 @@ type Build struct {
 	// Platforms are those of the target, such as linux/arm64: what any of them
 	// uses counts. None means BuildPlatform.
 	Platforms []string
-	// Given are the platforms that the user says are built for, whatever a file
-	// says: uses of others are Foreign. None means that none is.
+	// Given are the platforms that the user says are built for, as indexes list
+	// them ([image.Platform]), whatever a file says: uses of others are Foreign.
+	// None means that none is.
 	Given []string
 	// BuildPlatform is that of the builder; "" means that what depends on it
 	// cannot be resolved.
@@ -93,16 +94,14 @@ type Build struct {
 const MaxFile = 4 << 20
 
 // Foreign reports whether a platform, as OS/ARCH or OS/ARCH/VARIANT, is none of
-// Given. One of those without a variant stands for all of its variants.
+// Given, and no variant of one: what vouches for a platform of an index has
+// looked at all of its variants there.
 func (b Build) Foreign(platform string) bool {
-	return len(b.Given) > 0 && !slices.ContainsFunc(b.Given, func(g string) bool {
-		return normal(g) == normal(platform) || strings.Count(g, "/") == 1 && strings.HasPrefix(strings.ToLower(platform), strings.ToLower(g)+"/")
-	})
-}
-
-func normal(platform string) string {
 	parts := append(strings.SplitN(platform, "/", 3), "", "")
-	return image.Platform(parts[0], parts[1], parts[2])
+	p := image.Platform(parts[0], parts[1], parts[2])
+	return len(b.Given) > 0 && !slices.ContainsFunc(b.Given, func(g string) bool {
+		return p == g || strings.HasPrefix(p, g+"/")
+	})
 }
 
 // Together returns the named files that are read together with the file of this
