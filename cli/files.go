@@ -31,8 +31,7 @@ type scanFlags struct {
 	profiles        []string
 	strict, noImage bool
 
-	gate  bool // where it is not known what git tracks, nothing is ignored
-	blind bool // files and build arguments see no environment variables: anybody may have written the files
+	gate bool // where it is not known what git tracks, nothing is ignored
 }
 
 func (s *scanFlags) register(f *pflag.FlagSet) {
@@ -57,7 +56,7 @@ func plurals(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(name)
 }
 
-// A finding of the scan.
+// found is what a scan of files came to.
 type found struct {
 	uses     []image.Use
 	warnings []report.Warning
@@ -119,7 +118,7 @@ func (s *scanFlags) build(c Command, platforms []string) (scan.Build, error) {
 			if value, given = c.LookupEnv(name); !given {
 				continue // as with docker build
 			}
-			if s.blind {
+			if c.anybodys() {
 				return b, usagef("--build-arg", "write "+name+"=VALUE", "boltseal takes no values from the environment on pull_request_target")
 			}
 		}
@@ -141,9 +140,6 @@ func (s *scanFlags) build(c Command, platforms []string) (scan.Build, error) {
 
 // find scans files: those that are asked for, or all of the workspace.
 func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
-	if c.getenv("GITHUB_EVENT_NAME") == "pull_request_target" {
-		s.blind = true
-	}
 	build, err := s.build(c, platforms)
 	if err != nil {
 		return found{}, err
@@ -185,10 +181,14 @@ func isSecret(name, value string) bool {
 	return secretPart().MatchString(name) || secretWord().MatchString(name) || strings.Contains(value, "://")
 }
 
+// anybodys reports whether anybody may have written the files, while the job
+// has secrets.
+func (c Command) anybodys() bool { return c.getenv("GITHUB_EVENT_NAME") == "pull_request_target" }
+
 // withheld reports whether a variable is set, and not for files to see.
-func (s *scanFlags) withheld(c Command, name string) bool {
+func (c Command) withheld(name string) bool {
 	value, set := c.LookupEnv(name)
-	return set && (s.blind || isSecret(name, value))
+	return set && (c.anybodys() || isSecret(name, value))
 }
 
 // in scans one workspace.
@@ -210,12 +210,12 @@ func (s *scanFlags) in(c Command, w workspace, build scan.Build) (found, error) 
 		FS: fsys, Build: build, Profiles: s.profiles,
 		Within: w.inside,
 		Getenv: func(name string) (string, bool) {
-			if s.withheld(c, name) {
+			if c.withheld(name) {
 				return "", false
 			}
 			return c.LookupEnv(name)
 		},
-		Withheld: func(name string) bool { return s.withheld(c, name) },
+		Withheld: c.withheld,
 	}, listing.Files)
 	all := found{uses: append(listing.Wrong, got.Uses...)}
 	for _, x := range append(listing.Warnings, got.Warnings...) {

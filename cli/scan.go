@@ -26,7 +26,8 @@ Without a PATH it walks the current folder. What .gitignore names and git does
 not track is left out, and so are folders called vendor, node_modules and
 testdata, unless they are asked for.
 
-Exit codes: 0 every image is known, 1 some are not or there is none, 2 bad flag.`,
+Exit codes: 0 every image is known, but for what is only warned of; 1 some are
+not, or there is none; 2 bad flag.`,
 		Example: `  boltseal scan
   boltseal scan Dockerfile --target release --build-arg BASE=alpine:3.20
   boltseal scan 'deploy/**/*.yaml' --output json`,

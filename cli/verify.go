@@ -77,6 +77,7 @@ key nothing can pass, so one of them is required.`,
 func (v *verifyFlags) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.SetNormalizeFunc(plurals)
+	v.scan.gate = true
 	v.scan.register(f)
 	v.signers.register(f)
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
@@ -155,7 +156,6 @@ func (v *verification) search(c Command, args []string) error {
 	if len(args) > 0 && len(v.flags.scan.files) == 0 {
 		return nil
 	}
-	v.flags.scan.gate = true
 	all, err := v.flags.scan.find(c, v.flags.scan.files, v.flags.platforms)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (v *verification) search(c Command, args []string) error {
 	v.uses = append(v.uses, all.uses...)
 	v.files = all.read(c.Dir)
 	v.warnings = append(v.warnings, report.Gathered(all.warnings)...)
-	if len(v.uses) == 0 {
+	if len(v.uses) == 0 && !v.flags.scan.noImage {
 		v.warnings = append(v.warnings, report.Warning{Text: all.nothing()})
 	}
 	return nil

@@ -57,19 +57,11 @@ func (f *finder) resolve(name string) string {
 // requests that may get something by it. What it leads to may be in a folder
 // that is not walked, although the build goes there through the link.
 func (f *finder) follow(d folder, name string) {
-	requests := below(d.requests, name)
-	base := path.Base(name)
-	switch {
-	case base == ".git", len(requests) == 0:
-		return
-	case f.isExcluded(name, true):
-		f.excluded.add(name)
-		return
-	case unwalked(base):
-		f.skip(d, name)
+	requests := f.entering(d, name)
+	if len(requests) == 0 {
 		return
 	}
-	link := path.Join(d.real, base)
+	link := path.Join(d.real, path.Base(name))
 	sub := folder{path: name, journey: d.journey, real: f.resolve(link)}
 	sub.covered = sub.real != link && f.covers(d.journey, sub.real)
 	sub.links = append(slices.Clone(d.links), sub.real)

@@ -167,20 +167,12 @@ func (f *finder) read(d folder) ([]fs.DirEntry, error) {
 
 // folder walks a folder that is in another one, unless it is left out.
 func (f *finder) folder(d folder, name string) {
-	base := path.Base(name)
-	requests := below(d.requests, name)
-	switch {
-	case base == ".git", len(requests) == 0:
-		return
-	case f.isExcluded(name, true):
-		f.excluded.add(name)
-		return
-	case unwalked(base):
-		f.skip(d, name)
+	requests := f.entering(d, name)
+	if len(requests) == 0 {
 		return
 	}
 	sub := d
-	sub.path, sub.real, sub.requests, sub.aside = name, path.Join(d.real, base), requests, false
+	sub.path, sub.real, sub.requests, sub.aside = name, path.Join(d.real, path.Base(name)), requests, false
 	if d.git.Ignores(sub.real, true) {
 		sub.git = d.git.Ignored()
 		sub.aside = !d.git.Tracks(sub.real)
@@ -190,6 +182,24 @@ func (f *finder) folder(d folder, name string) {
 		return
 	}
 	f.walk(sub)
+}
+
+// entering returns the requests for which a folder in d is entered, none if it is
+// left out, which it notes.
+func (f *finder) entering(d folder, name string) []*request {
+	base := path.Base(name)
+	requests := below(d.requests, name)
+	switch {
+	case base == ".git", len(requests) == 0:
+		return nil
+	case f.isExcluded(name, true):
+		f.excluded.add(name)
+		return nil
+	case unwalked(base):
+		f.skip(d, name)
+		return nil
+	}
+	return requests
 }
 
 // below returns the requests that may be for something in a folder.

@@ -52,6 +52,7 @@ package compose
 
 import (
 	"fmt"
+	"path"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/scan"
@@ -123,10 +124,14 @@ func (p *project) scan(name string) {
 	if group[0] != name {
 		return // it is read with that one
 	}
-	if chosen := p.chosen(name); chosen != nil {
+	env := p.environment(path.Dir(name))
+	if chosen := p.chosen(name, env); chosen != nil {
 		group = chosen
 	}
-	in := p.opened(group)
+	if dir := path.Dir(group[0]); dir != path.Dir(name) {
+		env = p.environment(dir)
+	}
+	in := p.opened(group, env)
 	p.env = in.env
 	if m := p.load(group, in); m != nil {
 		active := profiles(p.source, in.env)

@@ -22,9 +22,8 @@ type loading struct {
 	resets [][]string        // of the documents that were read
 }
 
-// opened parses the files of a project, which name it, and reads its
-// environment.
-func (p *project) opened(names []string) *loading {
+// opened parses the files of a project, which name it in its environment.
+func (p *project) opened(names []string, env *environment) *loading {
 	dir, written := path.Dir(names[0]), ""
 	for _, name := range names {
 		for _, doc := range p.parsed(name).Docs {
@@ -33,7 +32,6 @@ func (p *project) opened(names []string) *loading {
 			}
 		}
 	}
-	env := p.environment(dir)
 	env.name(interpolate(written, env).text, dir)
 	return &loading{dir: dir, env: env, bases: map[string]*bases{}}
 }
@@ -180,7 +178,7 @@ func (p *project) complete(m *value, group []string, in *loading) (own, merged *
 			p.found.opened(base)
 			// What is wrong with that file is reported where it is scanned.
 			other := newProject(p.source, p.dockerfile)
-			under = other.load([]string{base}, other.opened([]string{base}))
+			under = other.load([]string{base}, other.opened([]string{base}, other.environment(in.dir)))
 		}
 		theirs := p.reset(under.get(section, name), in.resets, section, name)
 		if theirs.get("build") == nil {

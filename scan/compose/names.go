@@ -60,12 +60,11 @@ func (p *project) group(name string) []string {
 
 // chosen returns the files that COMPOSE_FILE names in place of the default file
 // of a folder; nil for every other file, and where it names none.
-func (p *project) chosen(name string) []string {
+func (p *project) chosen(name string, env *environment) []string {
 	dir := path.Dir(name)
 	if p.source.Together(name) != nil || name != p.first(dir, defaultNames()) {
 		return nil
 	}
-	env := p.environment(dir)
 	list, set, lacking := env.lookup("COMPOSE_FILE")
 	if !set || list == "" && len(lacking) == 0 {
 		return nil
