@@ -34,9 +34,9 @@ var outside = []rule{
 	{"github.com/moby/buildkit/", []string{"scan/dockerfile"}},
 	{"github.com/hashicorp/hcl", []string{"scan/bake"}},
 	{"github.com/zclconf/go-cty", []string{"scan/bake"}},
-	{"go.yaml.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
-	{"gopkg.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
-	{"github.com/goccy/go-yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "scan/internal/yamlnode", "policy"}},
+	{"go.yaml.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "internal/yamlnode", "internal/yamlshape", "policy"}},
+	{"gopkg.in/yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "internal/yamlnode", "internal/yamlshape", "policy"}},
+	{"github.com/goccy/go-yaml", []string{"scan/compose", "scan/workflow", "scan/kubernetes", "internal/yamlnode", "internal/yamlshape", "policy"}},
 	{"github.com/bmatcuk/doublestar", []string{"scan/internal/glob", "scan/internal/gitfiles"}},
 	{"github.com/go-git/", []string{"scan/internal/gitfiles"}}, // its reader of indexes only: .golangci.yml
 	{"github.com/go-git/go-git/v5/plumbing/transport", nil},
@@ -55,6 +55,7 @@ var outside = []rule{
 	// of their own: a log, an authority, a revocation list, a Notary server,
 	// the runner.
 	{"net/http", []string{"registry", "verify/sigstore", "verify/notation", "verify/dct", "sign/sigstore", "sign/notation", "sign/dct", "action"}},
+	{"github.com/google/cel-go/", []string{"verify/condition"}},
 	{"os/exec", nil},
 }
 
@@ -64,13 +65,15 @@ var own = []rule{
 	{module + "/action", []string{"cli"}},
 	{module + "/scan", []string{"cli", "scan"}},
 	{module + "/policy", []string{"cli"}},
-	{module + "/gate", []string{"cli", "report", "handover"}},
+	{module + "/gate", []string{"cli", "report", "handover", "policy"}},
 	{module + "/report", []string{"cli"}},
 	{module + "/handover", []string{"cli"}},
 	{module + "/sign", []string{"cli", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
 	{module + "/registry", []string{"cli", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
 	{module + "/internal/strictjson", []string{"registry", "verify/sigstore"}},
+	{module + "/internal/yamlnode", []string{"scan", "internal/yamlshape", "policy"}},
+	{module + "/internal/yamlshape", []string{"policy", "verify", "cli"}},
 	{module + "/internal/registrytest", []string{"internal"}},
 	{module + "/internal/sigstoretest", []string{"internal"}},
 	{module + "/internal/golden", nil},

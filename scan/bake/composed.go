@@ -4,7 +4,8 @@ import (
 	"path"
 	"slices"
 
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/internal/yamlnode"
+	"github.com/boltseal/boltseal/scan/internal/yamlfile"
 )
 
 // composed returns the Compose file that may have a service of a target's name,
@@ -33,7 +34,7 @@ func (b *builder) composed(name string) string {
 // here: the other format reports it.
 func (b *builder) keys(file string) map[string]bool {
 	keys := map[string]bool{}
-	doc, _ := yamlnode.Load(b.source.FS, file)
+	doc, _ := yamlfile.Load(b.source.FS, file)
 	for _, d := range doc.Docs {
 		for _, pair := range yamlnode.Pairs(yamlnode.Find(d, "services")) {
 			keys[pair.Key.Value] = true

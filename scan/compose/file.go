@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 	"github.com/boltseal/boltseal/scan"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
 )
 
 // A file is a Compose file as it was parsed.

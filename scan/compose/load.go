@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 )
 
 // A loading is of files that are merged with each other: those of the project,

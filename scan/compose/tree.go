@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 )
 
 // A value is part of a Compose model: of one file, or merged from several. It

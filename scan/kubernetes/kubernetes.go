@@ -12,8 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 	"github.com/boltseal/boltseal/scan"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/scan/internal/yamlfile"
 )
 
 // Format returns the format of manifests and kustomizations. It has to be
@@ -39,7 +40,7 @@ func Format() *scan.Format {
 				slots := k.read(name, nil)
 				return collect(slots, k.warnings)
 			}
-			file, err := yamlnode.Load(s.FS, name)
+			file, err := yamlfile.Load(s.FS, name)
 			return manifest(file, err, slices.Contains(s.Named, name))
 		},
 	}

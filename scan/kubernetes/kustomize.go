@@ -10,8 +10,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/boltseal/boltseal/internal/yamlnode"
 	"github.com/boltseal/boltseal/scan"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/scan/internal/yamlfile"
 )
 
 const (
@@ -57,7 +58,7 @@ type loaded struct {
 func (k *kustomize) read(name string, slots []slot) []slot {
 	l, done := k.files[name]
 	if !done {
-		l.file, l.err = yamlnode.Load(k.fsys, name)
+		l.file, l.err = yamlfile.Load(k.fsys, name)
 		k.files[name] = l
 	}
 	k.opened++
@@ -198,7 +199,7 @@ func (k *kustomize) file(name string) ([]slot, error) {
 	if slots, done := k.manifests[name]; done {
 		return slots, nil
 	}
-	f, err := yamlnode.Load(k.fsys, name)
+	f, err := yamlfile.Load(k.fsys, name)
 	if f.Body == nil && err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 )
 
 // patches returns the images that the patches of a kustomization bring. What

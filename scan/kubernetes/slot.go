@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 	"github.com/boltseal/boltseal/scan"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
 )
 
 // A slot is where a pod has an image.

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 	"github.com/boltseal/boltseal/scan"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
 )
 
 // action reads the runs of an action's metadata.

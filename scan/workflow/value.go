@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 )
 
 // A value is what an expression has: nil for null, a bool, float64, string,

@@ -11,8 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 	"github.com/boltseal/boltseal/scan"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/scan/internal/yamlfile"
 )
 
 // Format returns the format of workflows and of actions' metadata. An action
@@ -27,7 +28,7 @@ func Format(dockerfile func(body []byte, file string, b scan.Build) scan.Found) 
 		Doc:   ".github/workflows/*.yml and action.yml: job containers, services, docker:// actions, Dockerfile actions",
 		Match: match,
 		Scan: func(s scan.Source, name string) scan.Found {
-			file, err := yamlnode.Load(s.FS, name)
+			file, err := yamlfile.Load(s.FS, name)
 			r := reader{source: s, file: file, dockerfile: dockerfile, budget: maxWork}
 			for _, doc := range file.Docs {
 				r.document(doc)

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/boltseal/boltseal/scan"
-	"github.com/boltseal/boltseal/scan/internal/yamlnode"
+	"github.com/boltseal/boltseal/internal/yamlnode"
 )
 
 // The value of "image" is found with its text at its bytes, however it is
@@ -159,7 +157,7 @@ func TestRefused(t *testing.T) {
 		{"not utf-8", "a: \xff", "not YAML", 1, 0},
 		{"control character", "a: \x00", "not YAML", 1, 0},
 		{"directives", strings.Repeat("\n%TAG !e! x", 65), "lines begin with %", 1, 0},
-		{"large", strings.Repeat("#", scan.MaxFile+1), "larger than 4 MiB", 1, 0},
+		{"large", strings.Repeat("#", yamlnode.MaxFile+1), "larger than 4 MiB", 1, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,21 +173,6 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%d documents, want %d", len(f.Docs), tc.docs)
 			}
 		})
-	}
-}
-
-func TestLoad(t *testing.T) {
-	t.Parallel()
-	fsys := fstest.MapFS{"a.yml": {Data: []byte("a: 1")}, "large": {Data: make([]byte, scan.MaxFile+1)}}
-	if f, err := yamlnode.Load(fsys, "a.yml"); err != nil || len(f.Docs) != 1 {
-		t.Errorf("%v, %v", f, err)
-	}
-	for _, name := range []string{"none", "large", ".", "../x"} {
-		f, err := yamlnode.Load(fsys, name)
-		var place *yamlnode.Error
-		if f == nil || !errors.As(err, &place) || place.At.File != name || place.At.Line != 1 {
-			t.Errorf("%s: %v, %v", name, f, err)
-		}
 	}
 }
 

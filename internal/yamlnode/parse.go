@@ -1,5 +1,5 @@
-// Package yamlnode reads YAML, and so JSON, for the formats that need to know
-// where each text stands: nodes with positions, within bounds that hostile
+// Package yamlnode reads YAML, and so JSON, for those who need to know where
+// each text stands: nodes with positions, within bounds that hostile
 // files cannot exceed.
 //
 // What [Parse] returns is safe to walk: it has no cycles, its nesting is
@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"regexp"
 	"strconv"
 	"sync"
@@ -19,8 +18,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
-	"github.com/boltseal/boltseal/scan"
 )
+
+// MaxFile bounds a file, in bytes.
+const MaxFile = 4 << 20
 
 const (
 	// maxAliased bounds the nodes that a file has through aliases, on top of
@@ -55,20 +56,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Load reads and parses a file of fsys. The error is an [*Error], at the first
-// line where the file cannot be read; the File holds the documents before it,
-// and is never nil.
-func Load(fsys fs.FS, name string) (*File, error) {
-	body, err := scan.ReadFile(fsys, name)
-	if err != nil {
-		return &File{Name: name}, &Error{At: image.Position{File: name, Line: 1, Col: 1}, Err: err}
-	}
-	return Parse(name, body)
-}
-
 func small(body []byte) error {
-	if len(body) > scan.MaxFile {
-		return fmt.Errorf("the file is larger than %d MiB", scan.MaxFile>>20)
+	if len(body) > MaxFile {
+		return fmt.Errorf("the file is larger than %d MiB", MaxFile>>20)
 	}
 	return nil
 }
