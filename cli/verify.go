@@ -253,11 +253,11 @@ type all struct {
 	foreign []verify.Verifier // for others: the image itself has to be signed
 }
 
-func (a all) For(u image.Use) ([]verify.Verifier, bool) {
+func (a all) For(u image.Use) gate.Terms {
 	if u.Foreign {
-		return a.foreign, len(a.foreign) > 0
+		return gate.Terms{Require: a.foreign}
 	}
-	return a.built, len(a.built) > 0
+	return gate.Terms{Require: a.built}
 }
 
 // uses reads the references.

@@ -14,11 +14,10 @@ import (
 	"github.com/boltseal/boltseal/verify"
 )
 
-// Rules gives the requirements for the image of a use, all of which must be met;
-// ok is false where no rule speaks of it, which fails the image. They may depend
-// on the Ref and on Foreign only.
+// Rules gives the terms on which the image of a use may pass. They may depend on
+// the Ref and on Foreign only.
 type Rules interface {
-	For(image.Use) (all []verify.Verifier, ok bool)
+	For(image.Use) Terms
 }
 
 // A Resolver turns what was written into what the registry serves.
@@ -49,17 +48,20 @@ type Finding struct {
 	Use      image.Use
 	Also     []image.Use  // the other places that use the image, in their order
 	Pinned   image.Pinned // zero if the reference was not resolved
+	Rule     Rule         // zero where none was chosen
 	Verdicts []verify.Verdict
 	Elapsed  time.Duration
 	Requests int // HTTP requests for this image
+
+	exemption *Exemption // set by check alone
 }
 
 // Uses returns all places that use the image, the first of them first.
 func (f Finding) Uses() []image.Use { return append([]image.Use{f.Use}, f.Also...) }
 
-// Passed reports whether at least one check ran and every check passed, all of
+// Verified reports whether at least one check ran and every check passed, all of
 // them on the image that would be handed over.
-func (f Finding) Passed() bool {
+func (f Finding) Verified() bool {
 	for _, v := range f.Verdicts {
 		if !v.Passed() || v.Image().Digest() != f.Pinned.Digest() {
 			return false
@@ -68,11 +70,30 @@ func (f Finding) Passed() bool {
 	return len(f.Verdicts) > 0 && f.Pinned.Digest() != ""
 }
 
-// Reason returns Verified if f passed, else the Reason of the first check that
-// failed.
+// Exemption returns what let the image through without a check; ok is false
+// where nothing did.
+func (f Finding) Exemption() (e Exemption, ok bool) {
+	if f.exemption == nil || len(f.Verdicts) > 0 || f.Pinned.Digest() == "" {
+		return Exemption{}, false
+	}
+	return *f.exemption, true
+}
+
+// Passed reports whether the image does not keep the gate shut: it is verified,
+// or exempt, which is not the same.
+func (f Finding) Passed() bool {
+	_, exempt := f.Exemption()
+	return f.Verified() || exempt
+}
+
+// Reason returns Verified or Exempt if f passed, else the Reason of the first
+// check that failed.
 func (f Finding) Reason() verify.Reason {
-	if f.Passed() {
+	if f.Verified() {
 		return verify.Verified
+	}
+	if _, exempt := f.Exemption(); exempt {
+		return verify.Exempt
 	}
 	for _, v := range f.Verdicts {
 		if !v.Passed() {
@@ -113,7 +134,8 @@ func (r Report) Started() time.Time { return r.started }
 // Elapsed returns how long the run took.
 func (r Report) Elapsed() time.Duration { return r.elapsed }
 
-// Passed reports whether the run ended, saw an image, and all of them passed.
+// Passed reports whether the run ended, saw an image, and all of them passed,
+// verified or exempt.
 func (r Report) Passed() bool {
 	for _, f := range r.findings {
 		if !f.Passed() {
@@ -130,7 +152,7 @@ func (r Report) NoAnswer() bool {
 	unanswered := !r.complete
 	for _, f := range r.findings {
 		switch reason := f.Reason(); {
-		case reason == verify.Verified:
+		case f.Passed():
 		case reason.NoAnswer(), reason == verify.Undecided && !r.complete:
 			unanswered = true
 		default:
@@ -140,17 +162,21 @@ func (r Report) NoAnswer() bool {
 	return unanswered
 }
 
-// Reason returns Verified if r passed, else in one word why it did not: the
-// Reason of the first image that was refused; where none was, of the first that
-// registry or log gave no answer about; Undecided where no image has either.
+// Reason returns Verified if every image is verified, Exempt if the others are
+// exempt; else in one word why r did not pass: the Reason of the first image that
+// was refused; where none was, of the first that registry or log gave no answer
+// about; Undecided where no image has either.
 func (r Report) Reason() verify.Reason {
-	if r.Passed() {
+	switch {
+	case r.Passed() && slices.ContainsFunc(r.findings, func(f Finding) bool { return !f.Verified() }):
+		return verify.Exempt
+	case r.Passed():
 		return verify.Verified
 	}
 	silent := verify.Undecided
 	for _, f := range r.findings {
 		switch reason := f.Reason(); {
-		case reason == verify.Verified, reason == verify.Undecided && !r.complete:
+		case f.Passed(), reason == verify.Undecided && !r.complete:
 		case !reason.NoAnswer():
 			return reason
 		case silent == verify.Undecided:
@@ -160,21 +186,24 @@ func (r Report) Reason() verify.Reason {
 	return silent
 }
 
-// Admitted is an image the gate let through. Only [Report.Admitted] makes a
+// Admitted is an image that was verified in a run that passed. Only [Report.Admitted] makes a
 // non-zero one; package handover takes nothing else.
 type Admitted struct{ pinned image.Pinned }
 
 // Pinned returns the image, bound to the digest that was verified.
 func (a Admitted) Pinned() image.Pinned { return a.pinned }
 
-// Admitted returns the images that passed, none unless the whole run did.
+// Admitted returns the images that were verified, none unless the whole run
+// passed. What is exempt was not verified, and is not among them.
 func (r Report) Admitted() []Admitted {
 	if !r.Passed() {
 		return nil
 	}
 	out := make([]Admitted, 0, len(r.findings))
 	for _, f := range r.findings {
-		out = append(out, Admitted{f.Pinned})
+		if f.Verified() {
+			out = append(out, Admitted{f.Pinned})
+		}
 	}
 	return out
 }
@@ -251,12 +280,14 @@ func check(ctx context.Context, f *Finding, rules Rules, reg Resolver, o Options
 		return
 	}
 	ref := f.Use.Ref
-	required, ok := rules.For(f.Use)
-	if !ok || len(required) == 0 {
-		fail(verify.NoRule, &verify.Error{
-			Op: "choose a rule for " + ref.String(), Err: errors.New("none speaks of this image"),
-			Hint: "say who must have signed it",
-		})
+	terms := rules.For(f.Use)
+	f.Rule = terms.Rule
+	if err := terms.unfit(start); err != nil {
+		hint := verify.Hint(err)
+		if hint == "" {
+			hint = "say who must have signed it"
+		}
+		fail(verify.NoRule, &verify.Error{Op: "choose a rule for " + ref.String(), Err: err, Hint: hint})
 		return
 	}
 	if ctx.Err() != nil {
@@ -282,7 +313,15 @@ func check(ctx context.Context, f *Finding, rules Rules, reg Resolver, o Options
 		return
 	}
 	f.Pinned = img
-	for _, v := range required {
+	if len(terms.Require) == 0 {
+		if err := terms.Exempt.refuses(img); err != nil {
+			fail(verify.Unsigned, err)
+			return
+		}
+		f.exemption = terms.Exempt
+		return
+	}
+	for _, v := range terms.Require {
 		verdict := v.Verify(ctx, img)
 		if interrupted(ctx) && verdict.Reason() == verify.Unavailable {
 			verdict = verify.Fail(img, verify.Undecided, cutShort(ctx)).For(verdict.Requirement()).With(verdict.Candidates())

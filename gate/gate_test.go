@@ -51,7 +51,7 @@ func (s stop) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
 
 type rules []verify.Verifier
 
-func (r rules) For(image.Use) ([]verify.Verifier, bool) { return r, r != nil }
+func (r rules) For(image.Use) gate.Terms { return gate.Terms{Require: r} }
 
 type reg struct {
 	err   error
@@ -180,8 +180,8 @@ func TestRefusalOutweighsNoAnswer(t *testing.T) {
 // answers gives each image the Verdict, or the error of Resolve, of its name.
 type answers map[string]verify.Reason
 
-func (a answers) For(u image.Use) ([]verify.Verifier, bool) {
-	return rules{answer(a[u.Ref.Repository()])}, true
+func (a answers) For(u image.Use) gate.Terms {
+	return gate.Terms{Require: rules{answer(a[u.Ref.Repository()])}}
 }
 
 func (a answers) Resolve(_ context.Context, r image.Ref) (image.Pinned, error) {

@@ -61,12 +61,12 @@ func ref(text string) image.Use {
 // A fake is what gate.Check asks.
 type fake map[image.Ref]subject
 
-func (f fake) For(u image.Use) ([]verify.Verifier, bool) {
-	var all []verify.Verifier
+func (f fake) For(u image.Use) gate.Terms {
+	var terms gate.Terms
 	for _, c := range f[u.Ref].checks {
-		all = append(all, c)
+		terms.Require = append(terms.Require, c)
 	}
-	return all, len(all) > 0
+	return terms
 }
 
 func (f fake) Resolve(_ context.Context, r image.Ref) (image.Pinned, error) {

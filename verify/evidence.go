@@ -67,5 +67,33 @@ type Candidate struct {
 	Platform string
 
 	Signer, Issuer string
+	Claims         map[string]string // as in Evidence
+	SignedAt       time.Time         // as in Evidence
 	PredicateType  string
+
+	// Differs is what kept it from being accepted, nil where that is not a
+	// matter of who signed or what: the nearest of all that was expected.
+	Differs *Difference
+	// Accept is what a policy would have to say to accept it, nil where nothing
+	// would.
+	Accept *Acceptance
+}
+
+// A Difference is between what a sound signature says and the nearest of what
+// was expected of it.
+type Difference struct {
+	What            string // "identity", "issuer", "predicate type", "key", or the name of a certificate extension
+	Found, Expected string // Expected is a pattern where the policy has one
+}
+
+// An Acceptance is what would have to stand in a policy for a signature to be
+// accepted, and why that may be a mistake.
+type Acceptance struct {
+	// List is the list of the requirement that Line is to be added to, such as
+	// "identities" or "keys".
+	List string
+	// Line is one item of that list as YAML on one line, without the dash.
+	Line string
+	// Unwise says what speaks against it, "" if nothing does that is known.
+	Unwise string
 }
