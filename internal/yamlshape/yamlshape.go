@@ -1,0 +1,52 @@
+// Package yamlshape reads YAML strictly into Go structs, and describes the same
+// structs as JSON Schema, so that what editors suggest is what is read.
+//
+// The structs say what there may be in their field tags:
+//
+//	Owner Text `yaml:"owner,required" doc:"Who answers for it."`
+//
+// Fields may be Text, Date, bool, int, structs, pointers to these (for what may
+// be left out and has no zero), slices, maps from string, and Raw. A struct's
+// field "At image.Position" without a tag gets the place of its mapping.
+package yamlshape
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/boltseal/boltseal/image"
+)
+
+// A Text is a string of a file, never empty, and where it stands.
+type Text struct {
+	Value string
+	At    image.Position
+}
+
+func (t Text) String() string { return t.Value }
+
+// A Date is a day of a file, written as 2006-01-02, and where it stands.
+type Date struct {
+	Time time.Time // its beginning, UTC
+	At   image.Position
+}
+
+// A Fault is what is wrong, or doubtful, at one place of a file.
+type Fault struct {
+	At   image.Position
+	Err  error
+	Next string // one imperative sentence; "" where Err says it
+}
+
+// Faultf returns the Fault at a place.
+func Faultf(at image.Position, next, format string, args ...any) *Fault {
+	return &Fault{At: at, Next: next, Err: fmt.Errorf(format, args...)}
+}
+
+// Error returns "FILE:LINE:COLUMN: MESSAGE".
+func (f *Fault) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", f.At.File, f.At.Line, f.At.Col, f.Err)
+}
+
+// Unwrap returns the cause.
+func (f *Fault) Unwrap() error { return f.Err }
