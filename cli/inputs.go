@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/internal/spelling"
 )
 
 // How an input's text becomes flags.
@@ -251,35 +253,9 @@ func isInput(name string) bool {
 
 // nearest returns the input that name is a slip of, "" if it looks like none.
 func nearest(name string) string {
-	best, most := "", 3
+	var names []string
 	for _, i := range actionInputs() {
-		if d := distance(name, i.name); d < most {
-			best, most = i.name, d
-		}
+		names = append(names, i.name)
 	}
-	return best
-}
-
-// distance returns how many letters have to be put in, taken out or exchanged
-// to make b of a (Levenshtein); at least 3 where the lengths differ by that.
-func distance(a, b string) int {
-	if len(a) > len(b)+2 || len(b) > len(a)+2 {
-		return 3
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return spelling.Nearest(name, names)
 }
