@@ -6,12 +6,23 @@
 //	Owner Text `yaml:"owner,required" doc:"Who answers for it."`
 //
 // Fields may be Text, Date, bool, int, structs, pointers to these (for what may
-// be left out and has no zero), slices, maps from string, and Raw. A struct's
-// field "At image.Position" without a tag gets the place of its mapping.
+// be left out and has no zero), slices, maps from string, and Raw. The keys of an
+// embedded struct are those of the struct around it. A struct's field "At
+// image.Position" without a tag gets the place of its mapping; other fields
+// without a tag are left alone. Further tags:
+//
+//	enum:"a,b"  the only values of a Text, an int, or the Texts of a slice
+//	min:"1"     the least value of an int, or number of items of a slice; max likewise
+//
+// Nothing is converted and nothing is overlooked: an unknown key, null, an empty
+// text, list or map, and a text without quotes that some reader of YAML takes
+// for something else, are Faults.
 package yamlshape
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/boltseal/boltseal/image"
@@ -50,3 +61,10 @@ func (f *Fault) Error() string {
 
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
+
+// Sort sorts faults by place: by file, line and column.
+func Sort(faults []*Fault) {
+	slices.SortStableFunc(faults, func(a, b *Fault) int {
+		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
+	})
+}
