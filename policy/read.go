@@ -14,6 +14,9 @@ const (
 	maxRequirements = 100
 	// maxNested bounds how deep any-of and all-of stand in each other.
 	maxNested = 8
+	// maxFaults bounds the faults of a policy, roughly: a hostile file has one for
+	// each of its nodes.
+	maxFaults = 1000
 )
 
 // The keys of a requirement that groups others.
@@ -37,7 +40,8 @@ func Read(name string, body []byte, o Options) (*Policy, error) {
 	r.file(name, body, origin{name: "policy"})
 	if len(r.faults) > 0 {
 		yamlshape.Sort(r.faults)
-		return nil, &Error{faults: r.faults}
+		same := func(a, b *yamlshape.Fault) bool { return a.Error() == b.Error() } // through aliases
+		return nil, &Error{faults: slices.CompactFunc(r.faults, same)}
 	}
 	return &r.policy, nil
 }
@@ -50,7 +54,12 @@ type reader struct {
 	faults  []*yamlshape.Fault
 }
 
-func (r *reader) fault(faults ...*yamlshape.Fault) { r.faults = append(r.faults, faults...) }
+// fault adds faults, unless there are plenty.
+func (r *reader) fault(faults ...*yamlshape.Fault) {
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, faults...)
+	}
+}
 
 // file reads a whole policy file.
 func (r *reader) file(name string, body []byte, from origin) {

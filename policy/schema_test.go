@@ -16,7 +16,7 @@ import (
 	"github.com/boltseal/boltseal/internal/yamlnode"
 )
 
-func compileSchema(t *testing.T) *jsonschema.Schema {
+func compileSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	body, err := Schema(fakes())
 	if err != nil {
@@ -56,7 +56,7 @@ func asJSON(n *yaml.Node) any {
 	case "!!null":
 		return nil
 	case "!!bool":
-		return n.Value == "true"
+		return strings.EqualFold(n.Value, "true")
 	case "!!int", "!!float":
 		return json.Number(n.Value)
 	}
