@@ -95,7 +95,7 @@ func meaning(p *Policy) string {
 		all = append(all, s+meanings(r.require))
 	}
 	for _, e := range p.exceptions {
-		all = append(all, fmt.Sprintf("exception of %v: %v %s %s", e.origin, e.Until.Time, e.Owner, e.Reason)+texts(e.Images))
+		all = append(all, fmt.Sprintf("exception of %v: %v %s %s", e.origin, e.Until.Time, e.Owner, e.Reason)+sortedTexts(e.Images))
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\n") + "\n"
@@ -107,7 +107,7 @@ func meanings(requirements []requirement) string {
 		switch f := q.form.(type) {
 		case *stampForm:
 			all = append(all, fmt.Sprintf("%s by %s ink %v copies %d notes %s since %v wet %v",
-				q.of.Name, f.By, f.Ink != nil && f.Ink.Value == "blue", f.Copies, texts(f.Notes), f.Since != nil && f.Since.Time.IsZero(), f.Wet != nil && *f.Wet))
+				q.of.Name, f.By, f.Ink != nil && f.Ink.Value == "blue", f.Copies, sortedTexts(f.Notes), f.Since != nil && f.Since.Time.IsZero(), f.Wet != nil && *f.Wet))
 		case *sealForm:
 			all = append(all, fmt.Sprint(q.of.Name, f.Wax))
 		default:
@@ -118,7 +118,7 @@ func meanings(requirements []requirement) string {
 	return "(" + strings.Join(all, "; ") + ")"
 }
 
-func texts(all []yamlshape.Text) string {
+func sortedTexts(all []yamlshape.Text) string {
 	var values []string
 	for _, t := range all {
 		values = append(values, t.Value)
@@ -166,7 +166,7 @@ func TestHostile(t *testing.T) {
 		p, err := read(body)
 		took := time.Since(start)
 		var e *Error
-		if p != nil || !errors.As(err, &e) || len(e.Faults()) > 2*maxFaults || len(err.Error()) > 1<<13 {
+		if p != nil || !errors.As(err, &e) || len(e.Faults()) > 2*maxReadFaults || len(err.Error()) > 1<<13 {
 			t.Errorf("%s: %v, an error of %d bytes", name, p, len(fmt.Sprint(err)))
 			continue
 		}

@@ -14,9 +14,9 @@ const (
 	maxRequirements = 100
 	// maxNested bounds how deep any-of and all-of stand in each other.
 	maxNested = 8
-	// maxFaults bounds the faults of a policy, roughly: a hostile file has one for
+	// maxReadFaults bounds the faults of a policy, roughly: a hostile file has one for
 	// each of its nodes.
-	maxFaults = 1000
+	maxReadFaults = 1000
 )
 
 // The keys of a requirement that groups others.
@@ -56,7 +56,7 @@ type reader struct {
 
 // fault adds faults, unless there are plenty.
 func (r *reader) fault(faults ...*yamlshape.Fault) {
-	if len(r.faults) < maxFaults {
+	if len(r.faults) < maxReadFaults {
 		r.faults = append(r.faults, faults...)
 	}
 }
