@@ -1,0 +1,339 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boltseal/boltseal/internal/yamlshape"
+)
+
+// A Lint is a kind of Doubt about what a policy says as a whole. Those about one
+// requirement come from its System.
+type Lint struct {
+	Name string // stable
+	Doc  string // one sentence
+}
+
+// The names of the Lints.
+const (
+	lintDuplicate  = "duplicate-pattern"
+	lintExcluded   = "excluded-pattern"
+	lintIdle       = "idle-exclusion"
+	lintShadowed   = "shadowed-rule"
+	lintOverridden = "overridden-rules"
+	lintTag        = "tag-needs-digest"
+	lintWide       = "wide-allow-unsigned"
+	lintMutable    = "unsigned-by-tag"
+	lintWideExempt = "wide-exception"
+	lintExpired    = "expired-exception"
+	lintExpiring   = "expiring-exception"
+	lintOpen       = "open-ended-exception"
+)
+
+// Lints returns what [Policy.Lint] looks for besides the Doubts of Forms, in the
+// order of its documentation.
+func Lints() []Lint {
+	return []Lint{
+		{lintDuplicate, "A list has the same pattern twice."},
+		{lintExcluded, "A pattern can never match, because one with ! in its own list excludes all of it."},
+		{lintIdle, "A pattern with ! excludes nothing that its list would match, which is often a misspelt name."},
+		{lintShadowed, "A rule can never decide, because others decide for all of its images."},
+		{lintOverridden, "No rule of a publisher or of an extended policy ever decides, because the policy's own rules decide for all of their images."},
+		{lintTag, "A pattern with a tag matches only references without a digest, and its rule allows only those with one, so that no image can pass."},
+		{lintWide, "A rule lets the images of a whole registry, or of registries that anybody may open, through unsigned."},
+		{lintMutable, "A rule lets images through unsigned by tag, which whoever may push can move at any time."},
+		{lintWideExempt, "An exception is as wide as a registry, or wider."},
+		{lintExpired, "An exception has ended."},
+		{lintExpiring, "An exception ends in less than 14 days."},
+		{lintOpen, "An exception ends in more than 366 days, which is to say that nobody will look at it again."},
+	}
+}
+
+// A linter collects doubts.
+type linter struct {
+	*Policy
+	now    time.Time
+	doubts []Doubt
+}
+
+// Lint returns what p allows that is probably a mistake, by its place. Built-in
+// publishers are not looked into: nobody who reads the Doubts can change them.
+func (p *Policy) Lint(now time.Time) []Doubt {
+	l := linter{Policy: p, now: now}
+	for i := range p.rules {
+		r := &p.rules[i]
+		if r.origin.builtIn() {
+			continue
+		}
+		l.list(r.images)
+		l.forms(r.require)
+		if r.unsigned != nil {
+			l.unsigned(r)
+		}
+	}
+	for i := range p.exceptions {
+		if e := &p.exceptions[i]; !e.origin.builtIn() {
+			l.list(e.match)
+			l.exception(e)
+		}
+	}
+	l.shadows()
+	slices.SortStableFunc(l.doubts, func(a, b Doubt) int {
+		return cmp.Or(comparePlaces(a.At, b.At), cmp.Compare(a.Lint, b.Lint), cmp.Compare(a.Err.Error(), b.Err.Error()))
+	})
+	return slices.CompactFunc(l.doubts, func(a, b Doubt) bool {
+		return a.At == b.At && a.Lint == b.Lint && a.Err.Error() == b.Err.Error()
+	})
+}
+
+func (o origin) builtIn() bool { return strings.HasPrefix(o.name, "publisher ") }
+
+func (l *linter) doubt(lint string, f *yamlshape.Fault) {
+	l.doubts = append(l.doubts, Doubt{Fault: *f, Lint: lint})
+}
+
+// list looks at the patterns of one list.
+func (l *linter) list(images Patterns) {
+	first := map[string]Pattern{}
+	for _, p := range slices.Concat(images.match, images.not) {
+		earlier, again := first[p.normal()]
+		if !again {
+			first[p.normal()] = p
+			continue
+		}
+		l.doubt(lintDuplicate, yamlshape.Faultf(p.at, "take one of them out",
+			"%s says the same as %s at %s", clip(p.text), clip(earlier.text), where(earlier.at)))
+	}
+	for _, p := range images.match {
+		if by, excluded := images.excluder(p); excluded {
+			l.doubt(lintExcluded, yamlshape.Faultf(p.at, "take it out, or narrow the pattern with !",
+				"%s never matches: %s at %s excludes all of it", clip(p.text), clip(by.text), where(by.at)))
+		}
+	}
+	for _, n := range images.not {
+		if !slices.ContainsFunc(images.match, func(p Pattern) bool { return p.meets(n) }) {
+			l.doubt(lintIdle, yamlshape.Faultf(n.at, "correct its name, or take it out",
+				"%s excludes nothing that the list would match", clip(n.text)))
+		}
+	}
+}
+
+// normal is the same for patterns that say the same.
+func (p *Pattern) normal() string {
+	var b strings.Builder
+	fmt.Fprint(&b, p.not)
+	for _, s := range p.name {
+		b.WriteString("/" + s.text)
+	}
+	return b.String() + ":" + p.tag.text + "@" + p.digest
+}
+
+// meets reports whether there may be an image that both p and q match.
+func (p Pattern) meets(q Pattern) bool {
+	_, ok := meet(p, q, "", 1)
+	return ok
+}
+
+// forms collects the doubts of each requirement.
+func (l *linter) forms(all []requirement) {
+	for _, r := range all {
+		if r.form != nil {
+			l.doubts = append(l.doubts, r.form.Doubts()...)
+		}
+		l.forms(r.anyOf)
+		l.forms(r.allOf)
+	}
+}
+
+func (l *linter) unsigned(r *rule) {
+	if !r.unsigned.needsDigest() {
+		l.doubt(lintMutable, yamlshape.Faultf(r.unsigned.At, "take out require-digest: false, and write the digest where the images are used",
+			"nothing says what these images are: they are not signed, and who may push them can move their tags"))
+	}
+	for _, p := range r.images.match {
+		if what := p.wide(); what != "" {
+			l.doubt(lintWide, yamlshape.Faultf(p.at, "name the repositories whose publishers do not sign",
+				"%s lets %s through unsigned", clip(p.text), what))
+		}
+		if p.tag.text != "" && r.unsigned.needsDigest() {
+			l.doubt(lintTag, yamlshape.Faultf(p.at, "leave out the tag",
+				"%s matches only references without a digest, and the rule allows only those with one", clip(p.text)))
+		}
+	}
+}
+
+// wide says what p matches where that is a whole registry or more, else "".
+func (p *Pattern) wide() string {
+	host := &p.name[0]
+	under, boundary := strings.CutPrefix(host.text, "*.")
+	switch {
+	case p.digest != "":
+		return "" // it is one image, wherever it lies
+	case host.deep && len(p.name) == 1 && p.tag.text == "":
+		return "every image"
+	case host.deep:
+		return "images of any registry"
+	case !host.literal() && !(boundary && strings.Contains(under, ".") && !strings.Contains(under, "*")):
+		return "images of registries that anybody may open"
+	}
+	for _, s := range p.name[1:] {
+		if s.weight > 1 { // it has a letter
+			return ""
+		}
+	}
+	return "the images of all of " + clip(host.text)
+}
+
+func (l *linter) exception(e *exception) {
+	for _, p := range e.match.match {
+		if what := p.wide(); what != "" {
+			l.doubt(lintWideExempt, yamlshape.Faultf(p.at, "name the images that need it",
+				"%s lets %s through unverified", clip(p.text), what))
+		}
+	}
+	switch left := e.end().Sub(l.now); {
+	case left <= 0:
+		l.doubt(lintExpired, yamlshape.Faultf(e.Until.At, "take the exception out, or set until anew if its owner agrees",
+			"the exception of %s ended with %s", clipText(e.Owner.Value), day(e.Until)))
+	case left < soon:
+		l.doubt(lintExpiring, yamlshape.Faultf(e.Until.At, "end the need for it, or set until anew if its owner agrees",
+			"the exception of %s ends with %s", clipText(e.Owner.Value), day(e.Until)))
+	case left > 367*24*time.Hour: // the last day counts as well
+		l.doubt(lintOpen, yamlshape.Faultf(e.Until.At, "let it end within a year",
+			"the exception of %s ends with %s, which is more than 366 days away", clipText(e.Owner.Value), day(e.Until)))
+	}
+}
+
+// shadows looks for rules that never decide. That the policy decides instead of
+// what it extends is how it is meant to be used; where nothing is left of that,
+// it is a doubt.
+func (l *linter) shadows() {
+	left := map[origin]int{}     // rules that may decide
+	winner := map[origin]match{} // the first that decides instead
+	for i := range l.rules {
+		r := &l.rules[i]
+		by, nearer, ok := l.shadow(i)
+		if !ok {
+			left[r.origin]++
+			continue
+		}
+		if !nearer {
+			left[r.origin]++
+			if r.origin.builtIn() {
+				continue
+			}
+			l.doubt(lintShadowed, yamlshape.Faultf(r.at, "take it out, or make its patterns more specific",
+				"the rule for %s never decides: %s at %s always does", clip(r.images.match[0].text), clip(by.pattern.text), where(by.pattern.at)))
+			continue
+		}
+		if w, ok := winner[r.origin]; !ok || comparePlaces(by.pattern.at, w.pattern.at) < 0 {
+			winner[r.origin] = by
+		}
+	}
+	for o, w := range winner {
+		if left[o] == 0 && !slices.ContainsFunc(l.exceptions, func(e exception) bool { return e.origin == o }) {
+			l.doubt(lintOverridden, yamlshape.Faultf(w.pattern.at, "take out the one or the other",
+				"no rule of %s ever decides: those of %s, such as the one for %s, decide for all of its images", o.name, l.rules[w.list].origin.name, clip(w.pattern.text)))
+		}
+	}
+}
+
+// shadow reports whether other rules decide for all that rule i matches: by is
+// the first of them, and nearer says that they are of layers in front of its own.
+func (l *linter) shadow(i int) (by match, nearer, ok bool) {
+	r := &l.rules[i]
+	for _, p := range r.images.match {
+		if _, excluded := r.images.excluder(p); excluded {
+			continue
+		}
+		won := false
+		for j := range l.rules {
+			q, wins := l.rules[j].winsAll(p, r.origin.layer)
+			if !wins {
+				continue
+			}
+			if !ok {
+				by = match{j, q}
+			}
+			won, ok, nearer = true, true, nearer || l.rules[j].origin.layer < r.origin.layer
+			break
+		}
+		if !won {
+			return match{}, false, false
+		}
+	}
+	return by, nearer, ok
+}
+
+// winsAll returns the pattern with which r decides wherever p, of a rule of the
+// given layer, matches.
+func (r *rule) winsAll(p Pattern, layer int) (Pattern, bool) {
+	i := slices.IndexFunc(r.images.match, func(q Pattern) bool {
+		c := q.Compare(p)
+		return (c > 0 || c == 0 && r.origin.layer < layer) && q.covers(p)
+	})
+	if i < 0 || slices.ContainsFunc(r.images.not, func(n Pattern) bool { return n.meets(p) }) {
+		return Pattern{}, false
+	}
+	return r.images.match[i], true
+}
+
+// excluder returns the pattern with ! that excludes all that p matches.
+func (p Patterns) excluder(of Pattern) (Pattern, bool) {
+	i := slices.IndexFunc(p.not, func(n Pattern) bool { return n.covers(of) })
+	if i < 0 {
+		return Pattern{}, false
+	}
+	return p.not[i], true
+}
+
+// covers reports whether q matches all that p matches. It may say no where that
+// is hard to see.
+func (q *Pattern) covers(p Pattern) bool {
+	switch {
+	case q.digest != "" && q.digest != p.digest,
+		q.tag.text != "" && (p.tag.text == "" || !q.tag.matches(p.tag.text)): // a * of p is in a * of q
+		return false
+	}
+	return coversName(stretched(q.name), stretched(p.name))
+}
+
+// stretched writes each * next to a ** as **: of both there are as many segments
+// as there are of them, at least.
+func stretched(name []segment) []segment {
+	out := slices.Clone(name)
+	stretch := func(i, next int) {
+		if out[next].deep && out[i].weight <= 1 {
+			out[i] = out[next]
+		}
+	}
+	for i := 1; i < len(out); i++ {
+		stretch(i, i-1)
+	}
+	for i := len(out) - 2; i >= 0; i-- {
+		stretch(i, i+1)
+	}
+	return out
+}
+
+// coversName works from the end: rest[j] says whether the segments of q from i on
+// cover those of p from j on.
+func coversName(q, p []segment) bool {
+	rest := make([]bool, len(p)+1)
+	rest[len(p)] = true
+	for i := len(q) - 1; i >= 0; i-- {
+		now := make([]bool, len(p)+1)
+		for j := len(p) - 1; j >= 0; j-- {
+			if q[i].deep {
+				now[j] = rest[j+1] || now[j+1]
+			} else {
+				now[j] = !p[j].deep && q[i].matches(p[j].text) && rest[j+1]
+			}
+		}
+		rest = now
+	}
+	return rest[0]
+}
