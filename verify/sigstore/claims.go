@@ -37,6 +37,37 @@ func claims() []claim {
 	}
 }
 
+// claimName returns the name of a claim as claims has it. The owner and the
+// repository of the source may be written without their "-uri".
+func claimName(s string) (name string, ok bool) {
+	switch s {
+	case "source-repository", "source-repository-owner":
+		return s + "-uri", true
+	}
+	_, ok = claimOf(certificate.Extensions{}, s)
+	return s, ok
+}
+
+// claimLike suggests names for one that is no claim's.
+func claimLike(s string) string {
+	best, most := "", -1
+	for _, c := range claims() {
+		if n := similarity(s, c.name); n > most {
+			best, most = c.name, n
+		}
+	}
+	return best + ", or another name of docs/identities.md"
+}
+
+// ClaimNames returns the names of all claims.
+func ClaimNames() []string {
+	var names []string
+	for _, c := range claims() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // claimOf returns the named extension; ok is false where there is no such name.
 func claimOf(x certificate.Extensions, name string) (value string, ok bool) {
 	for _, c := range claims() {

@@ -21,6 +21,7 @@ const maxPattern = 2048
 type Matcher struct {
 	text  string
 	exact bool
+	glob  bool // where re was made from a glob
 	re    *regexp.Regexp
 }
 
@@ -46,7 +47,7 @@ func Pattern(s string) (Matcher, error) {
 		}
 	}
 	re, err := regexp.Compile(`^(?s:` + b.String() + `)$`)
-	return Matcher{text: s, re: re}, err
+	return Matcher{text: s, glob: true, re: re}, err
 }
 
 // Regexp returns a Matcher for the strings that expr (RE2 syntax) matches from
