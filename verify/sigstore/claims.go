@@ -48,17 +48,6 @@ func claimName(s string) (name string, ok bool) {
 	return s, ok
 }
 
-// claimLike suggests names for one that is no claim's.
-func claimLike(s string) string {
-	best, most := "", -1
-	for _, c := range claims() {
-		if n := similarity(s, c.name); n > most {
-			best, most = c.name, n
-		}
-	}
-	return best + ", or another name of docs/identities.md"
-}
-
 // ClaimNames returns the names of all claims.
 func ClaimNames() []string {
 	var names []string

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/spelling"
 	"github.com/boltseal/boltseal/internal/yamlshape"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/condition"
@@ -17,35 +18,27 @@ import (
 
 // A SignatureForm is a requirement "sigstore" of a policy file: a signature. It
 // is filled by package yamlshape, checked once, and then makes Configs.
-type SignatureForm struct {
-	At          image.Position
-	Identities  []identityText            `yaml:"identities" doc:"Whose certificates count, any of them."`
-	Keys        []keyText                 `yaml:"keys" doc:"Whose public keys count, any of them."`
-	Claims      map[string]yamlshape.Text `yaml:"claims" doc:"Certificate extensions that every identity must have, compared exactly; docs/identities.md lists their names."`
-	AtLeast     *int                      `yaml:"at-least" doc:"How many different signers are needed, each for an identity or key of its own. The default is 1."`
-	IgnoreLog   bool                      `yaml:"ignore-tlog" doc:"Accepts a key's signature without a transparency log entry. For keys alone."`
-	On          *yamlshape.Text           `yaml:"signature-on" doc:"What has to be signed: image (the default), or attestation-manifest, which is BuildKit's of each platform."`
-	Repository  *yamlshape.Text           `yaml:"signature-repository" doc:"The repository that holds the signatures, if not the image's own."`
-	Instance    *yamlshape.Text           `yaml:"instance" doc:"The Sigstore instance: public-good, github (its own, for private repositories) or staging. The default is that of the command line."`
-	TrustedRoot *yamlshape.Text           `yaml:"trusted-root" doc:"A trusted_root.json file, relative to this one, to use instead of asking the instance."`
-
-	made terms
-}
+type SignatureForm struct{ common }
 
 // An AttestationForm is a requirement "attestation" of a policy file. It is used
 // as a [SignatureForm] is.
 type AttestationForm struct {
+	Type  yamlshape.Text  `yaml:"type,required" doc:"The predicate type: slsaprovenance1, slsaprovenance, spdx, cyclonedx, vuln, openvex, link, custom, or a URI."`
+	Where *yamlshape.Text `yaml:"where" doc:"A CEL expression that must be true. It may use predicate, signer, issuer, claims and image (name, tag, digest)."`
+	common
+}
+
+// common is what both forms have.
+type common struct {
 	At          image.Position
-	Type        yamlshape.Text            `yaml:"type,required" doc:"The predicate type: slsaprovenance1, slsaprovenance, spdx, cyclonedx, vuln, openvex, link, custom, or a URI."`
-	Where       *yamlshape.Text           `yaml:"where" doc:"A CEL expression that must be true. It may use predicate, signer, issuer, claims and image (name, tag, digest)."`
-	Identities  []identityText            `yaml:"identities" doc:"Whose certificates count, any of them."`
-	Keys        []keyText                 `yaml:"keys" doc:"Whose public keys count, any of them."`
+	Identities  []identityText            `yaml:"identities" max:"256" doc:"Whose certificates count, any of them."`
+	Keys        []keyText                 `yaml:"keys" max:"256" doc:"Whose public keys count, any of them."`
 	Claims      map[string]yamlshape.Text `yaml:"claims" doc:"Certificate extensions that every identity must have, compared exactly; docs/identities.md lists their names."`
-	AtLeast     *int                      `yaml:"at-least" doc:"How many different signers are needed, each for an identity or key of its own. The default is 1."`
+	AtLeast     *int                      `yaml:"at-least" min:"1" doc:"How many different signers are needed, each for an identity or key of its own. The default is 1."`
 	IgnoreLog   bool                      `yaml:"ignore-tlog" doc:"Accepts a key's signature without a transparency log entry. For keys alone."`
-	On          *yamlshape.Text           `yaml:"signature-on" doc:"What has to be attested: image (the default), or attestation-manifest, which is BuildKit's of each platform."`
-	Repository  *yamlshape.Text           `yaml:"signature-repository" doc:"The repository that holds the attestations, if not the image's own."`
-	Instance    *yamlshape.Text           `yaml:"instance" doc:"The Sigstore instance: public-good, github (its own, for private repositories) or staging. The default is that of the command line."`
+	On          *yamlshape.Text           `yaml:"signature-on" enum:"image,attestation-manifest" doc:"What has to be signed. The default is image; attestation-manifest is BuildKit's of each platform."`
+	Repository  *yamlshape.Text           `yaml:"signature-repository" doc:"The repository that holds the signatures, if not the image's own."`
+	Instance    *yamlshape.Text           `yaml:"instance" enum:"public-good,github,staging" doc:"The Sigstore instance; github is GitHub's own, for private repositories. The default is that of the command line."`
 	TrustedRoot *yamlshape.Text           `yaml:"trusted-root" doc:"A trusted_root.json file, relative to this one, to use instead of asking the instance."`
 
 	made terms
@@ -101,14 +94,14 @@ type Env struct {
 
 // Check returns what is wrong with the form beyond its shape.
 func (f *SignatureForm) Check() []*yamlshape.Fault {
-	c := f.parts().check()
+	c := f.check()
 	f.made = c.terms
 	return c.faults
 }
 
 // Check returns what is wrong with the form beyond its shape.
 func (f *AttestationForm) Check() []*yamlshape.Fault {
-	c := f.parts().check()
+	c := f.check()
 	var err error
 	if c.predicate, err = PredicateType(f.Type.Value); err != nil {
 		c.fault(f.Type.At, "write one of those names, or the predicate type's URI", "type: %w", err)
@@ -120,34 +113,6 @@ func (f *AttestationForm) Check() []*yamlshape.Fault {
 	return c.faults
 }
 
-// Config returns the requirement that a checked form makes; its Platforms are
-// for the caller to fill. The error is a [*yamlshape.Fault] where it has a place
-// in the file.
-func (f *SignatureForm) Config(env Env) (Config, error) { return f.parts().config(env, f.made) }
-
-// Config returns the requirement that a checked form makes, as
-// [SignatureForm.Config] does.
-func (f *AttestationForm) Config(env Env) (Config, error) { return f.parts().config(env, f.made) }
-
-// parts are what both forms have.
-type parts struct {
-	at                                    image.Position
-	identities                            []identityText
-	keys                                  []keyText
-	claims                                map[string]yamlshape.Text
-	atLeast                               *int
-	ignoreLog                             bool
-	on, repository, instance, trustedRoot *yamlshape.Text
-}
-
-func (f *SignatureForm) parts() parts {
-	return parts{f.At, f.Identities, f.Keys, f.Claims, f.AtLeast, f.IgnoreLog, f.On, f.Repository, f.Instance, f.TrustedRoot}
-}
-
-func (f *AttestationForm) parts() parts {
-	return parts{f.At, f.Identities, f.Keys, f.Claims, f.AtLeast, f.IgnoreLog, f.On, f.Repository, f.Instance, f.TrustedRoot}
-}
-
 // text is the value of an optional text, "" where there is none.
 func text(t *yamlshape.Text) string {
 	if t == nil {
@@ -156,22 +121,22 @@ func text(t *yamlshape.Text) string {
 	return t.Value
 }
 
-func (p parts) config(env Env, made terms) (Config, error) {
+// Config returns the requirement that a checked form makes; its Platforms are
+// for the caller to fill. The error is a [*yamlshape.Fault].
+func (f *common) Config(env Env) (Config, error) {
+	made := f.made
 	if !made.checked {
-		return Config{}, yamlshape.Faultf(p.at, "", "the requirement was not checked, or is not sound")
+		return Config{}, yamlshape.Faultf(f.At, "", "the requirement was not checked, or is not sound")
 	}
 	c := Config{
 		Identities: made.identities, Claims: made.claims, Predicate: made.predicate, Where: made.where,
-		On: text(p.on), IgnoreLog: p.ignoreLog, Repository: made.repository, Now: env.Now,
+		On: text(f.On), IgnoreLog: f.IgnoreLog, Repository: made.repository, Now: env.Now,
 	}
-	if p.atLeast != nil {
-		c.AtLeast = *p.atLeast
-	}
-	if c.On == attestationManifest {
-		c.On = verify.SignedAttestation
+	if f.AtLeast != nil {
+		c.AtLeast = *f.AtLeast
 	}
 	seen := map[string]bool{}
-	for i, k := range p.keys {
+	for i, k := range f.Keys {
 		key := made.keys[i]
 		if k.File != nil {
 			var err error
@@ -189,16 +154,16 @@ func (p parts) config(env Env, made terms) (Config, error) {
 		return c, nil // no trust root is needed
 	}
 	file := yamlshape.Text{}
-	if p.trustedRoot != nil {
-		file = *p.trustedRoot
+	if f.TrustedRoot != nil {
+		file = *f.TrustedRoot
 	}
 	var err error
-	if c.Trust, err = env.Trust(text(p.instance), file); err == nil && c.Trust == nil {
+	if c.Trust, err = env.Trust(text(f.Instance), file); err == nil && c.Trust == nil {
 		err = errors.New("there is none")
 	}
 	if err != nil {
-		at := p.at
-		for _, t := range []*yamlshape.Text{p.trustedRoot, p.instance} {
+		at := f.At
+		for _, t := range []*yamlshape.Text{f.TrustedRoot, f.Instance} {
 			if t != nil {
 				at = t.At
 				break
@@ -208,9 +173,6 @@ func (p parts) config(env Env, made terms) (Config, error) {
 	}
 	return c, nil
 }
-
-// attestationManifest is how policies and flags say verify.SignedAttestation.
-const attestationManifest = verify.SignedAttestation
 
 // A checker collects faults.
 type checker struct {
@@ -223,63 +185,63 @@ func (c *checker) fault(at image.Position, next, format string, args ...any) {
 	c.faults = append(c.faults, yamlshape.Faultf(at, next, format, args...))
 }
 
-func (p parts) check() *checker {
+func (f *common) check() *checker {
 	c := &checker{terms: terms{checked: true}}
-	if len(p.identities) == 0 && len(p.keys) == 0 {
-		c.fault(p.at, "add identities or keys, such as identities: [{issuer: …, subject: …}]", "nothing says who must have signed, so nothing could pass")
+	if len(f.Identities) == 0 && len(f.Keys) == 0 {
+		c.fault(f.At, "add identities or keys, such as identities: [{issuer: …, subject: …}]", "nothing says who must have signed, so nothing could pass")
 	}
-	if len(p.identities) > maxEntries || len(p.keys) > maxEntries {
-		c.fault(p.at, "write fewer, or split the rule", "there are more than %d identities or keys", maxEntries)
+	if len(f.Identities) > maxEntries || len(f.Keys) > maxEntries {
+		c.fault(f.At, "write fewer, or split the rule", "there are more than %d identities or keys", maxEntries)
 		return c
 	}
-	c.checkClaims(p)
-	c.checkIdentities(p)
-	c.checkKeys(p)
-	n := len(p.identities) + len(p.keys)
+	c.checkClaims(f)
+	c.checkIdentities(f)
+	c.checkKeys(f)
+	n := len(f.Identities) + len(f.Keys)
 	switch {
-	case p.atLeast == nil:
-	case *p.atLeast < 1:
-		c.fault(p.at, "write 1 or more, or leave it out", "at-least is %d, and nobody would have to sign", *p.atLeast)
-	case *p.atLeast > n:
-		c.fault(p.at, fmt.Sprintf("write at most %d, or add the identities and keys that are missing: each counts for one signer", n), "at-least is %d, but there are only %d identities and keys", *p.atLeast, n)
+	case f.AtLeast == nil:
+	case *f.AtLeast < 1:
+		c.fault(f.At, "write 1 or more, or leave it out", "at-least is %d, and nobody would have to sign", *f.AtLeast)
+	case *f.AtLeast > n:
+		c.fault(f.At, fmt.Sprintf("write at most %d, or add the identities and keys that are missing: each counts for one signer", n), "at-least is %d, but there are only %d identities and keys", *f.AtLeast, n)
 	}
-	if p.ignoreLog && len(p.identities) > 0 {
-		c.fault(p.at, "leave ignore-tlog out, or put the keys into a requirement of their own", "ignore-tlog: a certificate lives ten minutes and proves nothing without a log entry")
+	if f.IgnoreLog && len(f.Identities) > 0 {
+		c.fault(f.At, "leave ignore-tlog out, or put the keys into a requirement of their own", "ignore-tlog: a certificate lives ten minutes and proves nothing without a log entry")
 	}
-	c.checkPlaces(p)
+	c.checkPlaces(f)
 	return c
 }
 
 // checkPlaces checks what says where signatures and trust come from.
-func (c *checker) checkPlaces(p parts) {
-	if t := p.on; t != nil && t.Value != verify.SignedImage && t.Value != attestationManifest {
+func (c *checker) checkPlaces(f *common) {
+	if t := f.On; t != nil && t.Value != verify.SignedImage && t.Value != verify.SignedAttestation {
 		c.fault(t.At, "write image or attestation-manifest", "signature-on: %q is neither", clip(t.Value))
 	}
-	if t := p.repository; t != nil {
+	if t := f.Repository; t != nil {
 		var err error
 		if c.repository, err = image.ParseRepository(t.Value); err != nil {
 			c.fault(t.At, "write it as registry/repository, without a tag", "signature-repository: %w", err)
 		}
 	}
-	if t := p.instance; t != nil && t.Value != "public-good" && t.Value != "github" && t.Value != "staging" {
+	if t := f.Instance; t != nil && t.Value != "public-good" && t.Value != "github" && t.Value != "staging" {
 		c.fault(t.At, "write public-good, github or staging; a private instance is given by trusted-root", "instance: unknown instance %q", clip(t.Value))
 	}
-	if t := p.trustedRoot; t != nil && strings.Contains(t.Value, "://") {
+	if t := f.TrustedRoot; t != nil && strings.Contains(t.Value, "://") {
 		c.fault(t.At, "download it once, and keep it with the policy", "trusted-root: %q is an address: whoever answers there would decide whom to trust", clip(t.Value))
 	}
 }
 
 // checkClaims reads the claims that are for every identity.
-func (c *checker) checkClaims(p parts) {
-	c.claims = c.readClaims(p.claims, nil)
-	if len(p.claims) > 0 && len(p.identities) == 0 {
-		c.fault(firstAt(p.claims), "add identities, or leave claims out", "claims narrow identities, and there is none: keys have no claims")
+func (c *checker) checkClaims(f *common) {
+	c.claims = c.readClaims(f.Claims, nil)
+	if len(f.Claims) > 0 && len(f.Identities) == 0 {
+		c.fault(firstAt(f.Claims), "add identities, or leave claims out", "claims narrow identities, and there is none: keys have no claims")
 	}
 }
 
-func (c *checker) checkIdentities(p parts) {
+func (c *checker) checkIdentities(f *common) {
 	seen := map[string]bool{}
-	for _, id := range p.identities {
+	for _, id := range f.Identities {
 		before := len(c.faults)
 		issuer := c.matcher(id.At, "issuer", "https://token.actions.githubusercontent.com", id.Issuer, id.IssuerRegexp)
 		subject := c.matcher(id.At, "subject", "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v*", id.Subject, id.SubjectRegexp)
@@ -346,7 +308,11 @@ func (c *checker) readClaims(texts map[string]yamlshape.Text, outer map[string]s
 		name, ok := claimName(written)
 		switch have, twice := claims[name]; {
 		case !ok:
-			c.fault(value.At, "write "+claimLike(written), "claims: there is no claim %q", clip(written))
+			next := "write one of the names that docs/identities.md lists"
+			if near := spelling.Nearest(written, ClaimNames()); near != "" {
+				next = "write " + near
+			}
+			c.fault(value.At, next, "claims: there is no claim %q", clip(written))
 			continue
 		case twice && have != value.Value:
 			c.fault(value.At, "leave one of them out", "claims: %s stands twice, under two names", name)
@@ -375,12 +341,15 @@ func firstAt(texts map[string]yamlshape.Text) image.Position {
 	return at
 }
 
-func (c *checker) checkKeys(p parts) {
+func (c *checker) checkKeys(f *common) {
 	seen := map[string]bool{}
-	for _, k := range p.keys {
+	for _, k := range f.Keys {
 		c.keys = append(c.keys, Key{})
+		before := len(c.faults)
 		c.checkKeyTexts(k)
 		switch {
+		case len(c.faults) > before:
+			continue
 		case k.File != nil && k.PEM != nil:
 			c.fault(k.PEM.At, "leave one of them out", "there are both file and pem")
 			continue
