@@ -387,7 +387,7 @@ func (v *verifyFlags) warnings(c sigstore.Config) []report.Warning {
 	var out []report.Warning
 	for _, id := range c.Identities {
 		for _, w := range id.Warnings() {
-			out = append(out, report.Warning{Text: w})
+			out = append(out, report.Warning{Text: w.Text})
 		}
 	}
 	if v.signers.ignoreLog {
