@@ -73,39 +73,3 @@ type Policy struct {
 	rules      []rule
 	exceptions []exception
 }
-
-// The text of a policy file.
-type (
-	documentText struct {
-		Version    int             `yaml:"version,required" doc:"Version of the form of the file: 1."`
-		Extends    []extendText    `yaml:"extends" doc:"Policies whose rules and exceptions count as well, behind those of this file."`
-		Publishers []yamlshape.Raw `yaml:"publishers" doc:"Built-in rules by name; boltseal policy publishers lists them."`
-		Rules      []ruleText      `yaml:"rules" doc:"What is asked of which images. The most specific rule that matches an image decides alone."`
-		Exceptions []exceptionText `yaml:"exceptions" doc:"Images that may pass unverified for a while."`
-	}
-	ruleText struct {
-		At            image.Position
-		Images        []yamlshape.Text   `yaml:"images,required" doc:"Patterns of image names; * stands for anything within a segment, ** for anything; with ! in front, what the rule does not speak of."`
-		Require       []yamlshape.Raw    `yaml:"require" doc:"What the images must have, all of it."`
-		AllowUnsigned *allowUnsignedText `yaml:"allow-unsigned" doc:"Lets the images through unverified, because their publisher does not sign."`
-	}
-	allowUnsignedText struct {
-		At            image.Position
-		RequireDigest *bool          `yaml:"require-digest" doc:"Whether the reference must have a digest. The default is true."`
-		Reason        yamlshape.Text `yaml:"reason,required" doc:"Why this is so."`
-	}
-	exceptionText struct {
-		At     image.Position
-		Images []yamlshape.Text `yaml:"images,required" doc:"Patterns of image names, as in rules."`
-		Until  yamlshape.Date   `yaml:"until,required" doc:"The last day, such as 2027-01-31 (UTC)."`
-		Owner  yamlshape.Text   `yaml:"owner,required" doc:"Who answers for it."`
-		Reason yamlshape.Text   `yaml:"reason,required" doc:"Why it is there."`
-	}
-	extendText struct {
-		At       image.Position
-		File     *yamlshape.Text `yaml:"file" doc:"A policy file, relative to this one."`
-		URL      *yamlshape.Text `yaml:"url" doc:"An https address; needs sha256."`
-		SHA256   *yamlshape.Text `yaml:"sha256" doc:"Hex SHA-256 of the text at url."`
-		Artifact *yamlshape.Text `yaml:"artifact" doc:"An OCI artifact as registry/repository@sha256:…, which a rule of this file has to cover."`
-	}
-)
