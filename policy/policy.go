@@ -70,6 +70,10 @@ type exception struct {
 // A Policy is what was read, sound but not yet bound to anything that could be
 // asked.
 type Policy struct {
+	// Unlisted names the built-in publisher that would speak of an image if the
+	// policy listed it, "" where there is none; it serves messages. May be nil.
+	Unlisted func(image.Ref) string
+
 	rules      []rule
 	exceptions []exception
 }

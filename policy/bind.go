@@ -1,0 +1,341 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// soon is how long before its end an exception is warned of.
+const soon = 14 * 24 * time.Hour
+
+// maxFaults is how many faults of a policy are told at a time.
+const maxFaults = 20
+
+// Rules are what a policy asks of the images of a run. The zero Rules let
+// nothing pass.
+type Rules struct {
+	terms    map[question]gate.Terms
+	warnings []*yamlshape.Fault
+}
+
+var _ gate.Rules = (*Rules)(nil)
+
+// A question is an image, and whether it is for another platform.
+type question struct {
+	ref     image.Ref
+	foreign bool
+}
+
+// Rules says what is asked of the image of each use at the time now, and makes
+// the Verifiers for it with systems. Uses that name no image are passed over.
+// An error is [yamlshape.Fault]s joined: rules of which neither decides for an
+// image, and requirements that cannot be checked.
+func (p *Policy) Rules(uses []image.Use, systems []System, now time.Time) (*Rules, error) {
+	b := binder{
+		chooser: p.chooser(), systems: systems, now: now,
+		rules: &Rules{terms: map[question]gate.Terms{}}, seen: map[*exception]int{}, faults: map[string]*yamlshape.Fault{},
+	}
+	for _, u := range uses {
+		q := question{u.Ref, u.Foreign}
+		if _, again := b.rules.terms[q]; !again && u.Err == nil && !u.Ref.IsZero() {
+			b.rules.terms[q] = b.terms(u)
+		}
+	}
+	if len(b.faults) > 0 {
+		return nil, joined(b.faults)
+	}
+	b.rules.warnings = b.warnings()
+	return b.rules, nil
+}
+
+// joined returns the first of faults by place as one error.
+func joined(faults map[string]*yamlshape.Fault) error {
+	var errs []error
+	for _, f := range sortedFaults(faults) {
+		if len(errs) == maxFaults {
+			errs = append(errs, fmt.Errorf("and %d more", len(faults)-maxFaults))
+			break
+		}
+		errs = append(errs, f)
+	}
+	return errors.Join(errs...)
+}
+
+func sortedFaults(faults map[string]*yamlshape.Fault) []*yamlshape.Fault {
+	var out []*yamlshape.Fault
+	for _, f := range faults {
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b *yamlshape.Fault) int {
+		return cmp.Or(comparePlaces(a.At, b.At), cmp.Compare(a.Err.Error(), b.Err.Error()))
+	})
+	return out
+}
+
+// For implements [gate.Rules]. A use that r was not made for gets Terms that let
+// nothing pass.
+func (r *Rules) For(u image.Use) gate.Terms {
+	if r != nil {
+		if t, ok := r.terms[question{u.Ref, u.Foreign}]; ok && u.Err == nil {
+			return t
+		}
+	}
+	return gate.Terms{Err: errors.New("the policy was not asked about this image before the run")}
+}
+
+// Warnings returns what will need work soon, by its place: exceptions that match
+// an image of the run and end in less than 14 days, or have ended.
+func (r *Rules) Warnings() []*yamlshape.Fault { return slices.Clone(r.warnings) }
+
+// A binder makes Rules.
+type binder struct {
+	*chooser
+	systems []System
+	now     time.Time
+	rules   *Rules
+	seen    map[*exception]int // how many images of the run each one matches
+	faults  map[string]*yamlshape.Fault
+}
+
+func (b *binder) fault(f *yamlshape.Fault) { b.faults[f.Error()] = f }
+
+func (b *binder) terms(u image.Use) gate.Terms {
+	t := targetOf(u.Ref)
+	found := b.matching(t)
+	if tied := b.undecided(found); tied != nil {
+		f := b.tie(tied[0], tied[1], u.Ref.String())
+		b.fault(f)
+		return gate.Terms{Err: f}
+	}
+	holds, pattern, notes := b.exceptionFor(t)
+	switch {
+	case holds != nil:
+		return gate.Terms{
+			Rule: gate.Rule{Name: pattern.text, Origin: holds.origin.name, At: holds.At, Why: b.whyExempt(holds, found), Notes: notes},
+			Exempt: &gate.Exemption{
+				Until: holds.end(), Owner: holds.Owner.Value, Reason: holds.Reason.Value, At: holds.At,
+			},
+		}
+	case len(found) == 0:
+		return gate.Terms{Rule: gate.Rule{Notes: notes}, Err: b.unspoken(u.Ref, t, notes)}
+	}
+	r := &b.chooser.rules[found[0].list]
+	terms := gate.Terms{Rule: gate.Rule{Name: found[0].pattern.text, Origin: r.origin.name, At: r.at, Why: b.why(found), Notes: notes}}
+	if r.unsigned != nil && len(r.require) == 0 {
+		terms.Exempt = &gate.Exemption{
+			Unsigned: true, NeedDigest: r.unsigned.needsDigest(), Reason: r.unsigned.Reason.Value, At: r.unsigned.At,
+		}
+		return terms
+	}
+	all, ok := b.verifiers(r.require, u)
+	if !ok || len(all) == 0 {
+		terms.Err = errors.New("the rule for it asks for nothing that can be checked")
+		return terms
+	}
+	terms.Require = all
+	return terms
+}
+
+func (a *allowUnsignedText) needsDigest() bool { return a.RequireDigest == nil || *a.RequireDigest }
+
+// end returns the moment from which e no longer holds: its last day counts.
+func (e *exception) end() time.Time { return e.Until.Time.AddDate(0, 0, 1) }
+
+// exceptionFor returns the exception that holds for t and ends last, with its
+// pattern, and what there is to say of those that have ended.
+func (b *binder) exceptionFor(t target) (holds *exception, by Pattern, notes []string) {
+	var ended []*exception
+	for _, m := range b.byException.find(t) {
+		e := &b.exceptions[m.list]
+		b.seen[e]++
+		switch {
+		case !b.now.Before(e.end()):
+			ended = append(ended, e)
+		case holds == nil || e.rank(holds) < 0:
+			holds, by = e, m.pattern
+		}
+	}
+	slices.SortFunc(ended, func(a, b *exception) int { return a.rank(b) })
+	for i, e := range ended {
+		if i == maxTold {
+			notes = append(notes, fmt.Sprintf("%d more exceptions for it have ended", len(ended)-maxTold))
+			break
+		}
+		notes = append(notes, fmt.Sprintf("the exception for it at %s (owner: %s) ended with %s", where(e.At), clipText(e.Owner.Value), day(e.Until)))
+	}
+	return holds, by, notes
+}
+
+// rank is negative where e counts before o: it ends later, or else its file is
+// nearer to the policy.
+func (e *exception) rank(o *exception) int {
+	return cmp.Or(o.Until.Time.Compare(e.Until.Time), cmp.Compare(e.origin.layer, o.origin.layer),
+		cmp.Compare(e.origin.name, o.origin.name), comparePlaces(e.At, o.At))
+}
+
+func day(d yamlshape.Date) string { return d.Time.Format(time.DateOnly) }
+
+// clipText bounds text of the file, which need not be ASCII.
+func clipText(s string) string {
+	const most = 80
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+func (b *binder) whyExempt(e *exception, found []match) string {
+	without := "without it no rule would speak of the image"
+	if len(found) > 0 {
+		without = "without it the rule for " + b.told(found[0]) + ", would decide"
+	}
+	return "an exception holds up to and including " + day(e.Until) + "; " + without
+}
+
+// unspoken says that no rule matches, which are near, and what to add.
+func (b *binder) unspoken(ref image.Ref, t target, notes []string) error {
+	said := []string{"no rule of the policy matches it"}
+	if near := b.near(t); len(near) > 0 {
+		said = append(said, "the nearest are "+b.some(near))
+	}
+	said = append(said, notes...)
+	hint := "add a rule for it, such as `- images: [" + ref.Name() + "]` with what is required of it; boltseal policy init finds out who signed it"
+	if b.Unlisted != nil {
+		if name := b.Unlisted(ref); name != "" {
+			hint = "add the built-in rules for it: `publishers: [" + name + "]`"
+		}
+	}
+	return &verify.Error{Op: "look in the policy", Err: errors.New(strings.Join(said, "; ")), Hint: hint}
+}
+
+// near returns the rules of t's registry, those first that agree with it in
+// most of the name.
+func (b *binder) near(t target) []match {
+	type ranked struct {
+		match
+		agree, letters int
+	}
+	var all []ranked
+	for i := range b.chooser.rules {
+		for _, p := range b.chooser.rules[i].images.match {
+			agree := 0
+			for agree < len(p.name) && agree < len(t.name) && !p.name[agree].deep && p.name[agree].matches(t.name[agree]) {
+				agree++
+			}
+			if agree == 0 {
+				continue
+			}
+			letters := 0
+			if agree < len(p.name) && agree < len(t.name) {
+				letters = shared(p.name[agree].text, t.name[agree])
+			}
+			all = append(all, ranked{match{i, p}, agree, letters})
+		}
+	}
+	slices.SortStableFunc(all, func(x, y ranked) int {
+		return cmp.Or(cmp.Compare(y.agree, x.agree), cmp.Compare(y.letters, x.letters),
+			cmp.Compare(x.pattern.text, y.pattern.text), comparePlaces(x.pattern.at, y.pattern.at))
+	})
+	var out []match
+	for i := range min(len(all), maxTold) {
+		out = append(out, all[i].match)
+	}
+	return out
+}
+
+// shared returns how many bytes a and b begin with together.
+func shared(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// verifiers makes the check of each requirement, false where one cannot be made.
+// They are made for each image, not for each rule: a System may look at the Ref.
+func (b *binder) verifiers(all []requirement, u image.Use) ([]verify.Verifier, bool) {
+	var out []verify.Verifier
+	for i := range all {
+		v := b.verifier(&all[i], u)
+		if v == nil {
+			return nil, false
+		}
+		out = append(out, v)
+	}
+	return out, true
+}
+
+// verifier makes the check of one requirement. It is nil where that failed,
+// which is then among the faults.
+func (b *binder) verifier(r *requirement, u image.Use) verify.Verifier {
+	switch {
+	case r.form != nil:
+		return b.formVerifier(r, u)
+	case len(r.anyOf) > 0:
+		if all, ok := b.verifiers(r.anyOf, u); ok {
+			return verify.AnyOf(all...)
+		}
+	case len(r.allOf) > 0:
+		if all, ok := b.verifiers(r.allOf, u); ok {
+			return verify.AllOf(all...)
+		}
+	default:
+		b.fault(yamlshape.Faultf(r.at, "say what is required", "the requirement is empty"))
+	}
+	return nil
+}
+
+func (b *binder) formVerifier(r *requirement, u image.Use) verify.Verifier {
+	i := slices.IndexFunc(b.systems, func(s System) bool { return s.Name == r.of.Name && s.Verifier != nil })
+	if i < 0 {
+		b.fault(yamlshape.Faultf(r.at, "require something else", "%s cannot be checked here", r.of.Name))
+		return nil
+	}
+	v, err := b.systems[i].Verifier(r.form, u)
+	switch {
+	case err != nil:
+		b.fault(&yamlshape.Fault{At: r.at, Err: fmt.Errorf("prepare the check of %s: %w", r.of.Name, err), Next: verify.Hint(err)})
+		return nil
+	case v == nil:
+		b.fault(yamlshape.Faultf(r.at, "", "%s gave no check", r.of.Name))
+		return nil
+	}
+	return v
+}
+
+// warnings tells of the exceptions that matched.
+func (b *binder) warnings() []*yamlshape.Fault {
+	faults := map[string]*yamlshape.Fault{}
+	for e, images := range b.seen {
+		f := e.warning(b.now)
+		if f == nil {
+			continue
+		}
+		f.Err = fmt.Errorf("%w; images of this run that it matches: %d", f.Err, images)
+		faults[f.Error()] = f
+	}
+	return sortedFaults(faults)
+}
+
+// warning says that e has ended or ends soon, nil where it does neither.
+func (e *exception) warning(now time.Time) *yamlshape.Fault {
+	switch left := e.end().Sub(now); {
+	case left <= 0:
+		return yamlshape.Faultf(e.At, "take it out, or set until anew if its owner agrees",
+			"the exception of %s ended with %s", clipText(e.Owner.Value), day(e.Until))
+	case left < soon:
+		return yamlshape.Faultf(e.At, "end the need for it, or set until anew if its owner agrees",
+			"the exception of %s ends with %s, in less than %d days", clipText(e.Owner.Value), day(e.Until), 1+int(left/(24*time.Hour)))
+	}
+	return nil
+}
