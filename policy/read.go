@@ -62,7 +62,7 @@ func (r *reader) file(name string, body []byte, from origin) {
 	}
 	r.rules(text.Rules, from)
 	r.exceptions(text.Exceptions, from)
-	r.publishers(text.Publishers)
+	r.publishers(text.Publishers, from)
 	r.extend(text.Extends, from)
 }
 
