@@ -47,7 +47,7 @@ What is listed rests on what publishers say of themselves, or on their source, a
 more signers than one would like. Keys are part of the program: none is fetched, and each was found in the same form in two independent places.
 `
 
-func publishersPage(all []policy.Publisher, unlisted []policy.Unlisted) string {
+func publishersPage(all []policy.Publisher, unlisted []policy.Omitted) string {
 	var b strings.Builder
 	b.WriteString(publishersHead)
 	b.WriteString("\n## Signed\n")

@@ -24,7 +24,7 @@ var publishersYAML string
 type (
 	catalogueText struct {
 		Publishers []publisherText `yaml:"publishers,required"`
-		NotShipped []unlistedText  `yaml:"not-shipped,required"`
+		NotShipped []omittedText  `yaml:"not-shipped,required"`
 	}
 	publisherText struct {
 		Name       yamlshape.Text   `yaml:"name,required"`
@@ -51,7 +51,7 @@ type (
 		Name    yamlshape.Text   `yaml:"name,required"`
 		Sources []yamlshape.Text `yaml:"sources,required"`
 	}
-	unlistedText struct {
+	omittedText struct {
 		Who    yamlshape.Text   `yaml:"who,required"`
 		Images []yamlshape.Text `yaml:"images,required"`
 		Why    yamlshape.Text   `yaml:"why,required"`

@@ -60,8 +60,8 @@ type Signer struct {
 	Sources     []string  // where its text was found
 }
 
-// Unlisted are publishers that are known and not built in.
-type Unlisted struct {
+// An Omitted publisher is known and not built in.
+type Omitted struct {
 	Who    string
 	Images []string
 	Why    string
@@ -98,19 +98,19 @@ func Publishers() ([]Publisher, error) {
 }
 
 // NotShipped returns publishers that are known and not built in, and why.
-func NotShipped() ([]Unlisted, error) {
+func NotShipped() ([]Omitted, error) {
 	c, err := builtin()
 	if err != nil {
 		return nil, err
 	}
-	var all []Unlisted
+	var all []Omitted
 	for _, t := range c.text.NotShipped {
-		all = append(all, Unlisted{Who: t.Who.Value, Images: texts(t.Images), Why: t.Why.Value})
+		all = append(all, Omitted{Who: t.Who.Value, Images: values(t.Images), Why: t.Why.Value})
 	}
 	return all, nil
 }
 
-func texts(list []yamlshape.Text) []string {
+func values(list []yamlshape.Text) []string {
 	var all []string
 	for _, t := range list {
 		all = append(all, t.Value)
@@ -148,7 +148,7 @@ type (
 func describe(raw yamlshape.Raw, keys []keySourcesText) (PublisherRule, []*yamlshape.Fault) {
 	var text ruleText
 	faults := raw.Decode(&text)
-	r := PublisherRule{Images: texts(text.Images)}
+	r := PublisherRule{Images: values(text.Images)}
 	if text.AllowUnsigned != nil {
 		r.Unsigned = text.AllowUnsigned.Reason.Value
 	}
@@ -181,7 +181,7 @@ func (a askedText) signers(sources []keySourcesText) []Signer {
 		}
 		for _, from := range sources {
 			if from.Name.Value == s.Key {
-				s.Sources = texts(from.Sources)
+				s.Sources = values(from.Sources)
 			}
 		}
 		all = append(all, s)
@@ -266,12 +266,23 @@ func FromPublishers(names []string, systems []System) (*Policy, error) {
 }
 
 func (c catalogue) policy(all []listed, systems []System) (*Policy, error) {
-	r := &reader{options: Options{Systems: systems}}
+	r := &reader{options: Options{Systems: systems}, policy: Policy{Unlisted: Known}}
 	r.add(c, all, origin{})
+	if len(r.faults) == 0 {
+		r.fault(r.policy.ties()...)
+	}
 	if len(r.faults) > 0 {
-		return nil, &Error{faults: r.faults}
+		return nil, placeless(r.faults[0])
 	}
 	return &r.policy, nil
+}
+
+// placeless returns what f says, for what stands in no file.
+func placeless(f *yamlshape.Fault) error {
+	if f.Next == "" {
+		return f.Err
+	}
+	return fmt.Errorf("%w; %s", f.Err, f.Next)
 }
 
 // publishers adds the rules of the built-in publishers that a policy lists.
@@ -283,6 +294,7 @@ func (r *reader) publishers(raws []yamlshape.Raw, from origin) {
 		}
 		return
 	}
+	r.policy.Unlisted = Known
 	all, faults := c.list(raws)
 	r.fault(faults...)
 	r.add(c, all, from)
@@ -305,17 +317,17 @@ func (r *reader) add(c catalogue, all []listed, from origin) {
 			f.At = l.at
 		}
 		for _, added := range r.policy.rules[rules:] {
-			place(added.require, l.at)
+			stand(added.require, l.at)
 		}
 	}
 }
 
-// place says where requirements stand.
-func place(all []requirement, at image.Position) {
+// stand says where requirements stand.
+func stand(all []requirement, at image.Position) {
 	for i := range all {
 		all[i].at = at
-		place(all[i].anyOf, at)
-		place(all[i].allOf, at)
+		stand(all[i].anyOf, at)
+		stand(all[i].allOf, at)
 	}
 }
 
@@ -519,11 +531,7 @@ func (c catalogue) fromFlags(texts []string) ([]listed, error) {
 		}
 		l, faults := c.choose(name, params)
 		if len(faults) > 0 {
-			err := faults[0].Err
-			if next := faults[0].Next; next != "" {
-				err = fmt.Errorf("%w; %s", err, next)
-			}
-			return nil, err
+			return nil, placeless(faults[0])
 		}
 		if slices.ContainsFunc(all, func(m listed) bool { return m.publisher == l.publisher }) {
 			return nil, fmt.Errorf("the publisher %s is given twice; leave one of them out", l.publisher.Name)

@@ -80,15 +80,6 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
-func ref(t *testing.T, s string) image.Ref {
-	t.Helper()
-	r, err := image.Parse(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 func TestCatalogueKeys(t *testing.T) {
 	all, err := Publishers()
 	if err != nil {
@@ -263,6 +254,17 @@ func TestBuiltIn(t *testing.T) {
 	if unsigned != 1 {
 		t.Errorf("%d rules let images through unsigned; only Docker Official Images have no signature", unsigned)
 	}
+	for _, s := range []string{"alpine", "alpine@sha256:" + strings.Repeat("a", 64), "ghcr.io/somebody/else"} {
+		rules, err := p.Rules([]image.Use{{Ref: ref(t, s)}}, publisherSystems(), time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		terms := rules.For(image.Use{Ref: ref(t, s)})
+		official := strings.HasPrefix(s, "alpine")
+		if official != (terms.Exempt != nil) || official && (!terms.Exempt.Unsigned || !terms.Exempt.NeedDigest) || official != (terms.Err == nil) || len(terms.Require) > 0 {
+			t.Errorf("%s: %+v", s, terms)
+		}
+	}
 	if _, err := BuiltIn(nil); err == nil {
 		t.Error("without a way to verify there are rules all the same")
 	}
@@ -271,7 +273,7 @@ func TestBuiltIn(t *testing.T) {
 const listHead = "version: 1\npublishers:\n"
 
 // What the forms of a policy's rules were read from.
-func signersOf(p *Policy) []string {
+func subjectsOf(p *Policy) []string {
 	var all []string
 	for _, r := range p.rules {
 		for _, q := range r.require {
@@ -295,7 +297,7 @@ func TestListedPublishers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"keyless@distroless.iam.gserviceaccount.com", "https://issuer.enforce.dev/aa/bb", "https://issuer.enforce.dev/cc/dd"}
-	if got := signersOf(p); !slices.Equal(got, want) {
+	if got := subjectsOf(p); !slices.Equal(got, want) {
 		t.Errorf("signers %q, want %q", got, want)
 	}
 	if len(p.rules) != 2 {
@@ -305,6 +307,9 @@ func TestListedPublishers(t *testing.T) {
 		if at := p.rules[i].at; at.File != "p.yaml" || at.Line != line || p.rules[i].require[0].at != at {
 			t.Errorf("rule %d stands at %+v, its requirement at %+v", i, at, p.rules[i].require[0].at)
 		}
+	}
+	if p.Unlisted == nil || p.Unlisted(ref(t, "registry.k8s.io/pause")) != "kubernetes" {
+		t.Error("the policy does not know which publisher is not listed")
 	}
 	private := p.rules[1].images
 	for s, want := range map[string]bool{
@@ -387,7 +392,7 @@ func TestFromPublishers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := signersOf(p), []string{"https://issuer.enforce.dev/aa/bb", "https://issuer.enforce.dev/cc"}; !slices.Equal(got, want) || len(p.rules) != 2 {
+	if got, want := subjectsOf(p), []string{"https://issuer.enforce.dev/aa/bb", "https://issuer.enforce.dev/cc"}; !slices.Equal(got, want) || len(p.rules) != 2 {
 		t.Errorf("signers %q of %d rules, want %q of 2", got, len(p.rules), want)
 	}
 	for _, tc := range []struct {
@@ -408,6 +413,7 @@ func TestFromPublishers(t *testing.T) {
 		{[]string{"chainguard-private:organisation=**,uidp=aa"}, `cannot be "**"`},
 		{[]string{"chainguard-private:organisation=a,organisation=b,uidp=aa"}, "has 2 values"},
 		{[]string{"chainguard-private:organisation=a,uidp=aa,"}, "no parameter and its value"},
+		{[]string{"chainguard", "chainguard-private:organisation=chainguard,uidp=aa"}, "neither decides"},
 	} {
 		if p, err := FromPublishers(tc.flags, publisherSystems()); err == nil || p != nil || !strings.Contains(err.Error(), tc.text) {
 			t.Errorf("%q: %v, want %q", tc.flags, err, tc.text)
