@@ -2,12 +2,14 @@ package main_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/boltseal/boltseal/internal/golden"
 	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // The page says what the catalogue says. With -update it is written anew.
@@ -113,3 +115,146 @@ func signer(s policy.Signer) string {
 }
 
 func spans(texts []string) string { return "`" + strings.Join(texts, "`, `") + "`" }
+
+// withExamples is how the command line names p.
+func withExamples(p policy.Publisher) string {
+	var params []string
+	for _, x := range p.Parameters {
+		params = append(params, x.Name+"="+x.Example)
+	}
+	if len(params) == 0 {
+		return p.Name
+	}
+	return p.Name + ":" + strings.Join(params, ",")
+}
+
+// The forms that verify read every requirement of the catalogue, keys and their
+// fingerprints included, and doubt only what is marked as wide.
+func TestPublishersForms(t *testing.T) {
+	all, err := policy.Publishers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		t.Run(p.Name, func(t *testing.T) {
+			var forms []policy.Form
+			keep := func(f policy.Form) policy.Form {
+				forms = append(forms, f)
+				return f
+			}
+			systems := []policy.System{
+				{Name: "sigstore", New: func() policy.Form { return keep(&sigstore.SignatureForm{}) }},
+				{Name: "attestation", New: func() policy.Form { return keep(&sigstore.AttestationForm{}) }},
+			}
+			if _, err := policy.FromPublishers([]string{withExamples(p)}, systems); err != nil {
+				t.Fatal(err)
+			}
+			required, unlogged, wide := 0, 0, 0
+			for _, r := range p.Rules {
+				required += len(r.Systems)
+				if slices.Contains(r.Terms, "ignore-tlog: true") {
+					unlogged++
+				}
+				if slices.ContainsFunc(r.Signers, func(s policy.Signer) bool { return strings.HasPrefix(s.Subject, "*@") }) {
+					wide++ // a whole domain, in which strangers have no address
+				}
+			}
+			if len(forms) != required {
+				t.Errorf("%d forms for %d requirements", len(forms), required)
+			}
+			for _, f := range forms {
+				for _, d := range f.Doubts() {
+					switch {
+					case d.Lint == "ignore-tlog":
+						unlogged--
+					case p.Wide == "":
+						t.Errorf("%s: %v, and it is not marked as wide", d.Lint, d.Err)
+					default:
+						wide++
+					}
+				}
+			}
+			if unlogged != 0 || slices.ContainsFunc(forms, unloggedIn) && !strings.Contains(p.Formats, "log") {
+				t.Errorf("%d rules more do without the log than are told, or nothing is said of the log: %s", -unlogged, p.Formats)
+			}
+			if p.Wide != "" && wide == 0 {
+				t.Error("it is marked as wide, and nothing in it is")
+			}
+		})
+	}
+}
+
+func unloggedIn(f policy.Form) bool {
+	s, ok := f.(*sigstore.SignatureForm)
+	return ok && s.IgnoreLog
+}
+
+// Who signs for each publisher, and who only looks like it.
+func TestPublishersSigners(t *testing.T) {
+	all, err := policy.Publishers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hub = "https://github.com/"
+	for name, tc := range map[string]struct{ signs, not []string }{
+		"distroless": {[]string{"keyless@distroless.iam.gserviceaccount.com"}, []string{"keyless@distroless.iam.gserviceaccount.com.evil.example", "xkeyless@distroless.iam.gserviceaccount.com", "keyless@distroless-evil.iam.gserviceaccount.com"}},
+		"kubernetes": {[]string{"krel-trust@k8s-releng-prod.iam.gserviceaccount.com"}, []string{"krel-staging@k8s-releng-prod.iam.gserviceaccount.com", "krel-trust@k8s-releng-prodx.iam.gserviceaccount.com"}},
+		"chainguard": {[]string{hub + "chainguard-images/images/.github/workflows/release.yaml@refs/heads/main"},
+			[]string{hub + "chainguard-images/images/.github/workflows/release.yaml@refs/heads/main2", hub + "chainguard-images/images/.github/workflows/release.yaml@refs/pull/1/merge", hub + "evil/images/.github/workflows/release.yaml@refs/heads/main"}},
+		"docker-build": {[]string{hub + "docker/github-builder/.github/workflows/bake.yml@5f637c833aa76bc99372a1dc9a6f8bcd8056fb85", hub + "docker/github-builder/.github/workflows/build.yml@refs/tags/v1"},
+			[]string{hub + "docker/github-builder-experimental/.github/workflows/bake.yml@refs/heads/main", hub + "evil/docker/github-builder/.github/workflows/bake.yml@refs/tags/v1", hub + "moby/buildkit/.github/workflows/frontend.yml@refs/heads/master"}},
+		"cilium": {[]string{hub + "cilium/cilium/.github/workflows/build-images-releases.yaml@refs/tags/v1.18.0"},
+			[]string{hub + "cilium/cilium/.github/workflows/build-images-releases.yaml@refs/heads/main", hub + "cilium/cilium/.github/workflows/build-images-ci.yaml@refs/tags/v1.18.0", hub + "cilium/cilium/.github/workflows/build-images-releases.yaml@refs/tags/v1/x"}},
+		"flux": {[]string{hub + "fluxcd/gha-workflows/.github/workflows/controller-release.yaml@refs/tags/v0.4.0", hub + "fluxcd/flux2/.github/workflows/release.yaml@refs/tags/v2.8.1"},
+			[]string{hub + "fluxcd-evil/x/.github/workflows/release.yaml@refs/tags/v1", hub + "evil/fluxcd/.github/workflows/release.yaml@refs/tags/v1"}},
+		"trivy":               {[]string{hub + "aquasecurity/trivy/.github/workflows/reusable-release.yaml@refs/tags/v0.72.0"}, []string{hub + "aquasecurity/trivy-evil/.github/workflows/reusable-release.yaml@refs/tags/v0.72.0", hub + "aquasecurity/trivy/evil/x@refs/tags/v1"}},
+		"prometheus-operator": {[]string{hub + "prometheus-operator/prometheus-operator/.github/workflows/publish.yaml@refs/tags/v0.86.2"}, []string{hub + "prometheus-operator/prometheus-operator/.github/workflows/publish.yaml@refs/heads/main", hub + "prometheus-operator/kube-prometheus/.github/workflows/publish.yaml@refs/tags/v0.86.2"}},
+		"envoy-gateway":       {[]string{hub + "envoyproxy/gateway/.github/workflows/release.yaml@refs/tags/v1.6.0"}, []string{hub + "envoyproxy/gateway/.github/workflows/release.yaml@refs/heads/main", hub + "envoyproxy/envoy/.github/workflows/release.yaml@refs/tags/v1.6.0"}},
+		"talos":               {[]string{"someone@siderolabs.com", "releasemgr-svc@talos-production.iam.gserviceaccount.com"}, []string{"someone@siderolabs.com.evil.example", "someone@evil-siderolabs.com", "siderolabs.com", "releasemgr-svc@talos-evil.iam.gserviceaccount.com"}},
+		"dependabot":          {[]string{hub + "dependabot/dependabot-core/.github/workflows/images-latest.yml@refs/heads/main"}, []string{hub + "dependabot/dependabot-core/.github/workflows/images-branch.yml@refs/heads/main", hub + "dependabot/dependabot-core/.github/workflows/images-latest.yml@refs/pull/1/merge"}},
+		"grafana-operator":    {[]string{hub + "grafana/grafana-operator/.github/workflows/release.yaml@refs/tags/v5.19.1"}, []string{hub + "grafana/grafana-operator/.github/workflows/pr.yaml@refs/tags/v5.19.1", hub + "grafana/grafana-operator/.github/workflows/release.yaml@refs/heads/master"}},
+		"kong":                {[]string{hub + "Kong/kong-ee/.github/workflows/release.yml@refs/heads/next/3.10.x.x"}, []string{hub + "kong/kong-ee/.github/workflows/release.yml@refs/heads/main", hub + "Kong/kong/.github/workflows/release.yml@refs/heads/main", hub + "Kong/kong-ee/.github/workflows/release.yml.evil@x"}},
+	} {
+		i := slices.IndexFunc(all, func(p policy.Publisher) bool { return p.Name == name })
+		if i < 0 {
+			t.Errorf("%s is not in the catalogue", name)
+			continue
+		}
+		accepts := func(subject string) bool {
+			for _, r := range all[i].Rules {
+				for _, s := range r.Signers {
+					m, err := sigstore.Pattern(s.Subject)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if m.Match(subject) {
+						return true
+					}
+				}
+			}
+			return false
+		}
+		for _, s := range tc.signs {
+			if !accepts(s) {
+				t.Errorf("%s: %s does not count", name, s)
+			}
+		}
+		for _, s := range tc.not {
+			if accepts(s) {
+				t.Errorf("%s: %s counts", name, s)
+			}
+		}
+	}
+	for _, p := range all { // identities are tied to whom they can come from
+		for _, r := range p.Rules {
+			for _, s := range r.Signers {
+				if s.Key != "" {
+					continue
+				}
+				if workflow := strings.HasPrefix(s.Subject, hub); strings.Contains(s.Issuer, "*") || workflow != (s.Issuer == "https://token.actions.githubusercontent.com") {
+					t.Errorf("%s: issuer %q of %q", p.Name, s.Issuer, s.Subject)
+				}
+			}
+		}
+	}
+}

@@ -24,7 +24,7 @@ var publishersYAML string
 type (
 	catalogueText struct {
 		Publishers []publisherText `yaml:"publishers,required"`
-		NotShipped []omittedText  `yaml:"not-shipped,required"`
+		NotShipped []omittedText   `yaml:"not-shipped,required"`
 	}
 	publisherText struct {
 		Name       yamlshape.Text   `yaml:"name,required"`
