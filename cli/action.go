@@ -207,22 +207,22 @@ func (s step) write(file string, r gate.Report, about report.Run) error {
 	return os.WriteFile(file, b.Bytes(), 0o600)
 }
 
-// log writes what failed for everybody to see, and what passed folded.
+// log writes what is not verified for everybody to see, and what is folded.
 func (s step) log(r gate.Report, about report.Run) error {
 	o := report.TextOptions{Warn: about.Lenient(r), Timings: s.runner.Debugging()}
-	failed := func(f gate.Finding) bool { return !f.Passed() }
-	if err := report.Findings(s.command.Stdout, r, o, failed); err != nil {
+	unverified := func(f gate.Finding) bool { return !f.Verified() }
+	if err := report.Findings(s.command.Stdout, r, o, unverified); err != nil {
 		return err
 	}
-	passed := 0
+	verified := 0
 	for _, f := range r.Findings() {
-		if f.Passed() {
-			passed++
+		if f.Verified() {
+			verified++
 		}
 	}
-	if passed > 0 {
-		end := s.runner.Group(fmt.Sprintf("verified: %d of %d", passed, len(r.Findings())))
-		err := report.Findings(s.command.Stdout, r, o, gate.Finding.Passed)
+	if verified > 0 {
+		end := s.runner.Group(fmt.Sprintf("verified: %d of %d", verified, len(r.Findings())))
+		err := report.Findings(s.command.Stdout, r, o, gate.Finding.Verified)
 		end()
 		if err != nil {
 			return err

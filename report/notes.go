@@ -156,7 +156,7 @@ func single(f failure, level string) Note {
 	var lines []string
 	line := func(word, value string) {
 		if value != "" {
-			lines = append(lines, word+" "+limited(value, maxNoteText/4-20))
+			lines = append(lines, word+" "+limited(value, maxNoteText/5-20))
 		}
 	}
 	for _, v := range f.Verdicts {
@@ -172,6 +172,7 @@ func single(f failure, level string) Note {
 	if len(lines) == 0 {
 		lines = append(lines, "because no check of this image ran to its end")
 	}
+	line("rule", ruleLine(f.Rule))
 	n.Text = strings.Join(lines, "\n")
 	return n
 }
@@ -184,7 +185,7 @@ func closest(v verify.Verdict) string {
 		return ""
 	}
 	i := max(0, slices.IndexFunc(all, func(c verify.Candidate) bool { return c.Reason == v.Reason() }))
-	return candidateLine(all[i], len(all) > 1)
+	return candidateLine(all[i], len(all) > 1, false)
 }
 
 // warningNotes returns at most room notes. If there are more warnings, the last
