@@ -203,18 +203,21 @@ func (b *binder) whyExempt(e *exception, found []match) string {
 
 // unspoken says that no rule matches, which are near, and what to add.
 func (b *binder) unspoken(ref image.Ref, t target, notes []string) error {
-	said := []string{"no rule of the policy matches it"}
+	said, op := []string{"no rule of the policy matches it"}, "look in the policy"
+	if !slices.ContainsFunc(b.Policy.rules, func(r rule) bool { return !r.origin.builtIn() }) && len(b.Policy.exceptions) == 0 {
+		said[0], op = "none of them is known to publish it, and no policy says who does", "look among the built-in publishers"
+	}
 	if near := b.near(t); len(near) > 0 {
 		said = append(said, "the nearest are "+b.some(near))
 	}
 	said = append(said, notes...)
-	hint := "add a rule for it, such as `- images: [" + ref.Name() + "]` with what is required of it; boltseal policy init finds out who signed it"
+	hint := "add a rule to the policy (.boltseal.yaml), such as `- {images: [" + ref.Name() + "], require: [sigstore: {identities: [{issuer: ISSUER, subject: SUBJECT}]}]}`; boltseal policy init finds out who signed it"
 	if b.Unlisted != nil {
 		if name := b.Unlisted(ref); name != "" {
 			hint = "add the built-in rules for it: `publishers: [" + name + "]`"
 		}
 	}
-	return &verify.Error{Op: "look in the policy", Err: errors.New(strings.Join(said, "; ")), Hint: hint}
+	return &verify.Error{Op: op, Err: errors.New(strings.Join(said, "; ")), Hint: hint}
 }
 
 // near returns the rules of t's registry, those first that agree with it in
