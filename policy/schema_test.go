@@ -86,7 +86,7 @@ func TestSchemaRefuses(t *testing.T) {
 	t.Parallel()
 	onlyRead := []string{
 		"no such day",
-		"check of a form", "check without a place", "check in a group",
+		"check of a form", "check without a place", "check in a group", "once for all aliases",
 		"nested 9 deep", "101 requirements",
 	}
 	s := compileSchema(t)
