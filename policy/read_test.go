@@ -153,6 +153,7 @@ func faultCases() []faultCase {
 		{"digest by a word", "version: 1\nrules:\n  - images: [a]\n    allow-unsigned: {require-digest: no, reason: b}", `4:38: require-digest must be true or false, and is the text "no"`},
 
 		{"unknown system", rule("      - stmp: {by: a}"), `5:9: there is no requirement "stmp"; did you mean stamp?`},
+		{"system in capitals", rule("      - Stamp: {by: a}"), `5:9: there is no requirement "Stamp"; did you mean stamp?`},
 		{"system of another build", rule("      - notation: {by: a}"), `5:9: there is no requirement "notation"; write one of ` + keys},
 		{"empty requirement", rule("      - {}"), "5:9: this requirement is empty; write one of " + keys},
 		{"two in one", rule("      - stamp: {by: a}\n        seal: {wax: {a: b}}"), "6:9: this requirement has more than one key; write it as an item of its own, behind another dash"},
@@ -184,6 +185,8 @@ func faultCases() []faultCase {
 		{"no reason", rule("      - stamp: {by: a}\nexceptions:\n  - {images: [a], until: 2027-01-31, owner: a, reason: }"), "7:56: reason has no value"},
 		{"two documents", rule("      - stamp: {by: a}\n---\nversion: 1"), "7:1: a second document begins here, after ---; write one file for each"},
 		{"twice", rule("      - stamp: {by: a}\nrules: []"), `6:1: the key "rules" is there twice`},
+		{"shape after meaning", "version: 1\nrules:\n  - images: [a]\nrule: 1", "3:5: the rule has neither require nor allow-unsigned; say what the images must have, or why they need nothing\n4:1: the file has no key rule; did you mean rules?"},
+		{"once for all aliases", rule("      - &s {stamp: {by: nobody}}\n      - *s\n      - *s"), "5:25: nobody has no stamp; name somebody"},
 		{"several, by place", "version: 2\nexceptions:\n  - {images: [a]}\nrules:\n  - {images: [a]}\n  - {images: [a], require: [stmp: {}, stamp: {by: nobody}]}\n",
 			`1:10: version is "2", and must be 1
 3:5: an item of exceptions lacks the key until
@@ -242,6 +245,11 @@ func TestErrorIsBounded(t *testing.T) {
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 21 || lines[20] != "… and 5 more" {
 		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+	_, err = read("version: 1\nrules:\n" + strings.Repeat("- {images: [a], require: ["+strings.Repeat("stamp: {by: nobody},", 100)+"]}\n", 30))
+	var e *Error
+	if !errors.As(err, &e) || len(e.Faults()) != maxReadFaults {
+		t.Errorf("%d faults", len(e.Faults()))
 	}
 	var f *yamlshape.Fault
 	if !errors.As(err, &f) || f.At.Line != 3 {

@@ -15,9 +15,9 @@ type object = map[string]any
 
 // Schema describes policy files whose rules may require what systems have, as
 // JSON Schema (draft-07, which YAML editors know best). The same systems give the
-// same bytes. It is made of the structs that Read fills, so that both know the
-// same keys; what Read accepts follows it. The error is about systems that could
-// not be told apart.
+// same bytes. It is made of the structs that Read fills and of the built-in
+// publishers, so that both know the same keys; what Read accepts follows it. The
+// error is about systems that could not be told apart.
 func Schema(systems []System) ([]byte, error) {
 	s := yamlshape.Schema(documentText{})
 	s["$schema"] = "http://json-schema.org/draft-07/schema#"
@@ -29,6 +29,9 @@ func Schema(systems []System) ([]byte, error) {
 		return nil, err
 	}
 	s["definitions"] = definitions
+	if property(s, "publishers")["items"], err = publisherSchema(); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -68,6 +71,45 @@ func requirementSchemas(systems []System) (object, error) {
 	return definitions, nil
 }
 
+// publisherSchema returns what an item of publishers may be.
+func publisherSchema() (object, error) {
+	c, err := builtin()
+	if err != nil {
+		return nil, err
+	}
+	var plain []any
+	properties := object{}
+	for _, p := range c.text.Publishers {
+		if len(p.Parameters) == 0 {
+			plain = append(plain, p.Name.Value)
+		} else {
+			properties[p.Name.Value] = p.schema()
+		}
+	}
+	return object{"anyOf": []any{
+		object{"description": "The name of a publisher.", "enum": plain},
+		object{
+			"description": "The name of a publisher and its parameters.", "type": "object",
+			"minProperties": 1, "maxProperties": 1, "additionalProperties": false, "properties": properties,
+		},
+	}}, nil
+}
+
+// schema returns what the parameters of p may be.
+func (p publisherText) schema() object {
+	properties, required := object{}, []any{}
+	for _, x := range p.Parameters {
+		value := object{"type": "string", "pattern": "^(?:" + x.Pattern.Value + ")$"}
+		if x.Many {
+			value = object{"anyOf": []any{value, object{"type": "array", "items": value, "minItems": 1, "maxItems": maxValues}}}
+		}
+		value["description"] = x.About.Value
+		properties[x.Name.Value] = value
+		required = append(required, x.Name.Value)
+	}
+	return object{"description": p.About.Value, "type": "object", "required": required, "additionalProperties": false, "properties": properties}
+}
+
 func reference(name string) object { return object{"$ref": "#/definitions/" + name} }
 
 // property returns the schema of a key.
@@ -80,15 +122,8 @@ func property(schema object, key string) object {
 	return p
 }
 
-// RefineSchema says what a publisher is, and that a policy has something to say.
+// RefineSchema says that a policy has something to say.
 func (documentText) RefineSchema(schema object) {
-	property(schema, "publishers")["items"] = object{"anyOf": []any{
-		object{"description": "The name of a publisher.", "type": "string", "minLength": 1},
-		object{
-			"description": "The name of a publisher and its parameters.", "type": "object",
-			"minProperties": 1, "maxProperties": 1, "additionalProperties": object{"type": "object"},
-		},
-	}}
 	schema["anyOf"] = []any{requires("rules"), requires("publishers"), requires("extends")}
 }
 

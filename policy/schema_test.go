@@ -86,7 +86,7 @@ func TestSchemaRefuses(t *testing.T) {
 	t.Parallel()
 	onlyRead := []string{
 		"no such day",
-		"check of a form", "check without a place", "check in a group",
+		"check of a form", "check without a place", "check in a group", "once for all aliases",
 		"nested 9 deep", "101 requirements",
 	}
 	s := compileSchema(t)
@@ -118,17 +118,42 @@ func TestSchemaAccepts(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for body, want := range map[string]bool{ // what other files read
-		`{version: 1, publishers: [distroless, {chainguard-private: {uidp: a}}]}`: true,
-		`{version: 1, publishers: [""]}`:                                          false,
-		`{version: 1, publishers: [{a: {}, b: {}}]}`:                              false,
-		`{version: 1, publishers: [1]}`:                                           false,
-		`{version: 1, extends: [{file: a}, {artifact: b}]}`:                       true,
-		`{version: 1, extends: [{url: "https://a", sha256: "0f"}]}`:               true,
-		`{version: 1, extends: [{url: "https://a"}]}`:                             false,
-		`{version: 1, extends: [{sha256: "0f"}]}`:                                 false,
-		`{version: 1, extends: [{file: a, artifact: b}]}`:                         false,
-		`{version: 1, extends: [{}]}`:                                             false,
+	const private = "{version: 1, publishers: [chainguard-private: {%s}]}"
+	for body, want := range map[string]bool{
+		`{version: 1, publishers: [distroless, kubernetes]}`:            true,
+		`{version: 1, publishers: [distrolss]}`:                         false,
+		`{version: 1, publishers: [""]}`:                                false,
+		`{version: 1, publishers: [1]}`:                                 false,
+		`{version: 1, publishers: [distroless: {}]}`:                    false,
+		`{version: 1, publishers: [chainguard-private]}`:                false,
+		`{version: 1, publishers: [{distroless: {}, kubernetes: {}}]}`:  false,
+		fmt.Sprintf(private, `organisation: acme.com, uidp: "0f"`):      true,
+		fmt.Sprintf(private, `organisation: acme.com, uidp: [0a, "0"]`): true,
+		fmt.Sprintf(private, `organisation: acme.com, uidp: []`):        false,
+		fmt.Sprintf(private, `organisation: acme.com`):                  false,
+		fmt.Sprintf(private, `organisation: "**", uidp: "0f"`):          false,
+		fmt.Sprintf(private, `organisation: [a, b], uidp: "0f"`):        false,
+		fmt.Sprintf(private, `organisation: a, uidp: "0f", other: b`):   false,
+	} {
+		f, err := yamlnode.Parse("p.yml", []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(asJSON(f.Docs[0])); (err == nil) != want {
+			t.Errorf("%s: %v", body, err)
+		}
+		_, err = Read("p.yml", []byte(body), Options{Systems: publisherSystems()})
+		if (err == nil) != want {
+			t.Errorf("%s: the reader says %v", body, err)
+		}
+	}
+	for body, want := range map[string]bool{ // read by others
+		`{version: 1, extends: [{file: a}, {artifact: b}]}`:         true,
+		`{version: 1, extends: [{url: "https://a", sha256: "0f"}]}`: true,
+		`{version: 1, extends: [{url: "https://a"}]}`:               false,
+		`{version: 1, extends: [{sha256: "0f"}]}`:                   false,
+		`{version: 1, extends: [{file: a, artifact: b}]}`:           false,
+		`{version: 1, extends: [{}]}`:                               false,
 	} {
 		f, err := yamlnode.Parse("p.yml", []byte(body))
 		if err != nil {

@@ -37,7 +37,7 @@ func TestUnfitStructs(t *testing.T) {
 			A image.Position `yaml:"a"`
 		}{},
 		"has a tag and cannot be set": &struct {
-			a int `yaml:"a"` //nolint:unused // what is wrong with it
+			a int `yaml:"a"`
 		}{},
 		"has the key a twice": &struct {
 			A int `yaml:"a"`
