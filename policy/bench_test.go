@@ -106,7 +106,7 @@ func BenchmarkRules(b *testing.B) {
 // comparisons in the same run, as machines differ. Where it was measured those
 // took 1.9 ms, so that the bound is about 47.
 func TestRulesAreFast(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raced {
 		t.Skip("times mean nothing here")
 	}
 	p, uses := large(t)
