@@ -247,12 +247,27 @@ func TestTies(t *testing.T) {
 	}
 }
 
+// Read tells of ties, so that a policy that has one is none.
+func TestReadTies(t *testing.T) {
+	_, err := read(`version: 1
+rules:
+  - images: [ghcr.io/acme/**]
+    allow-unsigned: {reason: a}
+  - images: [quay.io/**, ghcr.io/acme/**]
+    allow-unsigned: {reason: b}
+`)
+	var e *Error
+	if !errors.As(err, &e) || len(e.Faults()) != 1 || !strings.Contains(err.Error(), ":5:26: the rule for ghcr.io/acme/** is as specific as the rule for ghcr.io/acme/** at p.yml:3:14 (policy), and both match ghcr.io/acme/x,") {
+		t.Error(err)
+	}
+}
+
 func TestTiesBound(t *testing.T) {
 	p := &Policy{}
 	for i := range 600 {
 		p.rules = append(p.rules, ruleFor(t, i+1, own, "ghcr.io/**/a*b*c*d*e*f*g*h*/**/z"))
 	}
-	if f := p.ties(); len(f) != maxFaults {
+	if f := p.ties(); len(f) != maxTies {
 		t.Error(len(f))
 	}
 	p.rules = nil

@@ -38,6 +38,9 @@ type Options struct {
 func Read(name string, body []byte, o Options) (*Policy, error) {
 	r := &reader{options: o}
 	r.file(name, body, origin{name: "policy"})
+	if len(r.faults) == 0 {
+		r.fault(r.policy.ties()...)
+	}
 	if len(r.faults) > 0 {
 		yamlshape.Sort(r.faults)
 		same := func(a, b *yamlshape.Fault) bool { return a.Error() == b.Error() } // through aliases
