@@ -123,6 +123,12 @@ func (w *world) attest(d ocispec.Descriptor, predicateType string, predicate []b
 	must[ocispec.Descriptor](w.t)(w.reg.PutBundle("team/app", d, body))
 }
 
+type descriptor = ocispec.Descriptor
+
+func platform(arch string) *ocispec.Platform {
+	return &ocispec.Platform{OS: "linux", Architecture: arch}
+}
+
 // by are the options of a workflow that signs.
 func by(subject string) sigstoretest.Options {
 	return sigstoretest.Options{Identity: subject, Issuer: actions}
