@@ -304,8 +304,9 @@ func TestListedPublishers(t *testing.T) {
 		t.Fatalf("%d rules", len(p.rules))
 	}
 	for i, line := range []int{4, 5} {
-		if at := p.rules[i].at; at.File != "p.yaml" || at.Line != line || p.rules[i].require[0].at != at {
-			t.Errorf("rule %d stands at %+v, its requirement at %+v", i, at, p.rules[i].require[0].at)
+		r := p.rules[i]
+		if r.at.File != "p.yaml" || r.at.Line != line || r.require[0].at != r.at || r.images.match[0].At() != r.at {
+			t.Errorf("rule %d stands at %+v, its requirement at %+v, its pattern at %+v", i, r.at, r.require[0].at, r.images.match[0].At())
 		}
 	}
 	if p.Unlisted == nil || p.Unlisted(ref(t, "registry.k8s.io/pause")) != "kubernetes" {
@@ -372,6 +373,24 @@ func TestListedPublishersFaults(t *testing.T) {
 				t.Errorf("says %q; %q", first.Err, first.Next)
 			}
 		})
+	}
+}
+
+// A rule of one's own decides rather than a publisher's that is as specific, and
+// a policy may list what one that it extends lists too.
+func TestPublishersAreLast(t *testing.T) {
+	r := &reader{options: Options{Systems: publisherSystems()}}
+	const own = "- images: [gcr.io/distroless/**]\n  require: [{sigstore: {identities: [{issuer: 'https://a.example', subject: me}]}}]\n"
+	r.file("own.yaml", []byte(listHead+"- distroless\n- kubernetes\n"), origin{name: "policy"})
+	r.file("base.yaml", []byte(listHead+"- distroless\n- kubernetes\nrules:\n"+own), origin{name: "policy base.yaml", layer: 1})
+	if faults := append(r.faults, r.policy.ties()...); len(faults) > 0 {
+		t.Fatal(faults[0])
+	}
+	for s, want := range map[string]string{"gcr.io/distroless/static": "policy base.yaml", "registry.k8s.io/pause": "publisher kubernetes"} {
+		found := r.policy.chooser().matching(targetOf(ref(t, s)))
+		if got := r.policy.rules[found[0].list]; got.origin.name != want || want != "policy base.yaml" && got.at.File != "own.yaml" {
+			t.Errorf("%s: %s at %v decides, want %s", s, got.origin.name, got.at, want)
+		}
 	}
 }
 
