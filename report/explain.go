@@ -59,16 +59,15 @@ func nearest(v verify.Verdict) int {
 	return slices.IndexFunc(all, differs)
 }
 
-// cause is why v failed, "" where that is no more than what its nearest
-// signature differs in, which is shown in a better way.
+// cause is why v failed, "" where that says no more than that its nearest
+// signature differs, which is shown in a better way.
 func cause(v verify.Verdict) string {
 	if i := nearest(v); i >= 0 {
-		c := v.Candidates()[i]
-		inner := v.Err()
+		d, inner := v.Candidates()[i].Differs, v.Err()
 		for e := (*verify.Error)(nil); errors.As(inner, &e); {
 			inner = e.Err
 		}
-		if inner != nil && c.Err != nil && inner.Error() == c.Err.Error() {
+		if inner != nil && inner.Error() == fmt.Sprintf("%s is %q, expected %q", d.What, d.Found, d.Expected) {
 			return ""
 		}
 	}

@@ -148,13 +148,18 @@ type acceptDoc struct {
 	Unwise string `json:"unwise,omitempty"`
 }
 
-// Run is what the JSON report says besides the findings.
+// Run is what reports say besides the findings.
 type Run struct {
 	ToolVersion string
 	Mode        string // "enforce" or "warn"
 	Requests    int    // of the whole run
 	Warnings    []Warning
 	AllowEmpty  bool // a run without any image goes on
+
+	// GivenIn is the file that stands for the command line in reports that show
+	// nothing without a file, slash-separated and relative to the workspace. ""
+	// means ".boltseal.yaml".
+	GivenIn string
 }
 
 // Lenient reports whether whatever comes next goes on although r did not pass:

@@ -149,14 +149,19 @@ func heading(f gate.Finding) string {
 	return limited(reason(f.Reason()), 20) + ": " + limited(reference(f), maxImage)
 }
 
-// single explains one failure. Of several checks that failed it speaks of the
-// first, whose Reason is that of the image.
+// single explains one failure.
 func single(f failure, level string) Note {
-	n := Note{Level: level, Title: heading(f.Finding), At: f.at}
+	return Note{Level: level, Title: heading(f.Finding), At: f.at, Text: strings.Join(explanation(f.Finding, maxNoteText), "\n")}
+}
+
+// explanation is at most five lines that say why f failed, of at most that many
+// UTF-16 units. Of several checks that failed it speaks of the first, whose
+// Reason is that of the image.
+func explanation(f gate.Finding, most int) []string {
 	var lines []string
 	line := func(word, value string) {
 		if value != "" {
-			lines = append(lines, word+" "+limited(value, maxNoteText/5-20))
+			lines = append(lines, word+" "+limited(value, most/5-20))
 		}
 	}
 	for _, v := range f.Verdicts {
@@ -173,8 +178,7 @@ func single(f failure, level string) Note {
 		lines = append(lines, "because no check of this image ran to its end")
 	}
 	line("rule", ruleLine(f.Rule))
-	n.Text = strings.Join(lines, "\n")
-	return n
+	return lines
 }
 
 // closest describes the first signature that was refused for v's own Reason, or
