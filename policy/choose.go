@@ -170,6 +170,9 @@ func (c *chooser) some(found []match) string {
 }
 
 func (c *chooser) told(m match) string {
+	if m.pattern.at.Line == 0 { // of a publisher that no file lists
+		return clip(m.pattern.text) + ", of " + c.origin(m).name
+	}
 	return clip(m.pattern.text) + ", at " + where(m.pattern.at)
 }
 

@@ -288,10 +288,10 @@ func TestNoRule(t *testing.T) {
 		ruleFor(t, 5, own, "ghcr.io/zeta/app"),
 	}}
 	for _, tt := range []struct{ ref, want, hint string }{
-		{"ghcr.io/acm/app", "no rule of the policy matches it; the nearest are ghcr.io/acme/**, at policy.yaml:1:10; ghcr.io/acne/**, at policy.yaml:2:10; ghcr.io/other/app:prod, at policy.yaml:3:10", "`- images: [ghcr.io/acm/app]`"},
-		{"ghcr.io/other/app:prod@" + digestA, "the nearest are ghcr.io/other/app:prod", "`- images: [ghcr.io/other/app]`"},
-		{"ghcr.io/acme/legacy", "the nearest are ghcr.io/acme/**", "`- images: [ghcr.io/acme/legacy]`"},
-		{"alpine", "no rule of the policy matches it", "`- images: [docker.io/library/alpine]`"},
+		{"ghcr.io/acm/app", "no rule of the policy matches it; the nearest are ghcr.io/acme/**, at policy.yaml:1:10; ghcr.io/acne/**, at policy.yaml:2:10; ghcr.io/other/app:prod, at policy.yaml:3:10", "`- {images: [ghcr.io/acm/app],"},
+		{"ghcr.io/other/app:prod@" + digestA, "the nearest are ghcr.io/other/app:prod", "`- {images: [ghcr.io/other/app],"},
+		{"ghcr.io/acme/legacy", "the nearest are ghcr.io/acme/**", "`- {images: [ghcr.io/acme/legacy],"},
+		{"alpine", "no rule of the policy matches it", "`- {images: [docker.io/library/alpine],"},
 		{"cgr.dev/chainguard/go", "no rule of the policy matches it", "`publishers: [chainguard]`"},
 	} {
 		p.Unlisted = func(r image.Ref) string {
@@ -314,7 +314,7 @@ func TestNoRule(t *testing.T) {
 		}
 	}
 	p.Unlisted = nil
-	if got, _ := termsOf(t, p, "cgr.dev/x"); !strings.Contains(verify.Hint(got.Err), "- images: [cgr.dev/x]") {
+	if got, _ := termsOf(t, p, "cgr.dev/x"); !strings.Contains(verify.Hint(got.Err), "- {images: [cgr.dev/x],") {
 		t.Error(verify.Hint(got.Err))
 	}
 }
