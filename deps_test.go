@@ -74,7 +74,7 @@ var own = []rule{
 	{module + "/internal/strictjson", []string{"registry", "verify/sigstore"}},
 	{module + "/internal/yamlnode", []string{"scan", "internal/yamlshape", "policy"}},
 	{module + "/internal/yamlshape", []string{"policy", "verify", "cli"}},
-	{module + "/internal/spelling", []string{"cli", "internal/yamlshape", "policy"}},
+	{module + "/internal/spelling", []string{"cli", "internal/yamlshape", "policy", "verify"}},
 	{module + "/internal/registrytest", []string{"internal"}},
 	{module + "/internal/sigstoretest", []string{"internal"}},
 	{module + "/internal/golden", nil},

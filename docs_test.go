@@ -604,12 +604,14 @@ func TestDocsFilters(t *testing.T) {
 		for _, m := range regexp.MustCompile(`jq (-[a-z]+) '([^']*\.passed[^']*)'( boltseal\.json)?\n`).FindAllStringSubmatch(p.text, -1) {
 			seen++
 			for input, want := range map[string]string{
-				`{"passed":true,"images":[{"pinned":"a@sha256:1"},{"pinned":"b@sha256:2"}]}`: "a@sha256:1\nb@sha256:2\n",
-				`{"passed":false,"images":[{"pinned":"a@sha256:1"}]}`:                        "",
-				`{"passed":true,"images":[]}`:                                                "",
-				`{}`:                                                                         "",
-				``:                                                                           "",
-				`{"passed":true,`:                                                            "",
+				`{"passed":true,"images":[{"verified":true,"pinned":"a@sha256:1"},{"verified":true,"pinned":"b@sha256:2"}]}`:  "a@sha256:1\nb@sha256:2\n",
+				`{"passed":true,"images":[{"verified":false,"pinned":"a@sha256:1"},{"verified":true,"pinned":"b@sha256:2"}]}`: "b@sha256:2\n", // the other is exempt
+				`{"passed":true,"images":[{"verified":false,"pinned":"a@sha256:1"}]}`:                                         "",
+				`{"passed":false,"images":[{"verified":true,"pinned":"a@sha256:1"}]}`:                                         "",
+				`{"passed":true,"images":[]}`: "",
+				`{}`:                          "",
+				``:                            "",
+				`{"passed":true,`:             "",
 			} {
 				cmd := exec.CommandContext(t.Context(), "jq", m[1], m[2]) //nolint:gosec // our own documentation
 				cmd.Stdin = strings.NewReader(input)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/boltseal/boltseal/action"
 	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
 )
@@ -57,7 +58,7 @@ func (s step) run(ctx context.Context) int {
 	if err := s.runner.SetOutputs(no...); err != nil {
 		return s.untold(err)
 	}
-	v, err := s.prepare()
+	v, err := s.prepare(ctx)
 	if err != nil {
 		return s.refuse(err)
 	}
@@ -69,6 +70,11 @@ func (s step) run(ctx context.Context) int {
 		s.say("searched " + number(n, "file") + " of the workspace for images")
 	}
 	r, about := v.check(ctx, nil)
+	kept, err := v.lock.keep(r)
+	if err != nil {
+		return s.untold(err)
+	}
+	about.Warnings = append(about.Warnings, kept...)
 	for i, w := range about.Warnings {
 		about.Warnings[i].Text = asInput(w.Text)
 	}
@@ -88,7 +94,7 @@ func (s step) run(ctx context.Context) int {
 }
 
 // prepare reads the inputs.
-func (s step) prepare() (*verification, error) {
+func (s step) prepare(ctx context.Context) (*verification, error) {
 	c := s.command
 	in, err := parseInputs(c.getenv("BOLTSEAL_INPUTS"))
 	if err != nil {
@@ -127,7 +133,7 @@ func (s step) prepare() (*verification, error) {
 		}
 	}
 	s.debug(in)
-	run, err := c.prepare(v, lines(in["images"]))
+	run, err := c.prepare(ctx, v, lines(in["images"]))
 	if err == nil && v.registry.anonymous {
 		run.warnings = append(run.warnings, report.Warning{Text: "on pull_request_target no credentials are read, not even those of docker login: private images cannot be verified"})
 	}
@@ -175,8 +181,27 @@ func (s step) refuse(err error) int {
 	}
 	text = where + ": " + text // the runner's log shows no title
 	s.runner.Annotate(action.Note{Level: action.Error, Title: "boltseal: " + where, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
+	s.pointOut(err)
 	s.appendSummary(report.Refusal(text, next))
 	return ExitUsage
+}
+
+// pointOut shows what is wrong with a policy at its lines, unless it has none in
+// the workspace.
+func (s step) pointOut(err error) {
+	p := (*policy.Error)(nil)
+	if !errors.As(err, &p) {
+		return
+	}
+	const most = 9 // the runner shows ten, and one says it all
+	for i, f := range p.Faults() {
+		if i == most {
+			break
+		}
+		if _, err := os.Stat(s.command.path(filepath.FromSlash(f.At.File))); err == nil {
+			s.runner.Annotate(action.Note{Level: action.Error, File: f.At.File, Line: f.At.Line, Column: f.At.Col, Title: "boltseal: policy", Text: report.Printable(f.Err.Error())})
+		}
+	}
 }
 
 // untold says that the result could not be handed over. Whatever it is, the
@@ -207,22 +232,22 @@ func (s step) write(file string, r gate.Report, about report.Run) error {
 	return os.WriteFile(file, b.Bytes(), 0o600)
 }
 
-// log writes what failed for everybody to see, and what passed folded.
+// log writes what is not verified for everybody to see, and what is folded.
 func (s step) log(r gate.Report, about report.Run) error {
 	o := report.TextOptions{Warn: about.Lenient(r), Timings: s.runner.Debugging()}
-	failed := func(f gate.Finding) bool { return !f.Passed() }
-	if err := report.Findings(s.command.Stdout, r, o, failed); err != nil {
+	unverified := func(f gate.Finding) bool { return !f.Verified() }
+	if err := report.Findings(s.command.Stdout, r, o, unverified); err != nil {
 		return err
 	}
-	passed := 0
+	verified := 0
 	for _, f := range r.Findings() {
-		if f.Passed() {
-			passed++
+		if f.Verified() {
+			verified++
 		}
 	}
-	if passed > 0 {
-		end := s.runner.Group(fmt.Sprintf("verified: %d of %d", passed, len(r.Findings())))
-		err := report.Findings(s.command.Stdout, r, o, gate.Finding.Passed)
+	if verified > 0 {
+		end := s.runner.Group(fmt.Sprintf("verified: %d of %d", verified, len(r.Findings())))
+		err := report.Findings(s.command.Stdout, r, o, gate.Finding.Verified)
 		end()
 		if err != nil {
 			return err

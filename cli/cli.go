@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
 )
 
@@ -36,6 +38,9 @@ type Command struct {
 
 	// Dir is the workspace; "" is the current directory.
 	Dir string
+
+	// Now is the time of the run, by which exceptions end; nil means the clock's.
+	Now func() time.Time
 
 	// Sleep waits before a request is repeated; nil means that time passes.
 	Sleep func(context.Context, time.Duration) error
@@ -83,6 +88,13 @@ func (c Command) getenv(name string) string {
 	return value
 }
 
+func (c Command) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
+	}
+	return c.Now()
+}
+
 // warn writes a sentence of ours to standard error.
 func (c Command) warn(text string) {
 	fmt.Fprintf(c.Stderr, "boltseal: %s\n", report.Printable(text))
@@ -91,7 +103,13 @@ func (c Command) warn(text string) {
 // fail says what is wrong with the invocation. Whatever is wrong with an image
 // is in the report instead.
 func (c Command) fail(err error) int {
-	fmt.Fprintf(c.Stderr, "boltseal: %s\n", report.Printable(err.Error()))
+	if p := (*policy.Error)(nil); errors.As(err, &p) {
+		for line := range strings.Lines(p.Error()) { // what is printed has no line ends
+			c.warn(strings.TrimSuffix(line, "\n"))
+		}
+	} else {
+		c.warn(err.Error())
+	}
 	var u *usageError
 	if !errors.As(err, &u) {
 		fmt.Fprintln(c.Stderr, "  next: boltseal --help lists the commands")

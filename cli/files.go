@@ -46,11 +46,11 @@ func (s *scanFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&s.noImage, "allow-empty", false, "go on where no image is found at all")
 }
 
-// plurals are the names that docker/build-push-action has for flags that docker
-// build calls otherwise.
+// plurals are names of lists, as docker/build-push-action has them, for flags
+// that docker build calls otherwise.
 func plurals(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	switch name {
-	case "files", "build-args", "build-contexts", "platforms":
+	case "files", "build-args", "build-contexts", "platforms", "publishers":
 		name = strings.TrimSuffix(name, "s")
 	}
 	return pflag.NormalizedName(name)

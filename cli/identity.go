@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -86,6 +88,12 @@ func (s *signerFlags) register(f *pflag.FlagSet) {
 	}
 	f.StringArrayVar(&s.keys, "key", nil, "public key in PEM: a `FILE`, env://NAME, or the text itself; repeatable, any of them passes")
 	f.BoolVar(&s.ignoreLog, "insecure-ignore-tlog", false, "accept a key's signature without a transparency log entry (keys only)")
+}
+
+// given reports whether the flags name a signer, or begin to.
+func (s *signerFlags) given() bool {
+	claimed := slices.ContainsFunc(slices.Collect(maps.Values(s.claims)), func(value *string) bool { return *value != "" })
+	return len(s.subjects)+len(s.issuers)+len(s.keys) > 0 || claimed
 }
 
 // issuerFor suggests an issuer for a subject.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -17,11 +18,12 @@ import (
 type inputKind int
 
 const (
-	inputText   inputKind = iota // one value, for the flag of the same name
-	inputLines                   // one value a line, each a use of the flag
-	inputKeys                    // the same, and PEM blocks count as one line
-	inputSwitch                  // true or false
-	inputOwn                     // read by the step itself
+	inputText     inputKind = iota // one value, for the flag of the same name
+	inputLines                     // one value a line, each a use of the flag
+	inputKeys                      // the same, and PEM blocks count as one line
+	inputSwitch                    // true or false
+	inputDocument                  // one value of any number of lines, as it is
+	inputOwn                       // read by the step itself
 )
 
 // An input is one of action.yml.
@@ -49,6 +51,10 @@ func actionInputs() []input {
 		{"profile", inputLines},
 		{"strict", inputSwitch},
 		{"allow-empty", inputSwitch},
+		{"policy", inputDocument},
+		{"publishers", inputLines},
+		{"lock", inputText},
+		{"update-lock", inputSwitch},
 		{"certificate-identity", inputLines},
 		{"certificate-identity-regexp", inputLines},
 		{"certificate-oidc-issuer", inputLines},
@@ -100,6 +106,9 @@ func parseInputs(text string) (inputs, error) {
 	var given map[string]string
 	if err := json.Unmarshal([]byte(text), &given); err != nil {
 		return nil, err
+	}
+	if given == nil {
+		return nil, errors.New("they are null, not an object")
 	}
 	in := inputs{}
 	for name, value := range given {
@@ -176,6 +185,10 @@ func (in inputs) set(f *pflag.FlagSet) error {
 				return usagef("--"+i.name, "write true or false", "%w", err)
 			}
 			values = []string{value}
+		case inputDocument:
+			if strings.TrimSpace(text) != "" {
+				values = []string{text}
+			}
 		case inputOwn:
 		}
 		for _, v := range values {

@@ -21,13 +21,13 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
-	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // verifyFlags are the flags of boltseal verify.
 type verifyFlags struct {
 	scan     scanFlags
 	signers  signerFlags
+	policy   policyFlags
 	trust    trustFlags
 	registry registryFlags
 	files    fileFlags
@@ -79,6 +79,7 @@ func (v *verifyFlags) register(f *pflag.FlagSet) {
 	f.SetNormalizeFunc(plurals)
 	v.scan.gate = true
 	v.scan.register(f)
+	v.policy.register(f)
 	v.signers.register(f)
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
 	f.BoolVar(&v.requireSignature, "require-signature", false, "require a signature besides the attestations")
@@ -95,18 +96,20 @@ func (v *verifyFlags) register(f *pflag.FlagSet) {
 }
 
 func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (int, error) {
-	run, err := c.prepare(v, args)
+	run, err := c.prepare(ctx, v, args)
 	if err != nil {
 		return ExitUsage, err
 	}
-	files, err := v.files.create(slices.Concat(v.signers.keys, []string{v.trust.file, v.trust.root, v.registry.caFile}, run.files)...)
+	files, err := v.files.create(slices.Concat(run.demand.files(), []string{v.trust.file, v.trust.root, v.registry.caFile, run.lock.name}, run.files)...)
 	if err != nil {
 		return ExitUsage, err
 	}
 	progress := c.progress()
 	r, about := run.check(ctx, progress.step)
 	progress.end()
-	if err := errors.Join(c.report(r, v, about), files.write(r, about)); err != nil {
+	kept, err := run.lock.keep(r)
+	about.Warnings = append(about.Warnings, kept...)
+	if err := errors.Join(err, c.report(r, v, about), files.write(r, about)); err != nil {
 		c.warn("write the report: " + err.Error())
 		return ExitNoAnswer, nil // whatever was found, nobody has been told
 	}
@@ -118,15 +121,18 @@ type verification struct {
 	flags    verifyFlags
 	uses     []image.Use
 	files    []string // that the images were found in
-	rules    all
+	demand   demand
+	rules    gate.Rules
 	client   *registry.Client
-	trust    *sigstore.Trust // nil where none is needed
+	trusts   *trusts
+	lock     lockFile
+	now      func() time.Time // nil: the clock's
 	warnings []report.Warning
 }
 
 // prepare finds everything that can be wrong with the input, before anything
-// is asked of anybody.
-func (c Command) prepare(v verifyFlags, args []string) (*verification, error) {
+// is asked of anybody but those whom a policy extends.
+func (c Command) prepare(ctx context.Context, v verifyFlags, args []string) (*verification, error) {
 	uses, err := v.uses(c, args)
 	if err != nil {
 		return nil, err
@@ -134,20 +140,25 @@ func (c Command) prepare(v verifyFlags, args []string) (*verification, error) {
 	if err := v.sound(); err != nil {
 		return nil, err
 	}
-	configs, err := v.requirements(c)
-	if err != nil {
+	run := &verification{flags: v, uses: uses, trusts: &trusts{command: c, flags: &v.trust}, now: c.Now}
+	if run.demand, err = run.flags.demand(ctx, c, run.trusts); err != nil {
 		return nil, err
 	}
-	run := &verification{flags: v, uses: uses, trust: configs[0].Trust, warnings: v.warnings(configs[0])}
+	if run.lock, err = v.policy.openLock(c, len(args) == 0 && len(v.scan.files) == 0); err != nil {
+		return nil, err
+	}
 	if err := run.search(c, args); err != nil {
 		return nil, err
 	}
 	if run.client, err = v.registry.client(c, run.uses); err != nil {
 		return nil, err
 	}
-	if run.rules, err = v.rules(configs, run.client); err != nil {
+	rules, warnings, err := run.demand.rules(run.uses, run.client, c.now())
+	if err != nil {
 		return nil, err
 	}
+	run.rules = run.lock.hold(rules)
+	run.warnings = append(warnings, run.warnings...)
 	return run, nil
 }
 
@@ -173,41 +184,10 @@ func (v *verification) search(c Command, args []string) error {
 func (v *verification) check(ctx context.Context, done func(done, of int)) (gate.Report, report.Run) {
 	ctx, cancel := context.WithTimeoutCause(ctx, v.flags.timeout, timeoutError{v.flags.timeout})
 	defer cancel()
-	if v.trust != nil {
-		v.trust.Start(ctx) // beside the registry requests
-	}
-	r := gate.Check(ctx, v.uses, v.rules, v.client, gate.Options{Jobs: v.flags.jobs, Reason: registry.Reason, Done: done, Meter: meter})
-	warnings := slices.Clone(v.warnings)
-	if v.trust != nil && v.trust.Warning() != "" {
-		warnings = append(warnings, report.Warning{Text: v.trust.Warning()})
-	}
+	v.trusts.start(ctx) // beside the registry requests
+	r := gate.Check(ctx, v.uses, v.rules, v.client, gate.Options{Jobs: v.flags.jobs, Reason: registry.Reason, Now: v.now, Done: done, Meter: meter})
+	warnings := append(slices.Clone(v.warnings), v.trusts.warnings()...)
 	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings, AllowEmpty: v.flags.scan.noImage}
-}
-
-// rules returns the requirements that every image must meet.
-func (v *verifyFlags) rules(configs []sigstore.Config, client *registry.Client) (all, error) {
-	elsewhere := image.Ref{}
-	if v.signatureRepo != "" {
-		var err error
-		if elsewhere, err = image.ParseRepository(v.signatureRepo); err != nil {
-			return all{}, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
-		}
-	}
-	session := sigstore.NewSession(client, elsewhere)
-	var rules all
-	for _, config := range configs {
-		built, err := session.Require(config)
-		if err != nil {
-			return all{}, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "%w", err)
-		}
-		config.Platforms = nil
-		foreign, err := session.Require(config)
-		if err != nil {
-			return all{}, err
-		}
-		rules.built, rules.foreign = append(rules.built, built), append(rules.foreign, foreign)
-	}
-	return rules, nil
 }
 
 // meter counts the requests of one image.
@@ -245,19 +225,6 @@ func (c Command) report(r gate.Report, v verifyFlags, about report.Run) error {
 	}
 	colour := terminal(c.Stdout) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
 	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: about.Lenient(r), Timings: terminal(c.Stdout)})
-}
-
-// all are the requirements that the command line makes of every image.
-type all struct {
-	built   []verify.Verifier // for platforms that are built for, which may vouch
-	foreign []verify.Verifier // for others: the image itself has to be signed
-}
-
-func (a all) For(u image.Use) gate.Terms {
-	if u.Foreign {
-		return gate.Terms{Require: a.foreign}
-	}
-	return gate.Terms{Require: a.built}
 }
 
 // uses reads the references.
@@ -340,58 +307,4 @@ func isList(text string) bool {
 		}
 	}
 	return len(parts) > 1
-}
-
-// requirements turns the flags into what every image must satisfy.
-func (v *verifyFlags) requirements(c Command) ([]sigstore.Config, error) {
-	ids, err := v.signers.identities()
-	if err != nil {
-		return nil, err
-	}
-	keys, err := v.signers.publicKeys(c.getenv)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case len(ids) == 0 && len(keys) == 0:
-		return nil, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "nothing says who must have signed, so nothing could pass")
-	case len(ids) > 0 && v.signers.ignoreLog:
-		return nil, usagef("--insecure-ignore-tlog", "leave it out, or use it with --key alone", "a certificate lives ten minutes and proves nothing without a log entry")
-	}
-	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: asListed(v.platforms), On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
-	if len(ids) > 0 || !v.signers.ignoreLog {
-		if config.Trust, err = v.trust.trust(c.getenv, c.proxy()); err != nil {
-			return nil, err
-		}
-	}
-	var configs []sigstore.Config
-	if len(v.attestations) == 0 || v.requireSignature {
-		configs = append(configs, config)
-	}
-	for _, name := range v.attestations {
-		if config.Predicate, err = sigstore.PredicateType(name); err != nil {
-			return nil, usagef("--attestation-type", "write one of those names, or the predicate type's URI", "%w", err)
-		}
-		if !slices.ContainsFunc(configs, func(have sigstore.Config) bool { return have.Predicate == config.Predicate }) {
-			configs = append(configs, config)
-		}
-	}
-	if len(configs) == 0 {
-		return nil, errors.New("nothing is required")
-	}
-	return configs, nil
-}
-
-// warnings says which of the given patterns accept more than was likely meant.
-func (v *verifyFlags) warnings(c sigstore.Config) []report.Warning {
-	var out []report.Warning
-	for _, id := range c.Identities {
-		for _, w := range id.Warnings() {
-			out = append(out, report.Warning{Text: w})
-		}
-	}
-	if v.signers.ignoreLog {
-		out = append(out, report.Warning{Text: "--insecure-ignore-tlog: a stolen key cannot be noticed in a log"})
-	}
-	return out
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,9 +17,6 @@ import (
 
 // soon is how long before its end an exception is warned of.
 const soon = 14 * 24 * time.Hour
-
-// maxFaults is how many faults of a policy are told at a time.
-const maxFaults = 20
 
 // Rules are what a policy asks of the images of a run. The zero Rules let
 // nothing pass.
@@ -37,8 +35,8 @@ type question struct {
 
 // Rules says what is asked of the image of each use at the time now, and makes
 // the Verifiers for it with systems. Uses that name no image are passed over.
-// An error is [yamlshape.Fault]s joined: rules of which neither decides for an
-// image, and requirements that cannot be checked.
+// An error is an [*Error]: rules of which neither decides for an image, and
+// requirements that cannot be checked.
 func (p *Policy) Rules(uses []image.Use, systems []System, now time.Time) (*Rules, error) {
 	b := binder{
 		chooser: p.chooser(), systems: systems, now: now,
@@ -51,34 +49,19 @@ func (p *Policy) Rules(uses []image.Use, systems []System, now time.Time) (*Rule
 		}
 	}
 	if len(b.faults) > 0 {
-		return nil, joined(b.faults)
+		return nil, &Error{faults: sortedFaults(b.faults)}
 	}
 	b.rules.warnings = b.warnings()
 	return b.rules, nil
 }
 
-// joined returns the first of faults by place as one error.
-func joined(faults map[string]*yamlshape.Fault) error {
-	var errs []error
-	for _, f := range sortedFaults(faults) {
-		if len(errs) == maxFaults {
-			errs = append(errs, fmt.Errorf("and %d more", len(faults)-maxFaults))
-			break
-		}
-		errs = append(errs, f)
-	}
-	return errors.Join(errs...)
-}
-
 func sortedFaults(faults map[string]*yamlshape.Fault) []*yamlshape.Fault {
-	var out []*yamlshape.Fault
-	for _, f := range faults {
-		out = append(out, f)
+	var all []*yamlshape.Fault
+	for _, text := range slices.Sorted(maps.Keys(faults)) { // those of one place in an order
+		all = append(all, faults[text])
 	}
-	slices.SortFunc(out, func(a, b *yamlshape.Fault) int {
-		return cmp.Or(comparePlaces(a.At, b.At), cmp.Compare(a.Err.Error(), b.Err.Error()))
-	})
-	return out
+	yamlshape.Sort(all)
+	return all
 }
 
 // For implements [gate.Rules]. A use that r was not made for gets Terms that let
@@ -203,51 +186,58 @@ func (b *binder) whyExempt(e *exception, found []match) string {
 
 // unspoken says that no rule matches, which are near, and what to add.
 func (b *binder) unspoken(ref image.Ref, t target, notes []string) error {
-	said := []string{"no rule of the policy matches it"}
+	said, op := []string{"no rule of the policy matches it"}, "look in the policy"
+	if !slices.ContainsFunc(b.Policy.rules, func(r rule) bool { return !r.origin.builtIn() }) && len(b.Policy.exceptions) == 0 {
+		said[0], op = "none of them is known to publish it, and no policy says who does", "look among the built-in publishers"
+	}
 	if near := b.near(t); len(near) > 0 {
 		said = append(said, "the nearest are "+b.some(near))
 	}
 	said = append(said, notes...)
-	hint := "add a rule for it, such as `- images: [" + ref.Name() + "]` with what is required of it; boltseal policy init finds out who signed it"
+	hint := "add a rule to the policy (.boltseal.yaml), such as `- {images: [" + ref.Name() + "], require: [sigstore: {identities: [{issuer: ISSUER, subject: SUBJECT}]}]}`; boltseal policy init finds out who signed it"
 	if b.Unlisted != nil {
 		if name := b.Unlisted(ref); name != "" {
 			hint = "add the built-in rules for it: `publishers: [" + name + "]`"
 		}
 	}
-	return &verify.Error{Op: "look in the policy", Err: errors.New(strings.Join(said, "; ")), Hint: hint}
+	return &verify.Error{Op: op, Err: errors.New(strings.Join(said, "; ")), Hint: hint}
 }
 
-// near returns the rules of t's registry, those first that agree with it in
-// most of the name.
+// A neighbour is a rule that does not speak of an image, and how much of the
+// name its pattern shares with it.
+type neighbour struct {
+	match
+	segments, letters int
+}
+
+func (n neighbour) compare(o neighbour) int {
+	return cmp.Or(cmp.Compare(o.segments, n.segments), cmp.Compare(o.letters, n.letters),
+		cmp.Compare(n.pattern.text, o.pattern.text), comparePlaces(n.pattern.at, o.pattern.at))
+}
+
+// near returns a few rules for images of t's registry, the nearest first.
 func (b *binder) near(t target) []match {
-	type ranked struct {
-		match
-		agree, letters int
-	}
-	var all []ranked
+	var nearest []neighbour
 	for i := range b.chooser.rules {
 		for _, p := range b.chooser.rules[i].images.match {
-			agree := 0
-			for agree < len(p.name) && agree < len(t.name) && !p.name[agree].deep && p.name[agree].matches(t.name[agree]) {
-				agree++
+			n := neighbour{match: match{i, p}}
+			for n.segments < min(len(p.name), len(t.name)) && !p.name[n.segments].deep && p.name[n.segments].matches(t.name[n.segments]) {
+				n.segments++
 			}
-			if agree == 0 {
+			if n.segments == 0 {
 				continue
 			}
-			letters := 0
-			if agree < len(p.name) && agree < len(t.name) {
-				letters = shared(p.name[agree].text, t.name[agree])
+			if n.segments < min(len(p.name), len(t.name)) {
+				n.letters = shared(p.name[n.segments].text, t.name[n.segments])
 			}
-			all = append(all, ranked{match{i, p}, agree, letters})
+			at, _ := slices.BinarySearchFunc(nearest, n, neighbour.compare)
+			nearest = slices.Insert(nearest, at, n)
+			nearest = nearest[:min(len(nearest), maxTold)]
 		}
 	}
-	slices.SortStableFunc(all, func(x, y ranked) int {
-		return cmp.Or(cmp.Compare(y.agree, x.agree), cmp.Compare(y.letters, x.letters),
-			cmp.Compare(x.pattern.text, y.pattern.text), comparePlaces(x.pattern.at, y.pattern.at))
-	})
 	var out []match
-	for i := range min(len(all), maxTold) {
-		out = append(out, all[i].match)
+	for _, n := range nearest {
+		out = append(out, n.match)
 	}
 	return out
 }

@@ -243,7 +243,7 @@ func TestRulesTellsOfMany(t *testing.T) {
 		uses = append(uses, use(t, "quay.io/a"+strings.Repeat("a", i)))
 	}
 	_, err := p.Rules(uses, nil, today)
-	if n := strings.Count(err.Error(), "\n"); n != maxFaults || !strings.HasSuffix(err.Error(), "and 10 more") {
+	if n := strings.Count(err.Error(), "\n"); n != 20 || !strings.HasSuffix(err.Error(), "and 10 more") || !errors.As(err, new(*Error)) {
 		t.Error(n, err)
 	}
 }

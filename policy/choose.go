@@ -43,6 +43,17 @@ func (p *Pattern) stem() string {
 	return b.String()
 }
 
+// stems returns the beginnings of a name that end with a slash, "" the first.
+func stems(name string) []string {
+	out := []string{""}
+	for i := range len(name) {
+		if name[i] == '/' {
+			out = append(out, name[:i+1])
+		}
+	}
+	return out
+}
+
 // A match is a list that speaks of an image, and its pattern that does.
 type match struct {
 	list    int
@@ -52,22 +63,15 @@ type match struct {
 // find returns the lists that match t, each with its most specific pattern, in
 // their order.
 func (ix index) find(t target) []match {
+	if len(t.name) == 0 {
+		return nil
+	}
 	var hits []int
-	try := func(stem string) {
+	for _, stem := range stems(t.full + "/") {
 		for _, at := range ix.stems[stem] {
 			if p := &ix.lists[at.list].match[at.pattern]; p.matches(t) {
 				hits = append(hits, at.list)
 			}
-		}
-	}
-	if len(t.name) == 0 {
-		return nil
-	}
-	full := t.full + "/"
-	try("")
-	for i := range len(full) {
-		if full[i] == '/' {
-			try(full[:i+1])
 		}
 	}
 	slices.Sort(hits)
@@ -166,6 +170,9 @@ func (c *chooser) some(found []match) string {
 }
 
 func (c *chooser) told(m match) string {
+	if m.pattern.at.Line == 0 { // of a publisher that no file lists
+		return clip(m.pattern.text) + ", of " + c.origin(m).name
+	}
 	return clip(m.pattern.text) + ", at " + where(m.pattern.at)
 }
 

@@ -247,12 +247,27 @@ func TestTies(t *testing.T) {
 	}
 }
 
+// Read tells of ties, so that a policy that has one is none.
+func TestReadTies(t *testing.T) {
+	_, err := read(`version: 1
+rules:
+  - images: [ghcr.io/acme/**]
+    allow-unsigned: {reason: a}
+  - images: [quay.io/**, ghcr.io/acme/**]
+    allow-unsigned: {reason: b}
+`)
+	var e *Error
+	if !errors.As(err, &e) || len(e.Faults()) != 1 || !strings.Contains(err.Error(), ":5:26: the rule for ghcr.io/acme/** is as specific as the rule for ghcr.io/acme/** at p.yml:3:14 (policy), and both match ghcr.io/acme/x,") {
+		t.Error(err)
+	}
+}
+
 func TestTiesBound(t *testing.T) {
 	p := &Policy{}
 	for i := range 600 {
 		p.rules = append(p.rules, ruleFor(t, i+1, own, "ghcr.io/**/a*b*c*d*e*f*g*h*/**/z"))
 	}
-	if f := p.ties(); len(f) != maxFaults {
+	if f := p.ties(); len(f) != maxTies {
 		t.Error(len(f))
 	}
 	p.rules = nil
@@ -273,10 +288,10 @@ func TestNoRule(t *testing.T) {
 		ruleFor(t, 5, own, "ghcr.io/zeta/app"),
 	}}
 	for _, tt := range []struct{ ref, want, hint string }{
-		{"ghcr.io/acm/app", "no rule of the policy matches it; the nearest are ghcr.io/acme/**, at policy.yaml:1:10; ghcr.io/acne/**, at policy.yaml:2:10; ghcr.io/other/app:prod, at policy.yaml:3:10", "`- images: [ghcr.io/acm/app]`"},
-		{"ghcr.io/other/app:prod@" + digestA, "the nearest are ghcr.io/other/app:prod", "`- images: [ghcr.io/other/app]`"},
-		{"ghcr.io/acme/legacy", "the nearest are ghcr.io/acme/**", "`- images: [ghcr.io/acme/legacy]`"},
-		{"alpine", "no rule of the policy matches it", "`- images: [docker.io/library/alpine]`"},
+		{"ghcr.io/acm/app", "no rule of the policy matches it; the nearest are ghcr.io/acme/**, at policy.yaml:1:10; ghcr.io/acne/**, at policy.yaml:2:10; ghcr.io/other/app:prod, at policy.yaml:3:10", "`- {images: [ghcr.io/acm/app],"},
+		{"ghcr.io/other/app:prod@" + digestA, "the nearest are ghcr.io/other/app:prod", "`- {images: [ghcr.io/other/app],"},
+		{"ghcr.io/acme/legacy", "the nearest are ghcr.io/acme/**", "`- {images: [ghcr.io/acme/legacy],"},
+		{"alpine", "no rule of the policy matches it", "`- {images: [docker.io/library/alpine],"},
 		{"cgr.dev/chainguard/go", "no rule of the policy matches it", "`publishers: [chainguard]`"},
 	} {
 		p.Unlisted = func(r image.Ref) string {
@@ -299,7 +314,7 @@ func TestNoRule(t *testing.T) {
 		}
 	}
 	p.Unlisted = nil
-	if got, _ := termsOf(t, p, "cgr.dev/x"); !strings.Contains(verify.Hint(got.Err), "- images: [cgr.dev/x]") {
+	if got, _ := termsOf(t, p, "cgr.dev/x"); !strings.Contains(verify.Hint(got.Err), "- {images: [cgr.dev/x],") {
 		t.Error(verify.Hint(got.Err))
 	}
 }

@@ -52,17 +52,22 @@ func Lints() []Lint {
 	}
 }
 
+// maxPairs bounds how many patterns are held against each other. What is left is
+// not doubted, however doubtful: nothing is decided by it.
+const maxPairs = 1 << 20
+
 // A linter collects doubts.
 type linter struct {
-	*Policy
+	*chooser
 	now    time.Time
 	doubts []Doubt
+	pairs  int // of patterns that may still be held against each other
 }
 
 // Lint returns what p allows that is probably a mistake, by its place. Built-in
 // publishers are not looked into: nobody who reads the Doubts can change them.
 func (p *Policy) Lint(now time.Time) []Doubt {
-	l := linter{Policy: p, now: now}
+	l := linter{chooser: p.chooser(), now: now, pairs: maxPairs}
 	for i := range p.rules {
 		r := &p.rules[i]
 		if r.origin.builtIn() {
@@ -106,6 +111,9 @@ func (l *linter) list(images Patterns) {
 		}
 		l.doubt(lintDuplicate, yamlshape.Faultf(p.at, "take one of them out",
 			"%s says the same as %s at %s", clip(p.text), clip(earlier.text), where(earlier.at)))
+	}
+	if l.pairs -= 2 * len(images.match) * len(images.not); l.pairs < 0 {
+		return
 	}
 	for _, p := range images.match {
 		if by, excluded := images.excluder(p); excluded {
@@ -249,36 +257,42 @@ func (l *linter) shadow(i int) (by match, nearer, ok bool) {
 		if _, excluded := r.images.excluder(p); excluded {
 			continue
 		}
-		won := false
-		for j := range l.rules {
-			q, wins := l.rules[j].winsAll(p, r.origin.layer)
-			if !wins {
-				continue
-			}
-			if !ok {
-				by = match{j, q}
-			}
-			won, ok, nearer = true, true, nearer || l.rules[j].origin.layer < r.origin.layer
-			break
-		}
+		winner, won := l.winner(p, i)
 		if !won {
 			return match{}, false, false
 		}
+		if !ok {
+			by = winner
+		}
+		ok, nearer = true, nearer || l.origin(winner).layer < r.origin.layer
 	}
 	return by, nearer, ok
 }
 
-// winsAll returns the pattern with which r decides wherever p, of a rule of the
-// given layer, matches.
-func (r *rule) winsAll(p Pattern, layer int) (Pattern, bool) {
-	i := slices.IndexFunc(r.images.match, func(q Pattern) bool {
-		c := q.Compare(p)
-		return (c > 0 || c == 0 && r.origin.layer < layer) && q.covers(p)
-	})
-	if i < 0 || slices.ContainsFunc(r.images.not, func(n Pattern) bool { return n.meets(p) }) {
-		return Pattern{}, false
+// winner returns a rule that decides wherever p, of rule i, matches. Its pattern
+// begins with no more literal segments than p does.
+func (l *linter) winner(p Pattern, i int) (found match, ok bool) {
+	for _, stem := range stems(p.stem()) {
+		for _, at := range l.byRule.stems[stem] {
+			if l.pairs--; l.pairs < 0 {
+				return match{}, false
+			}
+			o := &l.rules[at.list]
+			q := o.images.match[at.pattern]
+			c := q.Compare(p)
+			wins := c > 0 || c == 0 && o.origin.layer < l.rules[i].origin.layer
+			if wins && at.list != i && q.covers(p) && !o.images.meetExclusion(p) {
+				if m := (match{at.list, q}); !ok || comparePlaces(q.at, found.pattern.at) < 0 {
+					found, ok = m, true
+				}
+			}
+		}
 	}
-	return r.images.match[i], true
+	return found, ok
+}
+
+func (p Patterns) meetExclusion(q Pattern) bool {
+	return slices.ContainsFunc(p.not, func(n Pattern) bool { return n.meets(q) })
 }
 
 // excluder returns the pattern with ! that excludes all that p matches.

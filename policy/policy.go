@@ -33,10 +33,7 @@ type Form interface {
 }
 
 // A Doubt is something in a policy that is allowed and probably a mistake.
-type Doubt struct {
-	yamlshape.Fault
-	Lint string // the stable name of what is doubtful, such as "any-ref"
-}
+type Doubt = yamlshape.Doubt
 
 // A rule is one item of rules, of a policy file or of a publisher.
 type rule struct {

@@ -14,6 +14,9 @@ const (
 	maxRequirements = 100
 	// maxNested bounds how deep any-of and all-of stand in each other.
 	maxNested = 8
+	// maxReadFaults bounds the faults of a policy, roughly: a hostile file has one for
+	// each of its nodes.
+	maxReadFaults = 1000
 )
 
 // The keys of a requirement that groups others.
@@ -44,9 +47,13 @@ func Read(name string, body []byte, o Options) (*Policy, error) {
 
 // finish returns the policy, or what is wrong with it.
 func (r *reader) finish() (*Policy, error) {
+	if len(r.faults) == 0 {
+		r.fault(r.policy.ties()...)
+	}
 	if len(r.faults) > 0 {
 		yamlshape.Sort(r.faults)
-		return nil, &Error{faults: r.faults}
+		same := func(a, b *yamlshape.Fault) bool { return a.Error() == b.Error() } // through aliases
+		return nil, &Error{faults: slices.CompactFunc(r.faults, same)}
 	}
 	return &r.policy, nil
 }
@@ -66,7 +73,12 @@ type reader struct {
 	guard   []rule  // of the nearest local file
 }
 
-func (r *reader) fault(faults ...*yamlshape.Fault) { r.faults = append(r.faults, faults...) }
+// fault adds faults, unless there are plenty.
+func (r *reader) fault(faults ...*yamlshape.Fault) {
+	if len(r.faults) < maxReadFaults {
+		r.faults = append(r.faults, faults...)
+	}
+}
 
 // file reads a whole policy file.
 func (r *reader) file(name string, body []byte, from origin) {
@@ -78,7 +90,7 @@ func (r *reader) file(name string, body []byte, from origin) {
 	}
 	r.rules(text.Rules, from)
 	r.exceptions(text.Exceptions, from)
-	r.publishers(text.Publishers)
+	r.publishers(text.Publishers, from)
 	r.extend(text.Extends, from)
 }
 

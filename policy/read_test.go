@@ -119,17 +119,15 @@ func describeAll(all []requirement) string {
 	return "[" + strings.Join(items, "; ") + "]"
 }
 
-// What is wrong with a policy is said with its place; then there is no policy.
-func TestFaults(t *testing.T) {
-	t.Parallel()
+// A faultCase is a policy with something wrong, and all that is said of it.
+type faultCase struct{ name, body, want string }
+
+func faultCases() []faultCase {
 	const keys = "stamp, seal, any-of, all-of"
 	rule := func(require string) string {
 		return "version: 1\nrules:\n  - images: [a]\n    require:\n" + require
 	}
-	nested := func(n int) string { // groups in each other
-		return rule("      - " + strings.Repeat("{any-of: [", n) + "{stamp: {by: a}}" + strings.Repeat("]}", n))
-	}
-	for _, tc := range []struct{ name, body, want string }{
+	return []faultCase{
 		{"empty", "", "1:1: the file is empty"},
 		{"no rules", "version: 1", "1:1: the policy is empty: no image can pass; write rules, publishers or extends"},
 		{"exceptions alone", "version: 1\nexceptions:\n  - {images: [a], until: 2027-01-31, owner: b, reason: c}", "1:1: the policy is empty: no image can pass; write rules, publishers or extends"},
@@ -155,6 +153,7 @@ func TestFaults(t *testing.T) {
 		{"digest by a word", "version: 1\nrules:\n  - images: [a]\n    allow-unsigned: {require-digest: no, reason: b}", `4:38: require-digest must be true or false, and is the text "no"`},
 
 		{"unknown system", rule("      - stmp: {by: a}"), `5:9: there is no requirement "stmp"; did you mean stamp?`},
+		{"system in capitals", rule("      - Stamp: {by: a}"), `5:9: there is no requirement "Stamp"; did you mean stamp?`},
 		{"system of another build", rule("      - notation: {by: a}"), `5:9: there is no requirement "notation"; write one of ` + keys},
 		{"empty requirement", rule("      - {}"), "5:9: this requirement is empty; write one of " + keys},
 		{"two in one", rule("      - stamp: {by: a}\n        seal: {wax: {a: b}}"), "6:9: this requirement has more than one key; write it as an item of its own, behind another dash"},
@@ -186,6 +185,8 @@ func TestFaults(t *testing.T) {
 		{"no reason", rule("      - stamp: {by: a}\nexceptions:\n  - {images: [a], until: 2027-01-31, owner: a, reason: }"), "7:56: reason has no value"},
 		{"two documents", rule("      - stamp: {by: a}\n---\nversion: 1"), "7:1: a second document begins here, after ---; write one file for each"},
 		{"twice", rule("      - stamp: {by: a}\nrules: []"), `6:1: the key "rules" is there twice`},
+		{"shape after meaning", "version: 1\nrules:\n  - images: [a]\nrule: 1", "3:5: the rule has neither require nor allow-unsigned; say what the images must have, or why they need nothing\n4:1: the file has no key rule; did you mean rules?"},
+		{"once for all aliases", rule("      - &s {stamp: {by: nobody}}\n      - *s\n      - *s"), "5:25: nobody has no stamp; name somebody"},
 		{"several, by place", "version: 2\nexceptions:\n  - {images: [a]}\nrules:\n  - {images: [a]}\n  - {images: [a], require: [stmp: {}, stamp: {by: nobody}]}\n",
 			`1:10: version is "2", and must be 1
 3:5: an item of exceptions lacks the key until
@@ -194,7 +195,18 @@ func TestFaults(t *testing.T) {
 5:5: the rule has neither require nor allow-unsigned; say what the images must have, or why they need nothing
 6:29: there is no requirement "stmp"; did you mean stamp?
 6:51: nobody has no stamp; name somebody`},
-	} {
+	}
+}
+
+// nested returns a policy with n groups in each other.
+func nested(n int) string {
+	return "version: 1\nrules:\n  - images: [a]\n    require:\n      - " + strings.Repeat("{any-of: [", n) + "{stamp: {by: a}}" + strings.Repeat("]}", n)
+}
+
+// What is wrong with a policy is said with its place; then there is no policy.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, tc := range faultCases() {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			p, err := read(tc.body)
@@ -234,8 +246,39 @@ func TestErrorIsBounded(t *testing.T) {
 	if len(lines) != 21 || lines[20] != "… and 5 more" {
 		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
 	}
+	_, err = read("version: 1\nrules:\n" + strings.Repeat("- {images: [a], require: ["+strings.Repeat("stamp: {by: nobody},", 100)+"]}\n", 30))
+	var e *Error
+	if !errors.As(err, &e) || len(e.Faults()) != maxReadFaults {
+		t.Errorf("%d faults", len(e.Faults()))
+	}
 	var f *yamlshape.Fault
 	if !errors.As(err, &f) || f.At.Line != 3 {
 		t.Errorf("the first fault is %v", f)
+	}
+}
+
+// soundPolicies are those that Read accepts.
+func soundPolicies() map[string]string {
+	const rule = "rules: [{images: [a], require: [stamp: {by: a}]}]"
+	return map[string]string{
+		"small":      "{version: 1, " + rule + "}",
+		"allowances": "version: 1\nrules:\n  - images: [a]\n    allow-unsigned: {reason: b}\n  - images: [b]\n    allow-unsigned: {reason: b, require-digest: false}",
+		"all of a form": `
+version: 1
+rules:
+  - images: [ghcr.io/acme/**, "!ghcr.io/acme/legacy-*"]
+    require:
+      - stamp: {by: "1", ink: black, copies: 1, notes: [a, b], since: "2026-01-01", wet: True}
+      - seal: {wax: {"1": "2", red: yellow}}
+      - seal: {}
+`,
+		"groups": "{version: 1, rules: [{images: [a], require: [any-of: [all-of: [seal: {}, stamp: {by: b}], stamp: {by: c}]]}]}",
+		"exceptions": "version: 1\n" + rule + "\nexceptions:\n" +
+			"  - {images: [a], until: 2020-02-29, owner: b, reason: c}\n  - {images: [b], until: '2027-01-31', owner: \"no\", reason: \"x: y\"}",
+		"aliases": "version: 1\nrules:\n  - &r {images: &i [a], require: &q [stamp: {by: a}]}\n  - {<<: *r, images: [b]}\n  - {images: [c], require: *q}\n" +
+			"exceptions:\n  - {images: *i, until: 2027-01-31, owner: b, reason: &c \"c\"}\n  - images: [d]\n    until: 2027-01-31\n    owner: *c\n    reason: |\n      c\n",
+		"json":   `{"version": 1, "rules": [{"images": ["a"], "require": [{"stamp": {"by": "a"}}]}]}`,
+		"crlf":   "\ufeffversion: 1\r\n" + rule + "\r\n",
+		"marked": "%YAML 1.1\n---\nversion: 1\n" + rule + "\n...\n",
 	}
 }

@@ -15,6 +15,9 @@ import (
 // an image has a tie.
 const maxWork = 8 << 20
 
+// maxTies bounds how many are told at a time.
+const maxTies = 20
+
 // ties returns a Fault for each rule that leaves some image undecided between
 // itself and another rule. Each is proven by an image that the whole policy
 // fails to decide, so that none is found where a more specific rule steps in.
@@ -30,7 +33,7 @@ func (p *Policy) ties() []*yamlshape.Fault {
 					continue
 				}
 				work += len(a.pattern.text) * len(b.pattern.text)
-				if work > maxWork || len(faults) == maxFaults {
+				if work > maxWork || len(faults) == maxTies {
 					return sortedFaults(faults)
 				}
 				if f := c.witness(a, b); f != nil {
@@ -124,13 +127,35 @@ func meet(a, b Pattern, fill string, depth int) (string, bool) {
 	return text + ":" + tag, ok
 }
 
+// endsAgree reports whether the literal beginnings of two globs may be of one
+// text, and their ends: most that differ do so there.
+func endsAgree(a, b string) bool {
+	starA, starB := strings.IndexByte(a, '*'), strings.IndexByte(b, '*')
+	if starA < 0 && starB < 0 {
+		return a == b
+	}
+	if starA < 0 {
+		starA = len(a)
+	}
+	if starB < 0 {
+		starB = len(b)
+	}
+	n := min(starA, starB)
+	if a[:n] != b[:n] {
+		return false
+	}
+	n = min(len(a)-1-strings.LastIndexByte(a, '*'), len(b)-1-strings.LastIndexByte(b, '*'))
+	return a[len(a)-n:] == b[len(b)-n:]
+}
+
 // tokens spells ** out as depth single segments, and a loop of any number.
 func tokens(segments []segment, depth int) []segment {
+	one := segmentOf("*")
 	var out []segment
 	for _, s := range segments {
 		if s.deep {
 			for range depth {
-				out = append(out, segmentOf("*"))
+				out = append(out, one)
 			}
 		}
 		out = append(out, s)
@@ -192,6 +217,9 @@ func meetNames(a, b []segment, fill string, depth int) ([]string, bool) {
 // meetSegments returns a text that both globs match. Where both have a *, it is
 // filled.
 func meetSegments(a, b, fill string) (string, bool) {
+	if !endsAgree(a, b) {
+		return "", false
+	}
 	dead := make([]bool, (len(a)+1)*(len(b)+1))
 	var walk func(i, j int) (string, bool)
 	walk = func(i, j int) (string, bool) {
@@ -220,14 +248,17 @@ func meetSegments(a, b, fill string) (string, bool) {
 		}
 		switch {
 		case starA && j < len(b) && !starB:
-			rest, ok := walk(i, j+1)
-			return b[j:j+1] + rest, ok
+			if rest, ok := walk(i, j+1); ok {
+				return b[j:j+1] + rest, true
+			}
 		case starB && i < len(a) && !starA:
-			rest, ok := walk(i+1, j)
-			return a[i:i+1] + rest, ok
+			if rest, ok := walk(i+1, j); ok {
+				return a[i:i+1] + rest, true
+			}
 		case i < len(a) && j < len(b) && a[i] == b[j]:
-			rest, ok := walk(i+1, j+1)
-			return a[i:i+1] + rest, ok
+			if rest, ok := walk(i+1, j+1); ok {
+				return a[i:i+1] + rest, true
+			}
 		}
 		return "", false
 	}

@@ -77,7 +77,7 @@ func more(omitted int) string { return fmt.Sprintf(`{"omitted":%d}`, omitted) }
 
 func compact(f gate.Finding) string {
 	d := compactDoc{
-		Reference: reference(f), Digest: f.Pinned.Digest(), Pinned: f.Pinned.String(), Passed: f.Passed(), Reason: reason(f.Reason()),
+		Reference: reference(f), Digest: f.Pinned.Digest(), Pinned: pinned(f), Passed: f.Passed(), Reason: reason(f.Reason()),
 		File: f.Use.At.File, Line: f.Use.At.Line,
 	}
 	if vouching := signersOf(f); len(vouching) > 0 {
@@ -87,8 +87,18 @@ func compact(f gate.Finding) string {
 	return string(inert(text))
 }
 
+// pinned is what to build from if f passed; "" of what is exempt: nobody has
+// said that these bytes are good.
+func pinned(f gate.Finding) string {
+	if _, exempt := f.Exemption(); exempt {
+		return ""
+	}
+	return f.Pinned.String()
+}
+
 // Pinned returns repository@digest of each image of a run that passed, once, in
-// the order of the uses; nil if the run did not pass.
+// the order of the uses, without those that are exempt; nil if the run did not
+// pass.
 func Pinned(r gate.Report) []string {
 	var out []string
 	seen := map[string]bool{}

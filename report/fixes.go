@@ -30,7 +30,7 @@ func fix(f gate.Finding) string {
 	text := "- **Fix** " + code(reference(f), maxImage) + ": " + word(f.Reason()) + "\n"
 	failed := slices.DeleteFunc(slices.Clone(f.Verdicts), verify.Verdict.Passed)
 	for _, v := range first(failed, maxChecks) {
-		text += explain(v)
+		text += explain(v, f.Rule)
 	}
 	switch {
 	case len(failed) == 0:
@@ -38,11 +38,26 @@ func fix(f gate.Finding) string {
 	case len(failed) > maxChecks:
 		text += fmt.Sprintf("  - … and %s failed\n", count(len(failed)-maxChecks, "more check"))
 	}
+	return text + chosen(f.Rule)
+}
+
+// chosen says which rule was chosen, and what else it has to say.
+func chosen(r gate.Rule) string {
+	text := ""
+	if line := ruleLine(r); line != "" {
+		text += "  - rule " + code(line, 2*maxText) + "\n"
+	}
+	for _, note := range first(r.Notes, maxRuleNotes) {
+		text += "  - note " + code(note, maxText) + "\n"
+	}
+	if more := len(r.Notes) - maxRuleNotes; more > 0 {
+		text += fmt.Sprintf("  - … and %s\n", count(more, "more note"))
+	}
 	return text
 }
 
 // explain says why v failed, what was expected, what was found and what to do.
-func explain(v verify.Verdict) string {
+func explain(v verify.Verdict, rule gate.Rule) string {
 	text := ""
 	line := func(word, value string) {
 		if value != "" {
@@ -50,16 +65,37 @@ func explain(v verify.Verdict) string {
 		}
 	}
 	line("**next**", verify.Hint(v.Err())) // what to do comes first, for those who read no further
-	line("because", said(v.Err()))
+	line("because", cause(v))
 	line("expected", v.Requirement())
-	all := v.Candidates()
-	for _, c := range first(all, maxFound) {
-		line("found", strings.ReplaceAll(candidateLine(c, len(all) > 1), "\n", "; "))
+	all, marked := v.Candidates(), nearest(v)
+	shown := 0
+	for i, c := range all {
+		if i >= maxFound && i != marked {
+			continue
+		}
+		shown++
+		line("found", strings.ReplaceAll(candidateLine(c, len(all) > 1, i == marked), "\n", "; "))
+		if i == marked {
+			text += difference(*c.Differs)
+			if c.Accept != nil {
+				const most = 2 * maxText
+				text += "  - to accept it, below " + code(acceptedBelow(*c.Accept, rule), maxText) + " add " + code(acceptedLine(*c.Accept, most-2), most) + "\n"
+				line("**unwise**:", c.Accept.Unwise)
+			}
+		}
 	}
-	if len(all) > maxFound {
-		text += fmt.Sprintf("  - … and %s\n", count(len(all)-maxFound, "more signature"))
+	if more := len(all) - shown; more > 0 {
+		text += fmt.Sprintf("  - … and %s\n", count(more, "more signature"))
 	}
 	return text
+}
+
+// difference shows two values with what differs between ⟦ and ⟧, which are in
+// neither: all else is ASCII.
+func difference(d verify.Difference) string {
+	found, expected := contrasts(d)
+	mark := func(c contrast) string { return code(c.before+"⟦"+c.differs+"⟧"+c.after, maxText) }
+	return "  - differs in " + code(d.What, maxText) + ": is " + mark(found) + ", wanted " + mark(expected) + "\n"
 }
 
 // said is what err says, in one line where it is several causes joined.

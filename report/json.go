@@ -44,11 +44,34 @@ type imageDoc struct {
 	MediaType string       `json:"media_type,omitempty"`
 	Platforms []childDoc   `json:"platforms,omitempty"`
 	Passed    bool         `json:"passed"`
+	Verified  bool         `json:"verified"`
 	Reason    string       `json:"reason"`
+	Rule      *ruleDoc     `json:"rule,omitempty"`
+	Exemption *exemptDoc   `json:"exemption,omitempty"`
 	Uses      []useDoc     `json:"uses"`
 	Checks    []verdictDoc `json:"checks"`
 	ElapsedMS int64        `json:"elapsed_ms"`
 	Requests  int          `json:"requests"`
+}
+
+type ruleDoc struct {
+	Name   string   `json:"name,omitempty"`
+	Origin string   `json:"origin,omitempty"`
+	File   string   `json:"file,omitempty"`
+	Line   int      `json:"line,omitempty"`
+	Column int      `json:"column,omitempty"`
+	Why    string   `json:"why,omitempty"`
+	Notes  []string `json:"notes"`
+}
+
+type exemptDoc struct {
+	Unsigned bool       `json:"unsigned"`
+	Ends     *time.Time `json:"ends,omitempty"`
+	Owner    string     `json:"owner,omitempty"`
+	Reason   string     `json:"reason"`
+	File     string     `json:"file,omitempty"`
+	Line     int        `json:"line,omitempty"`
+	Column   int        `json:"column,omitempty"`
 }
 
 // A useDoc is one place in a file that uses an image.
@@ -106,15 +129,37 @@ type candidateDoc struct {
 	Signer        string `json:"signer,omitempty"`
 	Issuer        string `json:"issuer,omitempty"`
 	PredicateType string `json:"predicate_type,omitempty"`
+
+	Claims     map[string]string `json:"claims,omitempty"`
+	SignedAt   *time.Time        `json:"signed_at,omitempty"`
+	Difference *differenceDoc    `json:"difference,omitempty"`
+	Accept     *acceptDoc        `json:"accept,omitempty"`
 }
 
-// Run is what the JSON report says besides the findings.
+type differenceDoc struct {
+	What     string `json:"what"`
+	Found    string `json:"found"`
+	Expected string `json:"expected"`
+}
+
+type acceptDoc struct {
+	List   string `json:"list"`
+	Line   string `json:"line"`
+	Unwise string `json:"unwise,omitempty"`
+}
+
+// Run is what reports say besides the findings.
 type Run struct {
 	ToolVersion string
 	Mode        string // "enforce" or "warn"
 	Requests    int    // of the whole run
 	Warnings    []Warning
 	AllowEmpty  bool // a run without any image goes on
+
+	// GivenIn is the file that stands for the command line in reports that show
+	// nothing without a file, slash-separated and relative to the workspace. ""
+	// means ".boltseal.yaml".
+	GivenIn string
 }
 
 // Lenient reports whether whatever comes next goes on although r did not pass:
@@ -171,9 +216,12 @@ func inert(text []byte) []byte {
 
 func image(f gate.Finding) imageDoc {
 	d := imageDoc{
-		Reference: reference(f), Digest: f.Pinned.Digest(), Pinned: f.Pinned.String(), MediaType: f.Pinned.MediaType(),
-		Passed: f.Passed(), Reason: reason(f.Reason()), Uses: []useDoc{}, Checks: []verdictDoc{},
+		Reference: reference(f), Digest: f.Pinned.Digest(), Pinned: pinned(f), MediaType: f.Pinned.MediaType(),
+		Passed: f.Passed(), Verified: f.Verified(), Reason: reason(f.Reason()), Rule: rule(f.Rule), Uses: []useDoc{}, Checks: []verdictDoc{},
 		ElapsedMS: f.Elapsed.Milliseconds(), Requests: f.Requests,
+	}
+	if e, ok := f.Exemption(); ok {
+		d.Exemption = &exemptDoc{e.Unsigned, instant(e.Until), e.Owner, e.Reason, e.At.File, e.At.Line, e.At.Col}
 	}
 	for _, u := range f.Uses() {
 		if u.Kind != source.Given {
@@ -187,6 +235,23 @@ func image(f gate.Finding) imageDoc {
 		d.Checks = append(d.Checks, verdict(v))
 	}
 	return d
+}
+
+// rule returns what is known of the rule that was chosen; nil if nothing is.
+func rule(r gate.Rule) *ruleDoc {
+	if ruleLine(r) == "" && len(r.Notes) == 0 {
+		return nil
+	}
+	return &ruleDoc{r.Name, r.Origin, r.At.File, r.At.Line, r.At.Col, r.Why, append([]string{}, r.Notes...)}
+}
+
+// instant returns t in UTC, nil if it is zero.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func used(u source.Use) useDoc {
@@ -205,11 +270,7 @@ func verdict(v verify.Verdict) verdictDoc {
 		e := evidenceDoc{
 			System: ev.System, Format: ev.Format, Storage: ev.Storage, Source: ev.Source, Signed: ev.Signed, Digest: ev.Digest,
 			Covers: ev.Covers, Platform: ev.Platform, Signer: ev.Signer, Issuer: ev.Issuer, Claims: ev.Claims,
-			LogIndex: ev.LogIndex, PredicateType: ev.PredicateType, SignedName: ev.SignedReference,
-		}
-		if !ev.SignedAt.IsZero() {
-			at := ev.SignedAt.UTC()
-			e.SignedAt = &at
+			LogIndex: ev.LogIndex, PredicateType: ev.PredicateType, SignedName: ev.SignedReference, SignedAt: instant(ev.SignedAt),
 		}
 		d.Evidence = append(d.Evidence, e)
 	}
@@ -217,6 +278,13 @@ func verdict(v verify.Verdict) verdictDoc {
 		cd := candidateDoc{
 			Format: c.Format, Storage: c.Storage, Source: c.Source, Signed: c.Signed, Platform: c.Platform,
 			Reason: reason(c.Reason), Signer: c.Signer, Issuer: c.Issuer, PredicateType: c.PredicateType,
+			Claims: c.Claims, SignedAt: instant(c.SignedAt),
+		}
+		if c.Differs != nil {
+			cd.Difference = &differenceDoc{c.Differs.What, c.Differs.Found, c.Differs.Expected}
+		}
+		if c.Accept != nil {
+			cd.Accept = &acceptDoc{c.Accept.List, c.Accept.Line, c.Accept.Unwise}
 		}
 		if c.Err != nil {
 			cd.Message = c.Err.Error()

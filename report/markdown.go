@@ -37,7 +37,7 @@ const (
 
 // Markdown writes r as the summary of a job, for GitHub and whatever else shows
 // GitHub's Markdown: first the outcome, then the failures and what to do, then
-// the rest. It writes at most o.Max bytes whatever r has, leaves out whole rows
+// what was let through unverified, then the rest. It writes at most o.Max bytes whatever r has, leaves out whole rows
 // and blocks, and says so.
 func Markdown(w io.Writer, r gate.Report, o MarkdownOptions) error {
 	_, err := io.WriteString(w, newSummary(r, o).text())
@@ -48,7 +48,7 @@ func Markdown(w io.Writer, r gate.Report, o MarkdownOptions) error {
 type summary struct {
 	r        gate.Report
 	o        MarkdownOptions
-	findings []gate.Finding // failures first, then in the order of the report
+	findings []gate.Finding // failures first, then what is exempt, each in the order of the report
 	failed   int
 	rest     string // where to look for what is left out
 }
@@ -58,16 +58,19 @@ func newSummary(r gate.Report, o MarkdownOptions) summary {
 		o.Max = DefaultMax
 	}
 	s := summary{r: r, o: o}
-	var passed []gate.Finding
+	var exempt, verified []gate.Finding
 	for _, f := range r.Findings() {
-		if f.Passed() {
-			passed = append(passed, f)
-		} else {
+		switch {
+		case f.Verified():
+			verified = append(verified, f)
+		case f.Passed():
+			exempt = append(exempt, f)
+		default:
 			s.findings = append(s.findings, f)
 		}
 	}
 	s.failed = len(s.findings)
-	s.findings = append(s.findings, passed...)
+	s.findings = slices.Concat(s.findings, exempt, verified)
 	s.rest = "the JSON report"
 	if file := code(o.ReportFile, maxText); o.ReportFile != "" && len(file) <= o.Max/25 { // it is said often
 		s.rest = file
@@ -76,21 +79,23 @@ func newSummary(r gate.Report, o MarkdownOptions) summary {
 }
 
 func (s summary) text() string {
-	notice, table, fixes, warnings := s.notice(), s.table(), s.fixes(), s.warnings()
+	notice, table, fixes, exempt, warnings := s.notice(), s.table(), s.fixes(), s.exempt(), s.warnings()
 	picture, evidence, pinned, footer := s.picture(), s.evidence(), s.pinned(), s.footer()
-	parts := []*part{fixed(s.heading()), notice, table, fixes, warnings, picture, evidence, pinned, footer}
+	parts := []*part{fixed(s.heading()), notice, table, fixes, exempt, warnings, picture, evidence, pinned, footer}
 	const all = 1 << 30
 	text := compose(parts, []claim{
 		{footer, all, 25},
 		{notice, all, 25},
 		{table, s.failed, 50},
 		{warnings, all, 20},
+		{exempt, all, 20},
 		{fixes, all, 90},
 		{table, all, 60},
 		{pinned, all, 60},
 		{picture, all, 60},
 		{evidence, all, 100},
 		{fixes, all, 100}, // what the others left
+		{exempt, all, 100},
 		{warnings, all, 100},
 		{table, all, 100},
 	}, s.o.Max)
@@ -119,12 +124,13 @@ func (s summary) heading() string { return "### Image signature gate: " + s.verd
 
 // verdict is the outcome in a few words, all of them ours.
 func (s summary) verdict() string {
-	all := count(len(s.findings), "image")
+	t := talliedOf(s.r)
+	all := count(t.all(), "image")
 	switch {
 	case s.r.Passed():
-		return "PASSED — " + all + " verified"
+		return "PASSED — " + t.passed()
 	case s.r.Interrupted(): // which is no report, in warn mode neither
-		return fmt.Sprintf("INTERRUPTED — %d of %s verified", len(s.findings)-s.failed, all)
+		return "INTERRUPTED — " + t.passedOf()
 	}
 	word, what := "BLOCKED", fmt.Sprintf("%d of %s failed", s.failed, all)
 	switch {
@@ -207,8 +213,10 @@ func (s summary) unanswered(f gate.Finding) bool {
 
 func (s summary) mark(f gate.Finding) string {
 	switch {
-	case f.Passed():
+	case f.Verified():
 		return "✅"
+	case f.Passed():
+		return "🟡"
 	case s.unanswered(f):
 		return "❔"
 	}
@@ -239,7 +247,10 @@ func digestCell(f gate.Finding) string {
 
 // decided says who vouches for the image, or why it failed.
 func decided(f gate.Finding) string {
-	if !f.Passed() {
+	if e, ok := f.Exemption(); ok {
+		return "**" + word(f.Reason()) + "** " + until(e)
+	}
+	if !f.Verified() {
 		return "**" + word(f.Reason()) + "**"
 	}
 	vouching := signersOf(f)

@@ -149,14 +149,19 @@ func heading(f gate.Finding) string {
 	return limited(reason(f.Reason()), 20) + ": " + limited(reference(f), maxImage)
 }
 
-// single explains one failure. Of several checks that failed it speaks of the
-// first, whose Reason is that of the image.
+// single explains one failure.
 func single(f failure, level string) Note {
-	n := Note{Level: level, Title: heading(f.Finding), At: f.at}
+	return Note{Level: level, Title: heading(f.Finding), At: f.at, Text: strings.Join(explanation(f.Finding, maxNoteText), "\n")}
+}
+
+// explanation is at most five lines that say why f failed, of at most that many
+// UTF-16 units. Of several checks that failed it speaks of the first, whose
+// Reason is that of the image.
+func explanation(f gate.Finding, most int) []string {
 	var lines []string
 	line := func(word, value string) {
 		if value != "" {
-			lines = append(lines, word+" "+limited(value, maxNoteText/4-20))
+			lines = append(lines, word+" "+limited(value, most/5-20))
 		}
 	}
 	for _, v := range f.Verdicts {
@@ -172,8 +177,8 @@ func single(f failure, level string) Note {
 	if len(lines) == 0 {
 		lines = append(lines, "because no check of this image ran to its end")
 	}
-	n.Text = strings.Join(lines, "\n")
-	return n
+	line("rule", ruleLine(f.Rule))
+	return lines
 }
 
 // closest describes the first signature that was refused for v's own Reason, or
@@ -184,7 +189,7 @@ func closest(v verify.Verdict) string {
 		return ""
 	}
 	i := max(0, slices.IndexFunc(all, func(c verify.Candidate) bool { return c.Reason == v.Reason() }))
-	return candidateLine(all[i], len(all) > 1)
+	return candidateLine(all[i], len(all) > 1, false)
 }
 
 // warningNotes returns at most room notes. If there are more warnings, the last

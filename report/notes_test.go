@@ -123,7 +123,7 @@ func TestNotesText(t *testing.T) {
 	want := report.Note{
 		Level: "error", Title: "wrong-signer: ghcr.io/acme/app:v1", At: image.Position{File: "Dockerfile", Line: 3, Col: 6},
 		Text: "because verify ghcr.io/acme/app@" + digest("a") + ": one; two\nexpected " + required + "\nfound wrong-signer: bundle-v0.3 at ghcr.io/acme/app@" + digest("f") +
-			", signed by somebody@example.com (issuer https://accounts.google.com): one; two\nnext do this",
+			", signed by somebody@example.com (issuer https://accounts.google.com), ref refs/heads/main, 2026-03-01T10:30:00Z: one; two\nnext do this",
 	}
 	if len(notes) != 2 || notes[1] != want {
 		t.Errorf("%+v, want %+v", notes, want)

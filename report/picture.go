@@ -21,7 +21,7 @@ func (s summary) picture() *part {
 	images := 0
 	signers := map[string]string{} // ID of the node of each
 	for _, f := range s.findings {
-		if !f.Passed() {
+		if !f.Verified() {
 			continue
 		}
 		if images++; images <= maxPictured {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,9 @@ type subject struct {
 	digest  string                          // "": of the reference
 	missing error                           // of Resolve
 	checks  []check                         // none: no rule speaks of it
+	rule    gate.Rule
+	exempt  *gate.Exemption
+	norule  error // why there is none
 }
 
 // A check is a Verifier.
@@ -62,7 +66,7 @@ func ref(text string) image.Use {
 type fake map[image.Ref]subject
 
 func (f fake) For(u image.Use) gate.Terms {
-	var terms gate.Terms
+	terms := gate.Terms{Rule: f[u.Ref].rule, Exempt: f[u.Ref].exempt, Err: f[u.Ref].norule}
 	for _, c := range f[u.Ref].checks {
 		terms.Require = append(terms.Require, c)
 	}
@@ -166,8 +170,60 @@ func keyed(ev *verify.Evidence) {
 func found(ev verify.Evidence) verify.Candidate {
 	return verify.Candidate{
 		Format: ev.Format, Storage: ev.Storage, Source: ev.Source, Reason: verify.Verified, Signed: ev.Signed,
-		Platform: ev.Platform, Signer: ev.Signer, Issuer: ev.Issuer, PredicateType: ev.PredicateType,
+		Platform: ev.Platform, Signer: ev.Signer, Issuer: ev.Issuer, PredicateType: ev.PredicateType, Claims: ev.Claims, SignedAt: ev.SignedAt,
 	}
+}
+
+// inPolicy is a place in the policy.
+func inPolicy(line int) image.Position {
+	return image.Position{File: ".boltseal.yaml", Line: line, Col: 5}
+}
+
+// acme is the rule that most tests choose.
+var acme = gate.Rule{
+	Name: "ghcr.io/acme/**", Origin: "policy", At: inPolicy(4),
+	Why: "its pattern ghcr.io/acme/** is the most specific of 2 that match (ghcr.io/**, at .boltseal.yaml:9:5)",
+}
+
+// let returns the image as one that nobody has to sign.
+func let(text, hex string, e gate.Exemption) subject {
+	s := tagged(text, hex)
+	s.exempt, s.rule = &e, acme
+	return s
+}
+
+// excepted lets images through until the end of 2026-03-31.
+func excepted(reason string) gate.Exemption {
+	return gate.Exemption{Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Owner: "platform", Reason: reason, At: inPolicy(20)}
+}
+
+// neverSigned lets images through whose publisher does not sign.
+func neverSigned(reason string) gate.Exemption {
+	return gate.Exemption{Unsigned: true, Reason: reason, At: inPolicy(16)}
+}
+
+// near refuses an image whose signature differs in one value from what was
+// expected, with others before it.
+func near(d verify.Difference, accept *verify.Acceptance, before ...verify.Reason) check {
+	return func(img image.Pinned) verify.Verdict {
+		why := fmt.Errorf("%s is %q, expected %q", d.What, d.Found, d.Expected)
+		v := fail(verify.WrongSigner, "it does not hold", "look who that is", before...)(img)
+		c := found(evidence(img, bundled))
+		c.Reason, c.Err, c.Differs, c.Accept = verify.WrongSigner, why, &d, accept
+		switch d.What {
+		case "identity":
+			c.Signer = d.Found
+		case "issuer":
+			c.Issuer = d.Found
+		}
+		return verify.Fail(img, verify.WrongSigner, &verify.Error{Op: "verify " + img.String(), Err: why, Hint: "look who that is"}).With(append(v.Candidates(), c)).For(required)
+	}
+}
+
+// with returns s with the rule that was chosen for it.
+func (s subject) with(r gate.Rule) subject {
+	s.rule = r
+	return s
 }
 
 func pass(change ...func(*verify.Evidence)) check {
@@ -188,7 +244,7 @@ func fail(r verify.Reason, why, hint string, refused ...verify.Reason) check {
 				c.Signer, c.Issuer = "somebody@example.com", "https://accounts.google.com"
 			}
 			if r != verify.WrongSigner && r != verify.WrongType {
-				c.Signer, c.Issuer, c.PredicateType = "", "", ""
+				c.Signer, c.Issuer, c.PredicateType, c.Claims, c.SignedAt = "", "", "", nil, time.Time{}
 			}
 			all = append(all, c)
 		}
@@ -315,6 +371,47 @@ func runs() []run {
 			},
 		},
 		{
+			name: "exempt",
+			subjects: []subject{
+				tagged("ghcr.io/acme/app:v1", "a", pass()).with(acme),
+				let("docker.io/library/alpine:3.22", "b", excepted("upstream is asked to sign")).at("Dockerfile", 3),
+				let("docker.io/library/busybox@"+digest("c"), "c", neverSigned("upstream does not sign")),
+			},
+			text: report.TextOptions{Color: true},
+		},
+		{
+			name:     "exempt-all",
+			subjects: []subject{let("alpine", "b", excepted("upstream is asked to sign")), let("busybox", "c", excepted("the same"))},
+		},
+		{
+			name: "exempt-closed",
+			subjects: []subject{
+				let("alpine", "b", excepted("upstream is asked to sign")), unsigned,
+				let("busybox", "c", gate.Exemption{Unsigned: true, NeedDigest: true, Reason: "upstream does not sign", At: inPolicy(16)}),
+				let("debian", "c", gate.Exemption{Until: time.Date(2026, 2, 1, 12, 30, 0, 0, time.UTC), Owner: "platform", Reason: "late"}),
+			},
+			warnings: []report.Warning{{At: inPolicy(20), Text: "the exception for docker.io/library/alpine:latest ends in 3 days; platform answers for it"}},
+		},
+		{
+			name: "explained",
+			subjects: []subject{
+				tagged("ghcr.io/acme/base:v3", "a", near(
+					verify.Difference{What: "identity", Found: "https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main", Expected: "https://github.com/acme/*/.github/workflows/release.yml@refs/heads/main"},
+					&verify.Acceptance{List: "identities", Line: "{issuer: https://token.actions.githubusercontent.com, subject: https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main}", Unwise: "build.yml may run for pull requests"},
+				)).with(acme).at("Dockerfile", 3),
+				tagged("ghcr.io/acme/look:v3", "b", near(
+					verify.Difference{What: "source-repository-owner", Found: "https://github.com/аcme", Expected: "https://github.com/acme"}, nil,
+					verify.BadSignature, verify.Expired, verify.BadSignature, verify.BadSignature, verify.BadSignature, verify.BadSignature,
+					verify.BadSignature, verify.BadSignature, verify.BadSignature, verify.BadSignature, verify.BadSignature,
+				)).with(gate.Rule{Name: "**", Origin: "publisher acme", Why: "its pattern ** is the only one that matches", Notes: []string{"the exception at .boltseal.yaml:20:5 ended on 2026-01-31; platform answers for it"}}),
+				tagged("ghcr.io/acme/claim:v3", "c", near(
+					verify.Difference{What: "runner-environment", Expected: "github-hosted"},
+					&verify.Acceptance{List: "identities", Line: "{issuer: a, subject: b}"},
+				)),
+				{use: ref("ghcr.io/other/app:v1"), rule: gate.Rule{Notes: []string{"1", "2", "3", "4", "5", "6", "7"}}, norule: &verify.Error{Op: "choose", Err: errors.New("no pattern of .boltseal.yaml matches"), Hint: "add a rule with images: [ghcr.io/other/app]"}},
+			},
+		},
+		{
 			name:     "many",
 			subjects: []subject{tagged("ghcr.io/acme/many:v1", "a", fail(verify.WrongSigner, "no match", "", many...))},
 		},
@@ -362,9 +459,12 @@ func hostile(text, signed, storage string) []subject {
 		ev.Platform, ev.Covers, ev.Signer, ev.Issuer = text, text, text, text
 		ev.PredicateType, ev.SignedReference, ev.Claims = text, text, map[string]string{text: text}
 	}
+	rule := gate.Rule{Name: text, Origin: text, At: image.Position{File: text, Line: 2, Col: 3}, Why: text, Notes: []string{text, text}}
 	return []subject{
 		{use: image.Use{Text: text, Err: errors.New(text)}},
-		{use: ref("ghcr.io/evil/resolve:v1"), checks: []check{pass()}, missing: &verify.Error{Op: text, Err: errors.New(text), Hint: text}},
+		let("ghcr.io/evil/exempt:v1", "c", gate.Exemption{Until: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Owner: "x" + text, Reason: "x" + text, At: image.Position{File: text, Line: 4, Col: 5}}).with(rule),
+		tagged("ghcr.io/evil/near:v1", "d", near(verify.Difference{What: text, Found: text, Expected: text + "x"}, &verify.Acceptance{List: text, Line: text, Unwise: text})).with(rule),
+		{use: ref("ghcr.io/evil/resolve:v1"), rule: rule, checks: []check{pass()}, missing: &verify.Error{Op: text, Err: errors.New(text), Hint: text}},
 		{
 			use: ref("ghcr.io/evil/passes:v1"), digest: digest("a"), checks: []check{pass(everywhere)},
 			pinned: func(p image.Pinned) image.Pinned {
@@ -430,11 +530,17 @@ func TestGolden(t *testing.T) {
 // reasons are what may stand at the beginning of a line of text.
 var reasons = []string{
 	"undecided", "verified", "unsigned", "wrong-signer", "bad-signature", "wrong-type", "expired", "revoked",
-	"no-rule", "unresolved", "not-found", "denied", "unavailable", "unsupported",
+	"no-rule", "unresolved", "not-found", "exempt", "denied", "unavailable", "unsupported",
 }
 
 // words are what may stand behind the spaces that other lines begin with.
-var words = []string{"from", "digest", "used at", "signed by", "as", "for", "expected", "because", "found", "next"}
+var words = []string{
+	"from", "digest", "used at", "signed by", "as", "for", "expected", "because", "found", "next",
+	"exempt", "owner", "reason", "by", "rule", "note", "differs", "is", "wanted", "to accept", "unwise",
+}
+
+// marks is what stands below two values that differ.
+var marks = regexp.MustCompile(`^ {25,}\^+$`)
 
 // begins reports whether line begins as only the writer lets it.
 func begins(line string) bool {
@@ -448,7 +554,7 @@ func begins(line string) bool {
 			return true
 		}
 	}
-	return line == "" || strings.HasPrefix(line, "gate passed: ") || strings.HasPrefix(line, "gate closed: ") || strings.HasPrefix(line, "gate closed, no answer: ")
+	return line == "" || marks.MatchString(line) || strings.HasPrefix(line, "gate passed: ") || strings.HasPrefix(line, "gate closed: ") || strings.HasPrefix(line, "gate closed, no answer: ")
 }
 
 // checkText fails unless every line is one of the writer's own, and whatever is
@@ -456,7 +562,7 @@ func begins(line string) bool {
 func checkText(t *testing.T, text string, o report.TextOptions) {
 	t.Helper()
 	if o.Color {
-		text = strings.NewReplacer("\x1b[32m", "", "\x1b[31m", "", "\x1b[0m", "").Replace(text)
+		text = strings.NewReplacer("\x1b[32m", "", "\x1b[33m", "", "\x1b[31m", "", "\x1b[0m", "").Replace(text)
 	}
 	lines := strings.Split(text, "\n")
 	if lines[len(lines)-1] != "" || !strings.HasPrefix(lines[len(lines)-2], "gate ") {

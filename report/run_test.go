@@ -1,13 +1,78 @@
 package report_test
 
 import (
+	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
 )
+
+// What is exempt is called that by every writer, and never verified.
+func TestExemptIsNotVerified(t *testing.T) {
+	t.Parallel()
+	signed := tagged("ghcr.io/acme/app:v1", "a", pass())
+	exempt, never := let("alpine", "b", excepted("upstream is asked to sign")), let("busybox", "c", neverSigned("upstream does not sign"))
+	ended, end := context.WithCancel(context.Background())
+	defer end()
+	for _, tc := range []struct {
+		name     string
+		subjects []subject
+		want     string // of text and, behind "PASSED — ", of Markdown
+		reason   verify.Reason
+		pinned   int
+	}{
+		{"one of two", []subject{signed, exempt}, "1 image verified, 1 exempt", verify.Exempt, 1},
+		{"all", []subject{exempt, never}, "2 images exempt, none verified", verify.Exempt, 0},
+		{"one", []subject{never}, "1 image exempt, none verified", verify.Exempt, 0},
+		{"none", []subject{signed}, "1 image verified", verify.Verified, 1},
+	} {
+		r := gateReport(context.Background(), tc.subjects)
+		var text bytes.Buffer
+		if err := report.Text(&text, r, report.TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(text.String(), "\ngate passed: "+tc.want+"\n") {
+			t.Errorf("%s: %s", tc.name, text.String())
+		}
+		markdown := summary{}.of(t, r)
+		if !strings.HasPrefix(markdown, "### Image signature gate: PASSED — "+tc.want+"\n") {
+			t.Errorf("%s: %s", tc.name, markdown)
+		}
+		if r.Reason() != tc.reason || len(report.Pinned(r)) != tc.pinned {
+			t.Errorf("%s: %s, pinned %q", tc.name, r.Reason(), report.Pinned(r))
+		}
+		if notes := report.Notes(r, report.NotesOptions{}); len(notes) > 0 {
+			t.Errorf("%s: %v", tc.name, notes)
+		}
+		images, _ := report.Images(r, 1<<20)
+		for _, s := range tc.subjects {
+			if s.exempt == nil {
+				continue
+			}
+			for what, got := range map[string]string{"text": text.String(), "Markdown": strings.NewReplacer("&#46;", ".", "&#47;", "/", "&#58;", ":", "&#64;", "@").Replace(markdown), "images": images} {
+				if name := s.use.Ref.Name(); strings.Contains(got, name+"@") || !strings.Contains(got, name+":latest") || !strings.Contains(got, "exempt") {
+					t.Errorf("%s: %s names what nobody has verified:\n%s", tc.name, what, got)
+				}
+			}
+		}
+	}
+	end()
+	var text bytes.Buffer
+	if err := report.Text(&text, gateReport(ended, []subject{signed, exempt}), report.TextOptions{}); err != nil || !strings.Contains(text.String(), "0 of 2 images verified\n") {
+		t.Errorf("interrupted: %s (%v)", text.String(), err)
+	}
+	// An exemption is of no use beside a check that fails.
+	both := exempt
+	both.checks = []check{fail(verify.Unsigned, "there are none", "")}
+	if r := gateReport(context.Background(), []subject{both}); r.Passed() || r.Reason() != verify.Unsigned {
+		t.Errorf("exempt, and refused: %s", r.Reason())
+	}
+}
 
 // Only a run that ended by itself goes on without having passed.
 func TestLenient(t *testing.T) {

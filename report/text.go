@@ -68,7 +68,8 @@ const label = 14
 func (t *textWriter) finding(f gate.Finding) {
 	reason := f.Reason()
 	written := reference(f)
-	if f.Passed() {
+	exempt, isExempt := f.Exemption()
+	if f.Verified() {
 		// Only repository@digest is verified; the tag may move at any time.
 		t.head(reason, f.Pinned.String())
 		if f.Use.Ref.Tag() != "" {
@@ -81,8 +82,32 @@ func (t *textWriter) finding(f gate.Finding) {
 		}
 	}
 	t.places(f)
+	if isExempt {
+		t.exemption(exempt)
+	}
+	if line := ruleLine(f.Rule); line != "" && !f.Passed() {
+		t.line("rule", line)
+	}
+	for _, note := range first(f.Rule.Notes, maxRuleNotes) {
+		t.line("note", note)
+	}
+	if more := len(f.Rule.Notes) - maxRuleNotes; more > 0 {
+		t.line("note", fmt.Sprintf("… and %d more, listed by --output json", more))
+	}
 	for _, v := range f.Verdicts {
-		t.verdict(v)
+		t.verdict(v, f.Rule)
+	}
+}
+
+// exemption says why an image passed that nobody verified.
+func (t *textWriter) exemption(e gate.Exemption) {
+	t.line("exempt", until(e))
+	if e.Owner != "" {
+		t.line("owner", e.Owner)
+	}
+	t.line("reason", e.Reason)
+	if e.At.File != "" {
+		t.line("by", at(e.At))
 	}
 }
 
@@ -103,7 +128,7 @@ func (t *textWriter) places(f gate.Finding) {
 	}
 }
 
-func (t *textWriter) verdict(v verify.Verdict) {
+func (t *textWriter) verdict(v verify.Verdict, rule gate.Rule) {
 	for _, ev := range v.Evidence() {
 		t.line("signed by", signer(ev.Signer, ev.Issuer))
 		t.line("as", evidenceLine(ev))
@@ -117,19 +142,56 @@ func (t *textWriter) verdict(v verify.Verdict) {
 	if v.Requirement() != "" {
 		t.line("expected", v.Requirement())
 	}
-	if err := v.Err(); err != nil {
-		t.line("because", err.Error())
+	if why := cause(v); why != "" {
+		t.line("because", why)
 	}
 	const most = 10 // an image may carry hundreds; JSON has them all
-	for i, c := range v.Candidates() {
-		if i == most {
-			t.line("found", fmt.Sprintf("… and %d more, listed by --output json", len(v.Candidates())-most))
-			break
+	all, marked := v.Candidates(), nearest(v)
+	for i, c := range all {
+		// The one that came nearest is shown wherever it stands.
+		if i < most || i == marked {
+			t.line("found", candidateLine(c, len(all) > 1, i == marked))
 		}
-		t.line("found", candidateLine(c, len(v.Candidates()) > 1))
+		if i == marked {
+			t.difference(*c.Differs)
+			t.accept(c.Accept, rule)
+		}
+	}
+	if len(all) > most {
+		shown := most
+		if marked >= most {
+			shown++
+		}
+		if more := len(all) - shown; more > 0 {
+			t.line("found", fmt.Sprintf("… and %d more, listed by --output json", more))
+		}
 	}
 	if hint := verify.Hint(v.Err()); hint != "" {
 		t.line("next", hint)
+	}
+}
+
+// difference shows two values below each other, and marks where they differ.
+func (t *textWriter) difference(d verify.Difference) {
+	found, expected := contrasts(d)
+	t.line("differs", "in "+d.What)
+	begin := max(len(found.before), len(expected.before))
+	for _, x := range []struct {
+		key   string
+		value contrast
+	}{{"is", found}, {"wanted", expected}} {
+		t.line(x.key, strings.Repeat(" ", begin-len(x.value.before))+x.value.before+x.value.differs+x.value.after)
+	}
+	t.line("", strings.Repeat(" ", begin)+strings.Repeat("^", max(len(found.differs), len(expected.differs), 1)))
+}
+
+func (t *textWriter) accept(a *verify.Acceptance, rule gate.Rule) {
+	if a == nil {
+		return
+	}
+	t.line("to accept", "below "+acceptedBelow(*a, rule)+", add "+acceptedLine(*a, maxValue/2))
+	if a.Unwise != "" {
+		t.line("unwise", a.Unwise)
 	}
 }
 
@@ -153,8 +215,9 @@ func evidenceLine(ev verify.Evidence) string {
 	return s
 }
 
-// candidateLine describes c, with its own reason where there are others.
-func candidateLine(c verify.Candidate, others bool) string {
+// candidateLine describes c, with its own reason where there are others, and
+// why unless that is explained beside it.
+func candidateLine(c verify.Candidate, others, explained bool) string {
 	s := c.Format + " at " + c.Source
 	if others {
 		s = string(c.Reason) + ": " + s
@@ -165,7 +228,13 @@ func candidateLine(c verify.Candidate, others bool) string {
 	if c.Signer != "" {
 		s += ", signed by " + signer(c.Signer, c.Issuer)
 	}
-	if c.Err != nil && others {
+	if r := ref(c); r != "" {
+		s += ", ref " + r
+	}
+	if !c.SignedAt.IsZero() {
+		s += ", " + c.SignedAt.UTC().Format(time.RFC3339)
+	}
+	if c.Err != nil && others && !explained {
 		s += ": " + c.Err.Error()
 	}
 	return s
@@ -190,33 +259,26 @@ func (t *textWriter) summary(r gate.Report) {
 		}
 		s += fmt.Sprintf(", %s in %s", count(requests, "request"), r.Elapsed().Round(time.Millisecond))
 	}
-	t.b.WriteString(t.paint(r.Passed(), s) + "\n")
+	t.b.WriteString(t.paint(r.Reason(), s) + "\n")
 }
 
 // outcome says in one line how the run ended.
 func outcome(r gate.Report) string {
-	passed, failed := 0, 0
-	for _, f := range r.Findings() {
-		if f.Passed() {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	all := count(passed+failed, "image")
+	t := talliedOf(r)
+	all := count(t.all(), "image")
 	switch {
 	case r.Passed():
-		return fmt.Sprintf("gate passed: %s verified", all)
+		return "gate passed: " + t.passed()
 	case r.Interrupted():
-		return fmt.Sprintf("gate closed: the run was interrupted, %d of %s verified", passed, all)
+		return "gate closed: the run was interrupted, " + t.passedOf()
 	case !r.Complete():
-		return fmt.Sprintf("gate closed: %s, %d of %s verified", Printable(r.Cause().Error()), passed, all)
-	case passed+failed == 0:
+		return "gate closed: " + Printable(r.Cause().Error()) + ", " + t.passedOf()
+	case t.all() == 0:
 		return "gate closed: there was no image to verify"
 	case r.NoAnswer():
-		return fmt.Sprintf("gate closed, no answer: %d of %s could not be checked", failed, all)
+		return fmt.Sprintf("gate closed, no answer: %d of %s could not be checked", t.failed, all)
 	}
-	return fmt.Sprintf("gate closed: %d of %s did not pass", failed, all)
+	return fmt.Sprintf("gate closed: %d of %s did not pass", t.failed, all)
 }
 
 func count(n int, what string) string {
@@ -231,7 +293,7 @@ func (t *textWriter) head(r verify.Reason, what string) {
 	if r == verify.Undecided {
 		name = "undecided"
 	}
-	fmt.Fprintf(&t.b, "%s %s\n", t.paint(r == verify.Verified, fmt.Sprintf("%-*s", label, name)), Printable(clip(what)))
+	fmt.Fprintf(&t.b, "%s %s\n", t.paint(r, fmt.Sprintf("%-*s", label, name)), Printable(clip(what)))
 }
 
 func (t *textWriter) line(key, value string) {
@@ -252,12 +314,15 @@ func clip(s string) string {
 	return fmt.Sprintf("%s… (%d bytes, listed by --output json)", s[:n], len(s))
 }
 
-func (t *textWriter) paint(good bool, s string) string {
+// paint is green for what is verified, yellow for what is let through, and red.
+func (t *textWriter) paint(r verify.Reason, s string) string {
 	switch {
 	case !t.o.Color:
 		return s
-	case good:
+	case r == verify.Verified:
 		return "\x1b[32m" + s + "\x1b[0m"
+	case r == verify.Exempt:
+		return "\x1b[33m" + s + "\x1b[0m"
 	}
 	return "\x1b[31m" + s + "\x1b[0m"
 }

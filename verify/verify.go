@@ -61,25 +61,73 @@ func Pass(img image.Pinned, ev Evidence) Verdict {
 	return Verdict{image: img, reason: Verified, evidence: []Evidence{ev}}
 }
 
+// PassTogether returns a passing Verdict for img that several signers vouch for:
+// ev must be at least need pieces of evidence that would each do for [Pass], and
+// each by another signer. Anything less gives a failing Verdict.
+func PassTogether(img image.Pinned, need int, ev []Evidence) Verdict {
+	if err := distinct(need, ev); err != nil {
+		return Fail(img, BadSignature, err)
+	}
+	for _, e := range ev {
+		if v := Pass(img, e); !v.Passed() {
+			return v
+		}
+	}
+	return Verdict{image: img, reason: Verified, evidence: slices.Clone(ev)}
+}
+
 // PassPlatforms returns a passing Verdict for an index that is vouched for
 // through its platform manifests: each of platforms must be a child of img and
 // have its own evidence, in the same order. Anything less gives a failing
 // Verdict.
 func PassPlatforms(img image.Pinned, platforms []image.Child, ev []Evidence) Verdict {
+	each := make([][]Evidence, len(ev))
+	for i := range ev {
+		each[i] = ev[i : i+1]
+	}
+	return PassPlatformsTogether(img, platforms, 1, each)
+}
+
+// PassPlatformsTogether is [PassPlatforms] for platform manifests that several
+// signers vouch for: at least need of them for each, as for [PassTogether].
+func PassPlatformsTogether(img image.Pinned, platforms []image.Child, need int, ev [][]Evidence) Verdict {
 	if img.Digest() == "" || len(platforms) == 0 || len(platforms) != len(ev) {
 		return Fail(img, BadSignature, errors.New("evidence does not cover every platform asked for"))
 	}
 	children := img.Children()
+	var all []Evidence
 	for i, p := range platforms {
 		listed := slices.ContainsFunc(children, func(c image.Child) bool { return c.Digest == p.Digest && p.Digest != "" })
-		if !listed || ev[i].covers() != p.Digest {
-			return Fail(img, BadSignature, fmt.Errorf("evidence is for %q, not for platform %s %q", ev[i].covers(), p.Platform, p.Digest))
-		}
-		if err := ev[i].complete(); err != nil {
+		if err := distinct(need, ev[i]); err != nil {
 			return Fail(img, BadSignature, err)
 		}
+		for _, e := range ev[i] {
+			if !listed || e.covers() != p.Digest {
+				return Fail(img, BadSignature, fmt.Errorf("evidence is for %q, not for platform %s %q", e.covers(), p.Platform, p.Digest))
+			}
+			if err := e.complete(); err != nil {
+				return Fail(img, BadSignature, err)
+			}
+		}
+		all = append(all, ev[i]...)
 	}
-	return Verdict{image: img, reason: Verified, evidence: slices.Clone(ev)}
+	return Verdict{image: img, reason: Verified, evidence: all}
+}
+
+// distinct reports an error unless ev has at least need items, at least one,
+// no two of them by one signer.
+func distinct(need int, ev []Evidence) error {
+	if need < 1 || len(ev) < need {
+		return fmt.Errorf("evidence of %d signers, where %d are needed", len(ev), need)
+	}
+	seen := map[string]bool{}
+	for _, e := range ev {
+		if seen[e.Signer] {
+			return fmt.Errorf("evidence of %q stands twice", e.Signer)
+		}
+		seen[e.Signer] = true
+	}
+	return nil
 }
 
 // Fail returns a failing Verdict. A Reason that would pass, or that only
@@ -116,7 +164,8 @@ func (v Verdict) Reason() Reason { return v.reason }
 func (v Verdict) Requirement() string { return v.requirement }
 
 // Evidence returns what satisfied the requirement: one item for the image
-// itself, or one for each platform. It is empty unless v passed.
+// itself, or one for each platform; where several signers are needed, one for
+// each of them. It is empty unless v passed.
 func (v Verdict) Evidence() []Evidence { return slices.Clone(v.evidence) }
 
 // Candidates returns every signature that was looked at, with its own Reason.

@@ -29,6 +29,8 @@ func TestNothingPassesByDefault(t *testing.T) {
 	good := verify.Evidence{System: "fake", Format: "fake", Digest: img.Digest(), Signer: "me"}
 	unsigned, nobody := good, good
 	unsigned.Digest, nobody.Signer = "", ""
+	you := good
+	you.Signer = "you"
 	child := image.Child{Digest: other.Digest(), Platform: "linux/amd64"}
 	index := img.Described("index", []image.Child{child})
 	ofChild := verify.Evidence{System: "fake", Format: "fake", Digest: other.Digest(), Signer: "me", Signed: verify.SignedPlatform}
@@ -53,6 +55,14 @@ func TestNothingPassesByDefault(t *testing.T) {
 		{"platform with evidence for the index", verify.PassPlatforms(index, []image.Child{child}, []verify.Evidence{good}), verify.BadSignature},
 		{"attestation manifest that names no platform", verify.PassPlatforms(index, []image.Child{child}, []verify.Evidence{attested}), verify.BadSignature},
 		{"platform with an empty digest", verify.PassPlatforms(index.Described("i", []image.Child{{}}), []image.Child{{}}, []verify.Evidence{{System: "f", Format: "f", Signer: "s"}}), verify.BadSignature},
+		{"together without evidence", verify.PassTogether(img, 1, nil), verify.BadSignature},
+		{"together, and nobody is needed", verify.PassTogether(img, 0, nil), verify.BadSignature},
+		{"together, and one is missing", verify.PassTogether(img, 2, []verify.Evidence{good}), verify.BadSignature},
+		{"together, and one stands for two", verify.PassTogether(img, 2, []verify.Evidence{good, good}), verify.BadSignature},
+		{"together, and one is for another image", verify.PassTogether(img, 2, []verify.Evidence{good, ofChild}), verify.BadSignature},
+		{"platform that one of two vouches for", verify.PassPlatformsTogether(index, []image.Child{child}, 2, [][]verify.Evidence{{ofChild}}), verify.BadSignature},
+		{"platform and one that stands for two", verify.PassPlatformsTogether(index, []image.Child{child}, 2, [][]verify.Evidence{{ofChild, ofChild}}), verify.BadSignature},
+		{"platform and one for the index", verify.PassPlatformsTogether(index, []image.Child{child}, 2, [][]verify.Evidence{{ofChild, you}}), verify.BadSignature},
 	} {
 		if tc.v.Passed() || tc.v.Reason() != tc.want {
 			t.Errorf("%s: passed = %v, reason %q, want %q", tc.name, tc.v.Passed(), tc.v.Reason(), tc.want)
@@ -63,6 +73,9 @@ func TestNothingPassesByDefault(t *testing.T) {
 	}
 	if !verify.PassPlatforms(index, []image.Child{child}, []verify.Evidence{ofChild}).Passed() {
 		t.Error("evidence for every platform did not pass")
+	}
+	if v := verify.PassTogether(img, 2, []verify.Evidence{good, you}); !v.Passed() || len(v.Evidence()) != 2 {
+		t.Error("two signers together did not pass")
 	}
 }
 

@@ -68,3 +68,9 @@ func Sort(faults []*Fault) {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
 	})
 }
+
+// A Doubt is something in a file that is allowed and probably a mistake.
+type Doubt struct {
+	Fault
+	Lint string // the stable name of what is doubtful, such as "any-ref"
+}

@@ -19,6 +19,12 @@ func VerifyBundle(ctx context.Context, body []byte, c Config, about Artifact) (v
 	if len(c.Identities) == 0 && len(c.Keys) == 0 {
 		return verify.Evidence{}, errors.New("no identity and no key")
 	}
+	if c.need() > 1 || c.Where != nil {
+		return verify.Evidence{}, errors.New("of a file only the signer and the type can be asked")
+	}
+	if err := c.sound(); err != nil {
+		return verify.Evidence{}, err
+	}
 	p := prover{keys: c.Keys, noLog: c.IgnoreLog}
 	if c.Trust != nil {
 		material, err := c.Trust.wait(ctx)
@@ -30,10 +36,10 @@ func VerifyBundle(ctx context.Context, body []byte, c Config, about Artifact) (v
 	s := parseBundle(signature{storage: "file"}, body)
 	f, err := p.prove(s, about)
 	if err == nil {
-		err = c.who(f)
+		_, err = c.who(f)
 	}
 	if err == nil && c.Predicate != "" {
-		err = c.judge(f)
+		err = c.what(f)
 	}
 	if err != nil {
 		return verify.Evidence{}, err

@@ -40,7 +40,7 @@ func TestNoPassAfterTheEnd(t *testing.T) {
 		t.Errorf("%q after the end of the run", got.Reason())
 	}
 	// Also where nothing has to be waited for.
-	sig := NewSession(s.parts[0].put(s.parts[0].body), image.Ref{}).gatherer
+	sig := NewSession(s.parts[0].put(s.parts[0].body), image.Ref{}).gatherer(image.Ref{})
 	found, err := sig.at(ended, s.img, sigTag, false)
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%d signatures, %v", len(found), err)

@@ -37,6 +37,26 @@ func claims() []claim {
 	}
 }
 
+// claimName returns the name of a claim as claims has it. The owner and the
+// repository of the source may be written without their "-uri".
+func claimName(s string) (name string, ok bool) {
+	switch s {
+	case "source-repository", "source-repository-owner":
+		return s + "-uri", true
+	}
+	_, ok = claimOf(certificate.Extensions{}, s)
+	return s, ok
+}
+
+// ClaimNames returns the names of all claims.
+func ClaimNames() []string {
+	var names []string
+	for _, c := range claims() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // claimOf returns the named extension; ok is false where there is no such name.
 func claimOf(x certificate.Extensions, name string) (value string, ok bool) {
 	for _, c := range claims() {

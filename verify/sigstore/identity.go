@@ -3,11 +3,14 @@ package sigstore
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+
+	"github.com/boltseal/boltseal/verify"
 )
 
 // maxPattern bounds an identity or issuer pattern, in bytes.
@@ -18,6 +21,7 @@ const maxPattern = 2048
 type Matcher struct {
 	text  string
 	exact bool
+	glob  bool // where re was made from a glob
 	re    *regexp.Regexp
 }
 
@@ -43,7 +47,7 @@ func Pattern(s string) (Matcher, error) {
 		}
 	}
 	re, err := regexp.Compile(`^(?s:` + b.String() + `)$`)
-	return Matcher{text: s, re: re}, err
+	return Matcher{text: s, glob: true, re: re}, err
 }
 
 // Regexp returns a Matcher for the strings that expr (RE2 syntax) matches from
@@ -116,35 +120,45 @@ func NewIdentity(subject, issuer Matcher, claims map[string]string) (Identity, e
 	if subject.IsZero() || issuer.IsZero() {
 		return Identity{}, errors.New("an identity is a subject and an issuer, both of them")
 	}
-	for name, value := range claims {
-		if _, ok := claimOf(certificate.Extensions{}, name); !ok {
-			return Identity{}, fmt.Errorf("unknown certificate extension %q", name)
-		}
-		if value == "" {
-			return Identity{}, fmt.Errorf("certificate extension %q: an empty value would match certificates without it", name)
-		}
+	if err := checkClaims(claims); err != nil {
+		return Identity{}, err
 	}
 	return Identity{subject, issuer, claims}, nil
 }
 
+// checkClaims returns an error for claims that would not narrow anything.
+func checkClaims(claims map[string]string) error {
+	for name, value := range claims {
+		if _, ok := claimOf(certificate.Extensions{}, name); !ok {
+			return fmt.Errorf("unknown certificate extension %q", name)
+		}
+		if value == "" {
+			return fmt.Errorf("certificate extension %q: an empty value would match certificates without it", name)
+		}
+	}
+	return nil
+}
+
 // match returns nil if the certificate is the identity's, else what differs.
-func (id Identity) match(cert certificate.Summary) error {
+func (id Identity) match(cert certificate.Summary) *refusal {
+	subject, issuer := cert.SubjectAlternativeName, cert.Extensions.Issuer
 	switch {
 	case id.subject.IsZero() || id.issuer.IsZero():
-		return errors.New("no identity")
-	case !id.subject.Match(cert.SubjectAlternativeName):
-		return fmt.Errorf("identity is %q, expected %q%s", cert.SubjectAlternativeName, id.subject, id.subject.partly(cert.SubjectAlternativeName))
-	case !id.issuer.Match(cert.Extensions.Issuer):
-		return fmt.Errorf("issuer of %q is %q, expected %q%s", cert.SubjectAlternativeName, cert.Extensions.Issuer, id.issuer, id.issuer.partly(cert.Extensions.Issuer))
+		return &refusal{reason: verify.WrongSigner, err: errors.New("no identity")}
+	case !id.subject.Match(subject):
+		return differ(verify.WrongSigner, "identity", subject, id.subject.String(), "identity is %q, expected %q%s", subject, id.subject, id.subject.partly(subject))
+	case !id.issuer.Match(issuer):
+		return differ(verify.WrongSigner, "issuer", issuer, id.issuer.String(), "issuer of %q is %q, expected %q%s", subject, issuer, id.issuer, id.issuer.partly(issuer))
 	}
-	names := make([]string, 0, len(id.claims))
-	for name := range id.claims {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		if got, ok := claimOf(cert.Extensions, name); !ok || got != id.claims[name] {
-			return fmt.Errorf("certificate extension %s of %q is %q, expected %q", name, cert.SubjectAlternativeName, got, id.claims[name])
+	return matchClaims(id.claims, cert)
+}
+
+// matchClaims returns nil if the certificate has all of the claims, else the
+// first that differs.
+func matchClaims(claims map[string]string, cert certificate.Summary) *refusal {
+	for _, name := range slices.Sorted(maps.Keys(claims)) {
+		if got, ok := claimOf(cert.Extensions, name); !ok || got != claims[name] {
+			return differ(verify.WrongSigner, name, got, claims[name], "certificate extension %s of %q is %q, expected %q", name, cert.SubjectAlternativeName, got, claims[name])
 		}
 	}
 	return nil
@@ -152,12 +166,7 @@ func (id Identity) match(cert certificate.Summary) error {
 
 func (id Identity) String() string {
 	s := fmt.Sprintf("%s (issuer %s)", id.subject, id.issuer)
-	names := make([]string, 0, len(id.claims))
-	for name := range id.claims {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(id.claims)) {
 		s += fmt.Sprintf(", %s=%s", name, id.claims[name])
 	}
 	return s

@@ -15,6 +15,8 @@ import (
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	sgsignature "github.com/sigstore/sigstore/pkg/signature"
+
+	"github.com/boltseal/boltseal/verify"
 )
 
 // A Key is a public key whose signatures count. The zero Key is nobody's.
@@ -23,6 +25,7 @@ type Key struct {
 	fingerprint string              // hex SHA-256 of the DER SubjectPublicKeyInfo
 	verifiers   []*root.ExpiringKey // ways to sign with it, one of which has to fit
 	public      crypto.PublicKey
+	from, until time.Time // between which it counts; zero for no bound
 }
 
 // ParseKey reads a PEM public key: ECDSA, RSA of at least 2048 bits, or
@@ -71,6 +74,49 @@ func ParseKey(name string, text []byte) (Key, error) {
 func fingerprint(der []byte) string {
 	sum := sha256.Sum256(der)
 	return hex.EncodeToString(sum[:])
+}
+
+// Within returns k for signatures that were made at from or later, and before
+// until; the zero time is no bound.
+func (k Key) Within(from, until time.Time) Key {
+	k.from, k.until = from, until
+	return k
+}
+
+// Fingerprint returns the hex SHA-256 of the DER SubjectPublicKeyInfo.
+func (k Key) Fingerprint() string { return k.fingerprint }
+
+func (k Key) bounded() bool { return !k.from.IsZero() || !k.until.IsZero() }
+
+// expired returns nil if a signature made at signed counts. Where nobody vouches
+// for that time, signed is zero, and what counts is now: whoever holds the key
+// after its end may write any date.
+func (k Key) expired(signed, now time.Time) error {
+	const day = "2006-01-02 15:04"
+	what, at := "the signature was made", signed
+	if signed.IsZero() {
+		what, at = "no log or time authority says when the signature was made, and now is", now
+	}
+	switch {
+	case !k.bounded():
+		return nil
+	case at.IsZero():
+		return refuse(verify.Undecided, "%s counts for a time only, and there is no clock", k)
+	case !k.until.IsZero() && !at.Before(k.until):
+		return refuse(verify.Expired, "%s counts until %s (UTC); %s %s", k, k.until.UTC().Format(day), what, at.UTC().Format(day))
+	case !k.from.IsZero() && at.Before(k.from):
+		return refuse(verify.Expired, "%s counts from %s (UTC); %s %s", k, k.from.UTC().Format(day), what, at.UTC().Format(day))
+	}
+	return nil
+}
+
+// keyOf returns the Key of a public key.
+func keyOf(name string, public crypto.PublicKey) (Key, error) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return Key{}, err
+	}
+	return ParseKey(name, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
 // signer is how reports name the holder of k.

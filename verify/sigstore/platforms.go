@@ -81,7 +81,9 @@ func (v *verifier) attestation(ctx context.Context, img image.Pinned, platform i
 		}
 		o := v.manifest(ctx, manifest, verify.SignedAttestation, platform.Platform)
 		if o.evidence != nil {
-			o.evidence.Covers = platform.Digest
+			for i := range o.evidence {
+				o.evidence[i].Covers = platform.Digest
+			}
 		}
 		return o
 	}
@@ -223,17 +225,15 @@ func (v *verifier) each(img image.Pinned, wanted []image.Child, before []verify.
 	}
 	_ = group.Wait() // failures are outcomes
 	candidates := before
-	var evidence []verify.Evidence
+	var evidence [][]verify.Evidence
 	for _, o := range outcomes {
 		candidates = append(candidates, o.candidates...)
-		if o.evidence != nil {
-			evidence = append(evidence, *o.evidence)
-		}
+		evidence = append(evidence, o.evidence)
 	}
 	for i, o := range outcomes {
 		if o.evidence == nil {
 			return verify.Fail(img, o.reason, fmt.Errorf("platform %s: %w", clip(wanted[i].Platform), o.err)).With(candidates)
 		}
 	}
-	return verify.PassPlatforms(img, wanted, evidence).With(candidates)
+	return verify.PassPlatformsTogether(img, wanted, v.need(), evidence).With(candidates)
 }

@@ -23,7 +23,8 @@ import (
 // requirement to judge.
 type facts struct {
 	cert          *certificate.Summary // nil where a key signed
-	key           *Key                 // nil where a certificate signed
+	key           *Key                 // an accepted one; nil where a certificate signed
+	stranger      *Key                 // of the log entry, where no accepted key signed; proves nothing but who it was
 	digest        string               // signed, from the payload
 	predicateType string
 	plain         bool   // a simple-signing claim rather than an in-toto statement
@@ -31,6 +32,15 @@ type facts struct {
 	reference     string // the name in a simple-signing claim
 	logIndex      *int64
 	signedAt      time.Time
+	statement     []byte // the in-toto statement that was signed; nil where there is none
+}
+
+// claims returns the certificate's extensions, nil for a key.
+func (f facts) claims() map[string]string {
+	if f.cert == nil {
+		return nil
+	}
+	return claimsOf(f.cert.Extensions)
 }
 
 // signer names who signed.
@@ -40,21 +50,24 @@ func (f facts) signer() (signer, issuer string) {
 		return f.cert.SubjectAlternativeName, f.cert.Extensions.Issuer
 	case f.key != nil:
 		return f.key.signer(), ""
+	case f.stranger != nil:
+		return f.stranger.signer(), ""
 	}
 	return "", ""
 }
 
 // A refusal is a Reason with its cause.
 type refusal struct {
-	reason verify.Reason
-	err    error
+	reason  verify.Reason
+	err     error
+	differs *verify.Difference // nil where it is not a matter of who signed or what
 }
 
 func (r *refusal) Error() string { return r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
 
 func refuse(reason verify.Reason, format string, args ...any) error {
-	return &refusal{reason, fmt.Errorf(format, args...)}
+	return &refusal{reason: reason, err: fmt.Errorf(format, args...)}
 }
 
 // An Artifact is what a signature has to be about: a manifest's digest, or the
@@ -72,10 +85,11 @@ type prover struct {
 	noLog    bool // accept a key's signature without a log entry
 }
 
-// prove returns what s proves about the artifact, or a *refusal.
+// prove returns what s proves about the artifact, or a *refusal. With a refusal
+// that is about the signer it returns whom it found, where that is proven.
 func (p prover) prove(s signature, about Artifact) (f facts, err error) {
 	if s.err != nil {
-		return facts{}, &refusal{s.reason, s.err}
+		return facts{}, &refusal{reason: s.reason, err: s.err}
 	}
 	// Whatever goes wrong inside is the signature's fault.
 	panicked := safely(func() error {
@@ -131,29 +145,75 @@ func (p prover) keyless(s signature, about Artifact) (facts, error) {
 // keyed checks a signature made with a long-lived key against each accepted one.
 func (p prover) keyed(s signature, about Artifact) (facts, error) {
 	if len(p.keys) == 0 {
-		return facts{}, refuse(verify.WrongSigner, "signed with a key, where only certificates are accepted")
-	}
-	opts := []sgverify.VerifierOption{sgverify.WithNoObserverTimestamps(), sgverify.WithoutStatementPredicate()}
-	if !p.noLog {
-		opts = append(opts, sgverify.WithTransparencyLog(1))
+		return p.unknown(s, about), refuse(verify.WrongSigner, "signed with a key, where only certificates are accepted")
 	}
 	var last error
 	for i, k := range p.keys {
 		for _, verifier := range k.verifiers {
-			f, err := p.withKey(s, about, keyMaterial{p.material, verifier}, opts)
+			f, err := p.withKey(s, about, keyMaterial{p.material, verifier})
 			if r := (*refusal)(nil); err == nil || errors.As(err, &r) {
 				f.key = &p.keys[i]
+				if err == nil && f.signedAt.IsZero() && k.bounded() {
+					f.signedAt = p.stamped(s)
+				}
 				return f, err
 			}
 			last = err
 		}
 	}
-	return facts{}, p.unknownKey(s, last)
+	err := p.unknownKey(s, last)
+	if r := (*refusal)(nil); errors.As(err, &r) && r.reason == verify.WrongSigner {
+		return p.unknown(s, about), err
+	}
+	return facts{}, err
+}
+
+// stamped returns the earliest time that a time authority vouches for, zero if
+// none does.
+func (p prover) stamped(s signature) (earliest time.Time) {
+	if p.material == nil {
+		return earliest
+	}
+	stamps, _, err := sgverify.VerifySignedTimestamp(s.entity, p.material)
+	if err != nil {
+		return earliest
+	}
+	for _, t := range stamps {
+		if earliest.IsZero() || t.Time.Before(earliest) {
+			earliest = t.Time
+		}
+	}
+	return earliest
+}
+
+// unknown returns the facts of a signature that is sound with the key in its own
+// log entry, for the report. Whoever holds that key may be anybody.
+func (p prover) unknown(s signature, about Artifact) facts {
+	entries, err := s.entity.TlogEntries()
+	if err != nil || len(entries) == 0 || p.material == nil {
+		return facts{}
+	}
+	k, err := keyOf("of the log entry", entries[0].PublicKey())
+	if err != nil {
+		return facts{}
+	}
+	p.noLog = false
+	for _, verifier := range k.verifiers {
+		if f, err := p.withKey(s, about, keyMaterial{p.material, verifier}); err == nil {
+			f.stranger = &k
+			return f
+		}
+	}
+	return facts{}
 }
 
 // withKey checks s with one key. The error is a *refusal only if the key fits
 // and the signature still cannot count.
-func (p prover) withKey(s signature, about Artifact, material keyMaterial, opts []sgverify.VerifierOption) (facts, error) {
+func (p prover) withKey(s signature, about Artifact, material keyMaterial) (facts, error) {
+	opts := []sgverify.VerifierOption{sgverify.WithNoObserverTimestamps(), sgverify.WithoutStatementPredicate()}
+	if !p.noLog {
+		opts = append(opts, sgverify.WithTransparencyLog(1))
+	}
 	if p.material == nil {
 		material.TrustedMaterial = &root.BaseTrustedMaterial{}
 	}
@@ -217,7 +277,7 @@ func read(s signature, about Artifact, res *sgverify.VerificationResult, log boo
 		if err := checkStatement(s.entity.GetDsseEnvelope().GetPayload()); err != nil {
 			return facts{}, refuse(verify.BadSignature, "%w", err)
 		}
-		f.predicateType = res.Statement.GetPredicateType()
+		f.predicateType, f.statement = res.Statement.GetPredicateType(), s.entity.GetDsseEnvelope().GetPayload()
 		for _, subject := range res.Statement.GetSubject() {
 			if d := "sha256:" + subject.GetDigest()["sha256"]; f.digest == "" || d == about.Digest {
 				f.digest = d

@@ -1,47 +1,106 @@
 package sigstore
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/condition"
 )
 
-// judge returns nil if the facts satisfy the requirement, else a *refusal.
-func (c Config) judge(f facts) error {
-	if err := c.who(f); err != nil {
-		return err
+// judge returns which of the identities and keys the facts satisfy the
+// requirement with, keys counted on behind the identities; at least one, or a
+// *refusal.
+func (c Config) judge(ctx context.Context, f facts, img image.Pinned) ([]int, error) {
+	entries, err := c.who(f)
+	if err == nil {
+		err = c.what(f)
 	}
+	if err == nil && c.Where != nil {
+		err = c.where(ctx, f, img)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// what returns nil if what was signed is what is required.
+func (c Config) what(f facts) error {
 	switch {
 	case c.Predicate == "" && (f.plain || f.predicateType == SignPredicate):
 		return nil
 	case c.Predicate != "" && !f.plain && !f.blob && f.predicateType == c.Predicate:
 		return nil
 	case c.Predicate == "" && f.blob:
-		return refuse(verify.WrongType, "it is a signature of a file, not of an image")
+		return differ(verify.WrongType, "predicate type", "a file", "a signature", "it is a signature of a file, not of an image")
 	case c.Predicate == "":
-		return refuse(verify.WrongType, "it is an attestation (%s), not a signature", clip(f.predicateType))
+		return differ(verify.WrongType, "predicate type", f.predicateType, "a signature", "it is an attestation (%s), not a signature", clip(f.predicateType))
 	case f.plain || f.predicateType == SignPredicate || f.blob:
-		return refuse(verify.WrongType, "it is a signature, not an attestation of type %s", c.Predicate)
+		return differ(verify.WrongType, "predicate type", "a signature", c.Predicate, "it is a signature, not an attestation of type %s", c.Predicate)
 	}
-	return refuse(verify.WrongType, "it is an attestation of type %s, not %s", clip(f.predicateType), c.Predicate)
+	return differ(verify.WrongType, "predicate type", f.predicateType, c.Predicate, "it is an attestation of type %s, not %s", clip(f.predicateType), c.Predicate)
 }
 
-// who returns nil if the signer is one of those expected.
-func (c Config) who(f facts) error {
-	if f.key != nil {
-		return nil // prove found it among the accepted keys
+// where returns nil if the condition is true of the attestation.
+func (c Config) where(ctx context.Context, f facts, img image.Pinned) error {
+	var statement struct {
+		Predicate json.RawMessage `json:"predicate"`
+	}
+	if err := json.Unmarshal(f.statement, &statement); err != nil {
+		return refuse(verify.BadSignature, "signed statement: %w", err)
+	}
+	if len(statement.Predicate) == 0 {
+		statement.Predicate = json.RawMessage("null")
+	}
+	ref := img.Ref()
+	v := condition.Vars{
+		Predicate: statement.Predicate,
+		Claims:    f.claims(),
+		Image:     condition.Image{Name: ref.Name(), Tag: ref.Tag(), Digest: img.Digest()},
+	}
+	v.Signer, v.Issuer = f.signer()
+	ok, err := c.Where.Eval(ctx, v)
+	text := clip(c.Where.String())
+	switch {
+	case ok && err == nil:
+		return nil
+	case errors.Is(err, condition.ErrTooLarge):
+		return refuse(verify.Unsupported, "the condition %s: %w", text, err)
+	case ctx.Err() != nil:
+		return refuse(verify.Undecided, "the condition %s: %w", text, context.Cause(ctx))
+	case err != nil:
+		return differ(verify.WrongType, "where", clip(err.Error()), text, "the condition cannot be answered (%s): %s", clip(err.Error()), text)
+	}
+	return differ(verify.WrongType, "where", "false", text, "the condition is not true of the attestation: %s", text)
+}
+
+// who returns which identities or keys the signer is.
+func (c Config) who(f facts) ([]int, error) {
+	if f.key != nil { // prove found it among the accepted keys
+		return c.whichKey(f)
 	}
 	if f.cert == nil || len(c.Identities) == 0 {
-		return refuse(verify.WrongSigner, "signed with a certificate, where only keys are accepted")
+		found, _ := f.signer()
+		return nil, differ(verify.WrongSigner, "key", found, keyList(c.Keys), "signed with a certificate, where only keys are accepted")
 	}
-	var nearest error
+	var entries []int
+	var nearest *refusal
 	best := -1
-	for _, id := range c.Identities {
+	for i, id := range c.Identities {
 		err := id.match(*f.cert)
 		if err == nil {
-			return nil
+			err = matchClaims(c.Claims, *f.cert)
+		}
+		if err == nil {
+			entries = append(entries, i)
+			continue
 		}
 		// The identity that the certificate comes closest to is the one that
 		// whoever reads this most likely meant.
@@ -49,10 +108,30 @@ func (c Config) who(f facts) error {
 			best, nearest = n, err
 		}
 	}
-	if len(c.Identities) > 1 {
-		nearest = fmt.Errorf("%w (the nearest of %d)", nearest, len(c.Identities))
+	if len(entries) > 0 {
+		return entries, nil
 	}
-	return &refusal{verify.WrongSigner, nearest}
+	if len(c.Identities) > 1 {
+		nearest.err = fmt.Errorf("%w (the nearest of %d)", nearest.err, len(c.Identities))
+	}
+	return nil, nearest
+}
+
+func (c Config) whichKey(f facts) ([]int, error) {
+	if err := f.key.expired(f.signedAt, c.Now); err != nil {
+		return nil, err
+	}
+	for i, k := range c.Keys {
+		if k.fingerprint == f.key.fingerprint {
+			return []int{len(c.Identities) + i}, nil
+		}
+	}
+	return nil, refuse(verify.WrongSigner, "%s is not among the accepted keys", f.key)
+}
+
+// differ is refuse with what was found and what was expected.
+func differ(reason verify.Reason, what, found, expected, format string, args ...any) *refusal {
+	return &refusal{reason, fmt.Errorf(format, args...), &verify.Difference{What: what, Found: found, Expected: expected}}
 }
 
 // similarity counts the bytes that two strings share at their beginnings and ends.
@@ -77,14 +156,33 @@ func (c Config) String() string {
 	for _, k := range c.Keys {
 		who = append(who, k.String())
 	}
-	what := "signature"
+	what, how := "signature", ""
 	if c.Predicate != "" {
 		what = "attestation of type " + c.Predicate
 	}
 	if c.On == verify.SignedAttestation {
 		what += " on the attestation manifest"
 	}
-	return what + " by " + strings.Join(who, " or ")
+	if c.AtLeast > 1 {
+		how = fmt.Sprintf("%d different ones of ", c.AtLeast)
+	}
+	required := what + " by " + how + strings.Join(who, " or ")
+	for _, name := range slices.Sorted(maps.Keys(c.Claims)) {
+		required += fmt.Sprintf(", %s=%s", name, c.Claims[name])
+	}
+	if c.Where != nil {
+		required += ", where " + clip(c.Where.String())
+	}
+	return required
+}
+
+// keyList names keys for a message.
+func keyList(keys []Key) string {
+	var names []string
+	for _, k := range keys {
+		names = append(names, k.signer())
+	}
+	return strings.Join(names, " or ")
 }
 
 // severity orders the Reasons of refused candidates by how close the candidate

@@ -10,11 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/condition"
 )
 
 // System is the name of this system in evidence and reports.
@@ -26,10 +29,20 @@ type Config struct {
 	Trust      *Trust // may be nil if there are only Keys and IgnoreLog is set
 	Identities []Identity
 	Keys       []Key
+	// Claims are certificate extensions that every identity must have besides
+	// its own, as for [NewIdentity].
+	Claims map[string]string
+	// AtLeast is how many signers are needed, each for an identity or key of its
+	// own; 0 is 1. Nobody counts twice, at whatever ref or through whatever
+	// issuer.
+	AtLeast int
 
 	// Predicate requires an attestation of this predicate type. "" requires a
 	// signature, which no attestation can stand for.
 	Predicate string
+	// Where is what must be true of the attestation; nil for nothing. It needs a
+	// Predicate.
+	Where *condition.Condition
 	// Platforms are the platforms ("os/arch[/variant]") whose manifests may
 	// vouch, all of them, for an index that carries no signature itself.
 	Platforms []string
@@ -40,15 +53,50 @@ type Config struct {
 	// IgnoreLog accepts a key's signature without a transparency log entry. It
 	// has no effect on certificates, which mean nothing without a time.
 	IgnoreLog bool
+	// Repository is where the signatures lie, instead of where the Session looks;
+	// zero for that.
+	Repository image.Ref
+	// Now is the time of the run. It is needed where a Key is bounded in time.
+	Now time.Time
 }
 
-// A Session makes Verifiers that share what they find in one run.
-type Session struct{ gatherer *gatherer }
+// need is how many signers are needed.
+func (c Config) need() int { return max(c.AtLeast, 1) }
+
+// A Session makes Verifiers that share what they find in one run. It may be used
+// by several goroutines.
+type Session struct {
+	store     Store
+	elsewhere image.Ref
+
+	mu        sync.Mutex
+	gatherers map[string]*gatherer // by where signatures lie; "" is beside the image
+}
 
 // NewSession returns a Session that reads signatures from store: beside each
 // image, or all from the repository elsewhere if that is not zero.
 func NewSession(store Store, elsewhere image.Ref) *Session {
-	return &Session{newGatherer(store, elsewhere)}
+	return &Session{store: store, elsewhere: elsewhere, gatherers: map[string]*gatherer{}}
+}
+
+// gatherer returns the one for all requirements whose signatures lie in repo, or
+// where the Session looks if that is zero.
+func (s *Session) gatherer(repo image.Ref) *gatherer {
+	if repo.IsZero() {
+		repo = s.elsewhere
+	}
+	name := ""
+	if !repo.IsZero() {
+		name = repo.Name()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, ok := s.gatherers[name]
+	if !ok {
+		g = newGatherer(s.store, repo)
+		s.gatherers[name] = g
+	}
+	return g
 }
 
 // Require returns the Verifier of c. It refuses a Config that could be
@@ -64,17 +112,34 @@ func (s *Session) Require(c Config) (verify.Verifier, error) {
 	case c.On != "" && c.On != verify.SignedImage && c.On != verify.SignedAttestation:
 		return nil, fmt.Errorf("cannot require a signature on %q", c.On)
 	}
+	if err := c.sound(); err != nil {
+		return nil, err
+	}
+	return &verifier{c, s.gatherer(c.Repository)}, nil
+}
+
+// sound checks what c is made of.
+func (c Config) sound() error {
+	if n := len(c.Identities) + len(c.Keys); c.AtLeast < 0 || c.AtLeast > n {
+		return fmt.Errorf("%d signers are needed of %d identities and keys", c.AtLeast, n)
+	}
+	if c.Where != nil && c.Predicate == "" {
+		return errors.New("a condition is about an attestation, and a signature is required")
+	}
 	for _, id := range c.Identities {
 		if id.subject.IsZero() || id.issuer.IsZero() {
-			return nil, errors.New("an identity without subject or issuer")
+			return errors.New("an identity without subject or issuer")
 		}
 	}
 	for _, k := range c.Keys {
 		if len(k.verifiers) == 0 {
-			return nil, errors.New("an empty key")
+			return errors.New("an empty key")
+		}
+		if k.bounded() && c.Now.IsZero() {
+			return fmt.Errorf("%s counts for a time only, and there is no clock", k)
 		}
 	}
-	return &verifier{c, s.gatherer}, nil
+	return checkClaims(c.Claims)
 }
 
 type verifier struct {
@@ -95,7 +160,7 @@ func (v *verifier) verify(ctx context.Context, img image.Pinned) verify.Verdict 
 	}
 	o := v.manifest(ctx, img, verify.SignedImage, "")
 	if o.evidence != nil {
-		return verify.Pass(img, *o.evidence).With(o.candidates)
+		return verify.PassTogether(img, v.need(), o.evidence).With(o.candidates)
 	}
 	if len(v.Platforms) > 0 && (o.reason == verify.Unsigned || o.reason == verify.WrongType) {
 		return v.platforms(ctx, img, o)
@@ -105,7 +170,7 @@ func (v *verifier) verify(ctx context.Context, img image.Pinned) verify.Verdict 
 
 // An outcome is what was found about one manifest.
 type outcome struct {
-	evidence   *verify.Evidence // nil unless the requirement is satisfied
+	evidence   []verify.Evidence // of all signers that are needed; nil unless the requirement is satisfied
 	candidates []verify.Candidate
 	reason     verify.Reason
 	err        error
@@ -217,6 +282,7 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 		p.material, p.rules = material, v.Trust.rules
 	}
 	var o outcome
+	var found []match
 	for _, s := range sigs {
 		if ctx.Err() != nil { // checking takes time too, and must end with the run
 			return outcome{reason: verify.Undecided, err: &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}}
@@ -225,28 +291,41 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 		c := verify.Candidate{Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
 		f, err := p.prove(s, Artifact{Digest: img.Digest()})
 		if err == nil {
-			c.Signer, c.Issuer = f.signer()
-			c.PredicateType = f.predicateType
-			err = v.judge(f)
-		}
-		if err == nil {
-			c.Reason = verify.Verified
-			if o.evidence == nil {
-				o.evidence = v.evidence(s, f, signed, platform)
-			}
-		} else {
-			c.Reason, c.Err = verify.BadSignature, err
-			if r := (*refusal)(nil); errors.As(err, &r) {
-				c.Reason, c.Err = r.reason, r.err
+			var entries []int
+			if entries, err = v.judge(ctx, f, img); err == nil {
+				found = append(found, match{f.person(), entries, *v.evidence(s, f, signed, platform)})
 			}
 		}
-		o.candidates = append(o.candidates, c)
+		o.candidates = append(o.candidates, v.explain(c, f, err))
 	}
-	if o.evidence == nil {
-		reason, err := closest(o.candidates)
-		o.reason, o.err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: v.hint(reason)}
+	if ctx.Err() != nil { // a condition was not looked at to its end
+		return outcome{reason: verify.Undecided, err: &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}}
 	}
+	together := together(found, v.need())
+	if len(together) == v.need() {
+		o.evidence = together
+		return o
+	}
+	reason, err := closest(o.candidates)
+	if len(together) > 0 {
+		reason, err = v.short(together, reason, err)
+	}
+	o.reason, o.err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: v.hint(reason)}
 	return o
+}
+
+// short says that there are too few signers. The Reason is that of a refused
+// signature, where that is what there is to mend.
+func (v *verifier) short(have []verify.Evidence, reason verify.Reason, refused error) (verify.Reason, error) {
+	var who []string
+	for _, ev := range have {
+		who = append(who, clip(ev.Signer))
+	}
+	err := fmt.Errorf("%d of %d signers that are needed have signed: %s", len(have), v.need(), strings.Join(who, ", "))
+	if severity(reason) < severity(verify.WrongSigner) {
+		return verify.WrongSigner, err
+	}
+	return reason, fmt.Errorf("%w; the nearest other signature: %w", err, refused)
 }
 
 func (v *verifier) evidence(s signature, f facts, signed, platform string) *verify.Evidence {

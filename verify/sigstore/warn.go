@@ -11,46 +11,52 @@ import (
 // accepts anything there.
 const stranger = "boltseal-probe"
 
+// A Warning is about an identity that is allowed and probably a mistake.
+type Warning struct {
+	Lint string // its stable name: docs/identities.md lists them
+	Text string
+}
+
 // Warnings names what the identity's patterns accept beyond what was likely
 // meant: any or look-alike issuers, anybody whom the issuer knows, other owners,
 // any workflow of a repository, any ref. Of exact ones it names those that no
 // certificate has.
-func (id Identity) Warnings() []string {
-	var out []string
-	warn := func(kind string, m Matcher, what, example string) {
-		out = append(out, fmt.Sprintf("%s pattern %q accepts %s, such as %s", kind, m, what, example))
+func (id Identity) Warnings() []Warning {
+	var out []Warning
+	warn := func(lint, kind string, m Matcher, what, example string) {
+		out = append(out, Warning{lint, fmt.Sprintf("%s pattern %q accepts %s, such as %s", kind, m, what, example)})
 	}
 	if !id.issuer.exact {
 		if probe := first(id.issuer, issuerProbes(id.issuer)); probe != "" {
-			warn("issuer", id.issuer, "issuers that anybody can run", probe)
+			warn("any-issuer", "issuer", id.issuer, "issuers that anybody can run", probe)
 		}
 	}
 	if issuer := id.issuer.String(); id.issuer.exact && !strings.Contains(issuer, "://") {
-		out = append(out, fmt.Sprintf("issuer %q is no address; certificates name theirs with https://", issuer))
+		out = append(out, Warning{"issuer-no-url", fmt.Sprintf("issuer %q is no address; certificates name theirs with https://", issuer)})
 	}
 	if id.subject.exact {
 		if subject := id.subject.String(); strings.Contains(subject, "/.github/workflows/") && !strings.Contains(subject, "@") {
-			out = append(out, fmt.Sprintf("identity %q has no @ref, which the certificates of GitHub's workflows have", subject))
+			out = append(out, Warning{"no-ref", fmt.Sprintf("identity %q has no @ref, which the certificates of GitHub's workflows have", subject)})
 		}
 		return out
 	}
 	if probe := first(id.subject, []string{stranger + "@" + stranger + ".example", "https://" + stranger + ".example/x"}); probe != "" {
-		warn("identity", id.subject, "anybody whom the issuer knows", probe)
+		warn("any-identity", "identity", id.subject, "anybody whom the issuer knows", probe)
 		return out
 	}
 	if probe := first(id.subject, []string{stranger + "@gmail.com", stranger + "@outlook.com", stranger + "@users.noreply.github.com"}); probe != "" {
-		warn("identity", id.subject, "everybody with an address there", probe)
+		warn("email-domain", "identity", id.subject, "everybody with an address there", probe)
 	}
 	for _, p := range []struct {
-		what string
-		w    workflow
+		lint, what string
+		w          workflow
 	}{
-		{"other owners", workflow{owner: true}},
-		{"any workflow", workflow{file: true}},
-		{"any ref, branches of anybody with push rights included", workflow{ref: true}},
+		{"other-owners", "other owners", workflow{owner: true}},
+		{"any-workflow", "any workflow", workflow{file: true}},
+		{"any-ref", "any ref, branches of anybody with push rights included", workflow{ref: true}},
 	} {
 		if probe := first(id.subject, p.w.probes(id.subject)); probe != "" {
-			warn("identity", id.subject, p.what, probe)
+			warn(p.lint, "identity", id.subject, p.what, probe)
 		}
 	}
 	return out

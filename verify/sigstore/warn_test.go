@@ -72,7 +72,7 @@ func TestWarnings(t *testing.T) {
 			continue
 		}
 		for n, w := range tc.want {
-			if accepts := !strings.HasPrefix(w, "no "); accepts && !strings.Contains(got[n], "accepts "+w) || !strings.Contains(got[n], w) {
+			if accepts := !strings.HasPrefix(w, "no "); accepts && !strings.Contains(got[n].Text, "accepts "+w) || !strings.Contains(got[n].Text, w) {
 				t.Errorf("%s: %q, want %q", tc.subject, got[n], w)
 			}
 		}

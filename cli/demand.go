@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// A demand says what is asked of images. It was found to be sound, and knows no
+// image yet.
+type demand interface {
+	// rules binds it to the images of a run and to whom is asked about them.
+	rules(uses []image.Use, client *registry.Client, now time.Time) (gate.Rules, []report.Warning, error)
+	// files returns the paths of the files that it was read from.
+	files() []string
+}
+
+// demand returns what the flags, or else a policy, ask of images.
+func (v *verifyFlags) demand(ctx context.Context, c Command, t *trusts) (demand, error) {
+	if err := v.policy.sound(); err != nil {
+		return nil, err
+	}
+	if v.signers.given() {
+		switch {
+		case v.policy.policy != "":
+			return nil, usagef("--policy", "write the identity or key into the policy, or leave the policy out", "with it, the policy says who must have signed, and flags say so, too")
+		case len(v.policy.publishers) > 0:
+			return nil, usagef("--publisher", "write both into a policy file; boltseal policy init writes a first one", "flags name one signer for all images, and the publisher is another")
+		}
+		return v.byFlags(c, t)
+	}
+	if flag := v.narrowing(); flag != "" {
+		return nil, usagef(flag, "write it into the policy, or add --certificate-identity with --certificate-oidc-issuer, or --key", "it says more of a signer that flags name, and they name none")
+	}
+	return v.byPolicy(ctx, c, t)
+}
+
+// narrowing returns a flag that was given and only goes with signers that flags
+// name, "" if there is none.
+func (v *verifyFlags) narrowing() string {
+	switch {
+	case len(v.attestations) > 0:
+		return "--attestation-type"
+	case v.requireSignature:
+		return "--require-signature"
+	case v.signatureOn != verify.SignedImage:
+		return "--signature-on"
+	case v.signatureRepo != "":
+		return "--signature-repository"
+	case v.signers.ignoreLog:
+		return "--insecure-ignore-tlog"
+	}
+	return ""
+}
+
+// A flagDemand is the same for every image.
+type flagDemand struct {
+	flags   *verifyFlags
+	configs []sigstore.Config
+	ignored string // the policy file that does not count, "" if there is none
+}
+
+func (v *verifyFlags) byFlags(c Command, t *trusts) (demand, error) {
+	configs, err := v.requirements(c, t)
+	if err != nil {
+		return nil, err
+	}
+	d := &flagDemand{flags: v, configs: configs}
+	d.ignored, _, _ = defaultPolicy(c)
+	return d, nil
+}
+
+func (d *flagDemand) files() []string { return d.flags.signers.keys }
+
+func (d *flagDemand) rules(_ []image.Use, client *registry.Client, _ time.Time) (gate.Rules, []report.Warning, error) {
+	rules, err := d.flags.rules(d.configs, client)
+	warnings := d.flags.warnings(d.configs[0])
+	if d.ignored != "" {
+		warnings = append(warnings, report.Warning{Text: d.ignored + " does not count, since flags say who must have signed"})
+	}
+	return rules, warnings, err
+}
+
+// A policyDemand is a policy's.
+type policyDemand struct {
+	flags    *policyFlags
+	policy   *policy.Policy
+	systems  *systems
+	read     []string // the policy's own files
+	warnings []report.Warning
+}
+
+func (d *policyDemand) files() []string { return append(slices.Clone(d.read), d.systems.files...) }
+
+func (d *policyDemand) rules(uses []image.Use, client *registry.Client, now time.Time) (gate.Rules, []report.Warning, error) {
+	d.systems.bind(client, now)
+	rules, err := d.policy.Rules(uses, d.systems.list(), now)
+	if err != nil {
+		return nil, nil, d.flags.bad(err)
+	}
+	warnings := slices.Clone(d.warnings)
+	for _, f := range rules.Warnings() {
+		warnings = append(warnings, report.Warning{At: f.At, Text: f.Err.Error()})
+	}
+	return rules, warnings, nil
+}
+
+// byPolicy returns what a policy file asks, or else the built-in rules of
+// publishers.
+func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (demand, error) {
+	name, body, err := v.policy.source(c)
+	if err != nil {
+		return nil, err
+	}
+	d := &policyDemand{flags: &v.policy, systems: &systems{command: c, trusts: t, platforms: v.platforms}}
+	switch {
+	case body != nil:
+		if v.policy.policy == "" && c.anybodys() {
+			d.warnings = append(d.warnings, report.Warning{Text: "on pull_request_target, " + name + " is that of whatever was checked out; name a policy that is not part of a proposal"})
+		}
+		d.read = append(d.read, c.path(filepath.FromSlash(name)))
+		d.policy, err = policy.Read(name, body, policy.Options{Systems: d.systems.list()})
+	case len(v.policy.publishers) > 0:
+		d.policy, err = policy.FromPublishers(v.policy.publishers, d.systems.list())
+	default:
+		d.policy, err = policy.BuiltIn(d.systems.list())
+	}
+	if err != nil {
+		return nil, v.policy.bad(err)
+	}
+	return d, nil
+}
+
+// bad makes bad input of what is wrong with a policy.
+func (p *policyFlags) bad(err error) error {
+	const mend = "mend the policy; boltseal policy check looks at all of it"
+	switch {
+	case len(p.publishers) > 0:
+		return usagef("--publisher", "boltseal policy publishers lists them, and what they need to know", "%w", err)
+	case p.policy != "":
+		return usagef("--policy", mend, "%w", err)
+	}
+	return usagef("", mend, "%w", err)
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// trusts are the trust roots of a run, each obtained once however many
+// requirements name it.
+type trusts struct {
+	command Command
+	flags   *trustFlags
+	known   map[trustFlags]*sigstore.Trust
+	order   []*sigstore.Trust // of known, as they were first asked for
+}
+
+// of returns the trust root of an instance or of a file; that of the flags
+// where neither is named.
+func (t *trusts) of(instance, file string) (*sigstore.Trust, error) {
+	from := *t.flags
+	switch {
+	case file != "":
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(t.command.Dir, file)
+		}
+		from = trustFlags{instance: "public-good", file: file, cache: from.cache}
+	case instance != "" && instance != from.instance:
+		from = trustFlags{instance: instance, cache: from.cache}
+	}
+	if known, ok := t.known[from]; ok {
+		return known, nil
+	}
+	trust, err := from.trust(t.command.getenv, t.command.proxy())
+	if err != nil {
+		return nil, err
+	}
+	if t.known == nil {
+		t.known = map[trustFlags]*sigstore.Trust{}
+	}
+	t.known[from] = trust
+	t.order = append(t.order, trust)
+	return trust, nil
+}
+
+// start begins to fetch all that were asked for.
+func (t *trusts) start(ctx context.Context) {
+	for _, trust := range t.order {
+		trust.Start(ctx)
+	}
+}
+
+// warnings returns what users should know of how they were obtained.
+func (t *trusts) warnings() []report.Warning {
+	var out []report.Warning
+	for _, trust := range t.order {
+		w := report.Warning{Text: trust.Warning()}
+		if w.Text != "" && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}

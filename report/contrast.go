@@ -1,0 +1,138 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/boltseal/boltseal/verify"
+)
+
+// How much of two values that differ is shown, in characters.
+const (
+	maxAround  = 28   // beside what differs
+	maxDiffers = 60   // of what differs; its middle is left out
+	maxAligned = 1024 // of a value that is looked at as a pattern
+)
+
+// A contrast is a value, cut where it begins and ceases to differ from another,
+// in ASCII: two letters that look the same are then not written the same.
+type contrast struct{ before, differs, after string }
+
+// contrasts returns what d says of both sides, so much of it as is around the
+// difference.
+func contrasts(d verify.Difference) (found, expected contrast) {
+	a, b := []rune(strings.ToValidUTF8(d.Found, "\ufffd")), []rune(strings.ToValidUTF8(d.Expected, "\ufffd"))
+	begin, beginB, end, endB := differing(a, b)
+	return cutOut(a, begin, end), cutOut(b, beginB, endB)
+}
+
+func cutOut(s []rune, begin, end int) contrast {
+	if len(s) == 0 {
+		return contrast{differs: "(none)"}
+	}
+	begin, end = wholeWords(s, begin, end)
+	c := contrast{ascii(s[:begin]), middle(ascii(s[begin:end]), maxDiffers), ascii(s[end:])}
+	// Both sides are ASCII by now, so bytes are characters.
+	if cut := len(c.before) - maxAround; cut > 3 {
+		c.before = "..." + c.before[cut:]
+	}
+	if len(c.after) > maxAround+3 {
+		c.after = c.after[:maxAround] + "..."
+	}
+	c.differs = strings.ReplaceAll(c.differs, "…", "...")
+	return c
+}
+
+// ascii writes s with all but printable ASCII spelled out, and so that no CI
+// system takes a part of it for a command.
+func ascii(s []rune) string {
+	var b strings.Builder
+	last := rune(0)
+	for _, r := range s {
+		switch {
+		case r < ' ' || r > '~' && r <= 0xffff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		case r == '#' && last == '#':
+			b.WriteString(`\u0023`)
+		default:
+			b.WriteRune(r)
+		}
+		last = r
+	}
+	return b.String()
+}
+
+// wholeWords widens a part of s to the words that it begins and ends in; where
+// it is empty, to those that it stands between.
+func wholeWords(s []rune, begin, end int) (int, int) {
+	empty := begin == end
+	for begin > 0 && wordy(s[begin-1]) && (empty || wordy(s[begin])) {
+		begin--
+	}
+	for end < len(s) && wordy(s[end]) && (empty || wordy(s[end-1])) {
+		end++
+	}
+	return begin, end
+}
+
+func wordy(r rune) bool {
+	return r >= utf8.RuneSelf || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
+// differing returns the part of text that keeps it from matching pattern, and
+// the part of pattern that does.
+func differing(text, pattern []rune) (begin, beginP, end, endP int) {
+	begin, beginP = matching(text, pattern)
+	rest, restP := reversed(text[begin:]), reversed(pattern[beginP:])
+	fromEnd, fromEndP := matching(rest, restP)
+	return begin, beginP, len(text) - fromEnd, len(pattern) - fromEndP
+}
+
+func reversed(s []rune) []rune {
+	out := make([]rune, 0, len(s))
+	for i := len(s) - 1; i >= 0; i-- {
+		out = append(out, s[i])
+	}
+	return out
+}
+
+// matching returns how long the beginnings are that match, the longest of
+// pattern, in which * stands for anything but / and ** for anything, and then
+// the longest of text. What is too long to be looked at in that way, or has no
+// *, is compared letter by letter.
+func matching(text, pattern []rune) (n, of int) {
+	for n < len(text) && n < len(pattern) && text[n] == pattern[n] && pattern[n] != '*' {
+		n++
+	}
+	if n == len(pattern) || pattern[n] != '*' || len(text) > maxAligned || len(pattern) > maxAligned {
+		return n, n
+	}
+	// at[j] is whether pattern[:j] matches the text up to here.
+	at := make([]bool, len(pattern)+1)
+	at[n] = true
+	of = n
+	for i := n; ; i++ {
+		for j := range pattern {
+			at[j+1] = at[j+1] || at[j] && pattern[j] == '*' // it may stand for nothing
+			if at[j+1] && j+1 >= of {
+				n, of = i, j+1
+			}
+		}
+		if i == len(text) {
+			return n, of
+		}
+		next := make([]bool, len(at))
+		for j, r := range pattern {
+			switch double := j > 0 && pattern[j-1] == '*' || j+1 < len(pattern) && pattern[j+1] == '*'; {
+			case r == '*':
+				next[j+1] = at[j+1] && (double || text[i] != '/')
+			case at[j]:
+				next[j+1] = r == text[i]
+			}
+		}
+		at = next
+	}
+}

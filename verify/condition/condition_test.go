@@ -1,0 +1,185 @@
+package condition_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boltseal/boltseal/verify/condition"
+)
+
+const slsa = `{
+  "buildDefinition": {
+    "buildType": "https://actions.github.io/buildtypes/workflow/v1",
+    "externalParameters": {"workflow": {"ref": "refs/tags/v1.2.3", "repository": "https://github.com/acme/app"}},
+    "resolvedDependencies": [{"uri": "git+https://github.com/acme/app", "digest": {"gitCommit": "abc"}}]
+  },
+  "count": 1, "ratio": 0.5, "ok": true, "nothing": null
+}`
+
+func vars(predicate string) condition.Vars {
+	return condition.Vars{
+		Predicate: []byte(predicate), Signer: "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1.2.3",
+		Issuer: "https://token.actions.githubusercontent.com",
+		Claims: map[string]string{"runner-environment": "github-hosted"},
+		Image:  condition.Image{Name: "ghcr.io/acme/app", Tag: "v1.2.3", Digest: "sha256:00"},
+	}
+}
+
+func TestEval(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		expr string
+		want bool
+		err  string // a part of it; "" for none
+	}{
+		{`true`, true, ""},
+		{`predicate.buildDefinition.buildType == "https://actions.github.io/buildtypes/workflow/v1"`, true, ""},
+		{`predicate.buildDefinition.buildType == "other"`, false, ""},
+		{`predicate.buildDefinition.externalParameters.workflow.ref.startsWith("refs/tags/v")`, true, ""},
+		{`predicate.buildDefinition.externalParameters.workflow.ref.endsWith("/" + image.tag)`, true, ""},
+		{`predicate["buildDefinition"].resolvedDependencies.exists(d, d.uri == "git+https://github.com/acme/app")`, true, ""},
+		{`predicate.buildDefinition.resolvedDependencies.all(d, d.digest.gitCommit.matches("^[0-9]+$"))`, false, ""},
+		{`predicate.count == 1`, true, ""},
+		{`predicate.count == 1.0`, true, ""},
+		{`predicate.count < 2`, true, ""},
+		{`predicate.count == "1"`, false, ""},
+		{`predicate.ratio > 0.4 && predicate.ok == true && predicate.nothing == null`, true, ""},
+		{`signer.contains("/acme/") && issuer.startsWith("https://") && image.name == "ghcr.io/acme/app" && image.digest == "sha256:00"`, true, ""},
+		{`claims["runner-environment"] == "github-hosted"`, true, ""},
+		{`"build-trigger" in claims`, false, ""},
+		{`has(predicate.missing)`, false, ""},
+		{`has(predicate.missing.deeper)`, false, "no such key"},
+
+		// What cannot be answered is not true, however it is asked.
+		{`predicate.missing == "x"`, false, "no such key"},
+		{`predicate.missing != "x"`, false, "no such key"},
+		{`claims["build-trigger"] != "push"`, false, "no such key"},
+		{`predicate.count.startsWith("x")`, false, "no such overload"},
+		{`!predicate.count`, false, "no such overload"},
+		{`predicate.buildDefinition.resolvedDependencies[7].uri == ""`, false, "index out of bounds"},
+		{`1 / 0 == 1`, false, "division by zero"},
+	} {
+		c, err := condition.Compile(tc.expr)
+		if err != nil {
+			t.Errorf("%s: %v", tc.expr, err)
+			continue
+		}
+		got, err := c.Eval(t.Context(), vars(slsa))
+		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+			t.Errorf("%s: %v, %v; want %v, %q", tc.expr, got, err, tc.want, tc.err)
+		}
+	}
+}
+
+func TestCompile(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		expr      string
+		line, col int
+		want      string
+	}{
+		{``, 1, 1, "empty"},
+		{` `, 1, 1, "empty"},
+		{strings.Repeat("x", condition.MaxText+1), 1, 1, "longer than 4096"},
+		{`predicate`, 1, 1, "not true or false"},
+		{`predicate.ok`, 1, 1, "compare it"},
+		{`"true"`, 1, 1, "not true or false"},
+		{`signer == 1`, 1, 8, "no matching overload"},
+		{`predicat.x == 1`, 1, 1, "undeclared reference"},
+		{"true &&\n  predicate.x ==", 2, 17, "Syntax error"},
+		{"true &&\n  singer == 'x'", 2, 3, "undeclared reference"},
+		{`predicate.x.format([1]) == ""`, 1, 19, "undeclared reference"},
+		{`signer.matches("(")`, 1, 1, ""},
+		{strings.Repeat("!", 3000) + "true", 1, 1, ""},
+		{strings.Repeat("(", 500) + "true" + strings.Repeat(")", 500), 1, 0, ""},
+		{`[1,2].map(a, [1,2].map(b, 1))`, 1, 1, "not true or false"},
+	} {
+		_, err := condition.Compile(tc.expr)
+		e := (*condition.Error)(nil)
+		switch {
+		case tc.want == "" && tc.col == 1: // found when it is evaluated
+			if err != nil {
+				t.Errorf("%.40s: %v", tc.expr, err)
+			}
+		case !errors.As(err, &e) || e.Line != tc.line || tc.col > 0 && e.Col != tc.col || !strings.Contains(err.Error(), tc.want):
+			t.Errorf("%.40s: %v; want %d:%d %s", tc.expr, err, tc.line, tc.col, tc.want)
+		}
+	}
+}
+
+// Whoever signs the predicate cannot make a check last, or take all memory.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	list := "[" + strings.TrimSuffix(strings.Repeat("1,", 20_000), ",") + "]"
+	for name, tc := range map[string]struct {
+		expr, predicate string
+		large           bool
+	}{
+		"a loop in a loop":  {`predicate.all(a, predicate.all(b, a == b))`, list, true},
+		"many sums":         {`predicate.map(a, predicate.map(b, string(a) + string(b))).size() == 1`, list, true},
+		"a long expression": {`predicate.matches(predicate + predicate)`, `"` + strings.Repeat("a", 100_000) + `"`, true},
+		"doubling":          {`predicate` + strings.Repeat(`.map(a, a + a)`, 40) + `.size() == 1`, `["aaaaaaaaaa"]`, true},
+		"searching a list":  {`predicate.exists(x, !(x in predicate))`, list, true},
+		"comparing texts":   {`predicate.all(x, predicate.all(y, x <= y))`, `["` + strings.Repeat("a", 100_000) + `"` + strings.Repeat(`,"b"`, 1000) + `]`, true},
+		"too many bytes":    {`true`, `"` + strings.Repeat("a", condition.MaxPredicate) + `"`, true},
+		"too many values":   {`true`, "[" + strings.Repeat("1,", 1<<20) + "1]", true},
+		"too deep":          {`true`, strings.Repeat("[", 600) + strings.Repeat("]", 600), true},
+		"a name twice":      {`true`, `{"a":1,"b":{"c":1,"c":2}}`, false},
+		"two documents":     {`true`, `{} {}`, false},
+		"half a document":   {`true`, `{"a":`, false},
+		"nothing":           {`true`, ``, false},
+	} {
+		c, err := condition.Compile(tc.expr)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		ok, err := c.Eval(t.Context(), vars(tc.predicate))
+		if ok || err == nil || errors.Is(err, condition.ErrTooLarge) != tc.large {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+	}
+	if c, err := condition.Compile(`predicate.all(a, a == 1)`); err != nil {
+		t.Error(err)
+	} else if ok, err := c.Eval(t.Context(), vars(list)); !ok || err != nil {
+		t.Errorf("a long list: %v, %v", ok, err)
+	}
+}
+
+// A run that has ended is not told that something is true.
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	c, err := condition.Compile(`true`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("the run has ended")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if ok, err := c.Eval(ctx, vars(`{}`)); ok || !errors.Is(err, cause) {
+		t.Errorf("%v, %v", ok, err)
+	}
+}
+
+// No text makes Compile or Eval panic or last, and none is true with an error.
+func FuzzCondition(f *testing.F) {
+	for _, expr := range []string{`predicate.count == 1`, `predicate.all(a, a > 0)`, `signer.matches("a+")`, `[1].map(x, x)[0] == 1`, `has(predicate.a.b)`} {
+		f.Add(expr, slsa)
+	}
+	f.Fuzz(func(t *testing.T, expr, predicate string) {
+		began := time.Now()
+		c, err := condition.Compile(expr)
+		if err != nil {
+			return
+		}
+		if ok, err := c.Eval(t.Context(), vars(predicate)); ok && err != nil {
+			t.Fatal("true with an error")
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Fatalf("took %s", took)
+		}
+	})
+}

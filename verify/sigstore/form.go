@@ -1,0 +1,477 @@
+package sigstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/spelling"
+	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/condition"
+)
+
+// A SignatureForm is a requirement "sigstore" of a policy file: a signature. It
+// is filled by package yamlshape, checked once, and then makes Configs.
+type SignatureForm struct{ common }
+
+// An AttestationForm is a requirement "attestation" of a policy file. It is used
+// as a [SignatureForm] is.
+type AttestationForm struct {
+	Type  yamlshape.Text  `yaml:"type,required" doc:"The predicate type: slsaprovenance1, slsaprovenance, spdx, cyclonedx, vuln, openvex, link, custom, or a URI."`
+	Where *yamlshape.Text `yaml:"where" doc:"A CEL expression that must be true. It may use predicate, signer, issuer, claims and image (name, tag, digest)."`
+	common
+}
+
+// common is what both forms have.
+type common struct {
+	At          image.Position
+	Identities  []identityText            `yaml:"identities" max:"256" doc:"Whose certificates count, any of them."`
+	Keys        []keyText                 `yaml:"keys" max:"256" doc:"Whose public keys count, any of them."`
+	Claims      map[string]yamlshape.Text `yaml:"claims" doc:"Certificate extensions that every identity must have, compared exactly; docs/identities.md lists their names."`
+	AtLeast     *int                      `yaml:"at-least" min:"1" doc:"How many different signers are needed, each for an identity or key of its own. The default is 1."`
+	IgnoreLog   bool                      `yaml:"ignore-tlog" doc:"Accepts a key's signature without a transparency log entry. For keys alone."`
+	On          *yamlshape.Text           `yaml:"signature-on" enum:"image,attestation-manifest" doc:"What has to be signed. The default is image; attestation-manifest is BuildKit's of each platform."`
+	Repository  *yamlshape.Text           `yaml:"signature-repository" doc:"The repository that holds the signatures, if not the image's own."`
+	Instance    *yamlshape.Text           `yaml:"instance" enum:"public-good,github,staging" doc:"The Sigstore instance; github is GitHub's own, for private repositories. The default is that of the command line."`
+	TrustedRoot *yamlshape.Text           `yaml:"trusted-root" doc:"A trusted_root.json file, relative to this one, to use instead of asking the instance."`
+
+	made terms
+}
+
+type (
+	identityText struct {
+		At            image.Position
+		Issuer        *yamlshape.Text           `yaml:"issuer" doc:"Who vouches for the subject: exactly this, or with * for anything but / and ** for anything."`
+		IssuerRegexp  *yamlshape.Text           `yaml:"issuer-regexp" doc:"An RE2 expression for the whole issuer, instead of issuer."`
+		Subject       *yamlshape.Text           `yaml:"subject" doc:"Whom the certificate names: exactly this, or with * for anything but / and ** for anything."`
+		SubjectRegexp *yamlshape.Text           `yaml:"subject-regexp" doc:"An RE2 expression for the whole subject, instead of subject."`
+		Claims        map[string]yamlshape.Text `yaml:"claims" doc:"Certificate extensions that this identity must have, compared exactly."`
+	}
+	keyText struct {
+		At     image.Position
+		File   *yamlshape.Text `yaml:"file" doc:"A PEM file, relative to this one."`
+		PEM    *yamlshape.Text `yaml:"pem" doc:"The PEM text of the public key, instead of a file."`
+		Name   *yamlshape.Text `yaml:"name" doc:"What reports call it."`
+		SHA256 *yamlshape.Text `yaml:"sha256" doc:"Hex SHA-256 of the key (its DER SubjectPublicKeyInfo), which must fit."`
+		From   *yamlshape.Date `yaml:"from" doc:"The first day on which signatures count (UTC)."`
+		Until  *yamlshape.Date `yaml:"until" doc:"The last day on which signatures count (UTC)."`
+	}
+)
+
+// maxEntries bounds the identities, and the keys, of one requirement.
+const maxEntries = 256
+
+// terms are what Check makes of a form.
+type terms struct {
+	checked    bool // without a fault
+	identities []Identity
+	keys       []Key // the zero Key where a file is to be read
+	claims     map[string]string
+	repository image.Ref
+	predicate  string
+	where      *condition.Condition
+}
+
+// An Env is what forms need from outside of their file.
+type Env struct {
+	// Trust returns the trust root of an instance ("public-good", "github",
+	// "staging"; "" is the run's own choice), or of a file that stands in for what
+	// the instance says ("" for none). File has the place in the policy file that
+	// it is relative to. The same arguments should give the same *Trust, so that
+	// it is fetched once.
+	Trust func(instance string, file yamlshape.Text) (*Trust, error)
+	// ReadKey returns the content of a key file, whose name is relative to the
+	// policy file at its place. It bounds what it reads.
+	ReadKey func(file yamlshape.Text) ([]byte, error)
+	Now     time.Time // of the run
+}
+
+// Check returns what is wrong with the form beyond its shape.
+func (f *SignatureForm) Check() []*yamlshape.Fault {
+	c := f.check()
+	f.made = c.terms
+	return c.faults
+}
+
+// Check returns what is wrong with the form beyond its shape.
+func (f *AttestationForm) Check() []*yamlshape.Fault {
+	c := f.check()
+	var err error
+	if c.predicate, err = PredicateType(f.Type.Value); err != nil {
+		c.fault(f.Type.At, "write one of those names, or the predicate type's URI", "type: %w", err)
+	}
+	if f.Where != nil {
+		c.condition(*f.Where)
+	}
+	f.made = c.terms
+	return c.faults
+}
+
+// text is the value of an optional text, "" where there is none.
+func text(t *yamlshape.Text) string {
+	if t == nil {
+		return ""
+	}
+	return t.Value
+}
+
+// Config returns the requirement that a checked form makes; its Platforms are
+// for the caller to fill. The error is a [*yamlshape.Fault].
+func (f *common) Config(env Env) (Config, error) {
+	made := f.made
+	if !made.checked {
+		return Config{}, yamlshape.Faultf(f.At, "", "the requirement was not checked, or is not sound")
+	}
+	c := Config{
+		Identities: made.identities, Claims: made.claims, Predicate: made.predicate, Where: made.where,
+		On: text(f.On), IgnoreLog: f.IgnoreLog, Repository: made.repository, Now: env.Now,
+	}
+	if f.AtLeast != nil {
+		c.AtLeast = *f.AtLeast
+	}
+	seen := map[string]bool{}
+	for i, k := range f.Keys {
+		key := made.keys[i]
+		if k.File != nil {
+			var err error
+			if key, err = k.read(env); err != nil {
+				return Config{}, err
+			}
+		}
+		if seen[key.fingerprint] {
+			return Config{}, k.twice()
+		}
+		seen[key.fingerprint] = true
+		c.Keys = append(c.Keys, key)
+	}
+	if len(c.Identities) == 0 && c.IgnoreLog {
+		return c, nil // no trust root is needed
+	}
+	file := yamlshape.Text{}
+	if f.TrustedRoot != nil {
+		file = *f.TrustedRoot
+	}
+	var err error
+	if c.Trust, err = env.Trust(text(f.Instance), file); err == nil && c.Trust == nil {
+		err = errors.New("there is none")
+	}
+	if err != nil {
+		at := f.At
+		for _, t := range []*yamlshape.Text{f.TrustedRoot, f.Instance} {
+			if t != nil {
+				at = t.At
+				break
+			}
+		}
+		return Config{}, yamlshape.Faultf(at, verify.Hint(err), "trust root: %w", err)
+	}
+	return c, nil
+}
+
+// A checker collects faults.
+type checker struct {
+	terms
+	faults []*yamlshape.Fault
+}
+
+func (c *checker) fault(at image.Position, next, format string, args ...any) {
+	c.checked = false
+	c.faults = append(c.faults, yamlshape.Faultf(at, next, format, args...))
+}
+
+func (f *common) check() *checker {
+	c := &checker{terms: terms{checked: true}}
+	if len(f.Identities) == 0 && len(f.Keys) == 0 {
+		c.fault(f.At, "add identities or keys, such as identities: [{issuer: …, subject: …}]", "nothing says who must have signed, so nothing could pass")
+	}
+	if len(f.Identities) > maxEntries || len(f.Keys) > maxEntries {
+		c.fault(f.At, "write fewer, or split the rule", "there are more than %d identities or keys", maxEntries)
+		return c
+	}
+	c.checkClaims(f)
+	c.checkIdentities(f)
+	c.checkKeys(f)
+	n := len(f.Identities) + len(f.Keys)
+	switch {
+	case f.AtLeast == nil:
+	case *f.AtLeast < 1:
+		c.fault(f.At, "write 1 or more, or leave it out", "at-least is %d, and nobody would have to sign", *f.AtLeast)
+	case *f.AtLeast > n:
+		c.fault(f.At, fmt.Sprintf("write at most %d, or add the identities and keys that are missing: each counts for one signer", n), "at-least is %d, but there are only %d identities and keys", *f.AtLeast, n)
+	}
+	if f.IgnoreLog && len(f.Identities) > 0 {
+		c.fault(f.At, "leave ignore-tlog out, or put the keys into a requirement of their own", "ignore-tlog: a certificate lives ten minutes and proves nothing without a log entry")
+	}
+	c.checkPlaces(f)
+	return c
+}
+
+// checkPlaces checks what says where signatures and trust come from.
+func (c *checker) checkPlaces(f *common) {
+	if t := f.On; t != nil && t.Value != verify.SignedImage && t.Value != verify.SignedAttestation {
+		c.fault(t.At, "write image or attestation-manifest", "signature-on: %q is neither", clip(t.Value))
+	}
+	if t := f.Repository; t != nil {
+		var err error
+		if c.repository, err = image.ParseRepository(t.Value); err != nil {
+			c.fault(t.At, "write it as registry/repository, without a tag", "signature-repository: %w", err)
+		}
+	}
+	if t := f.Instance; t != nil && t.Value != "public-good" && t.Value != "github" && t.Value != "staging" {
+		c.fault(t.At, "write public-good, github or staging; a private instance is given by trusted-root", "instance: unknown instance %q", clip(t.Value))
+	}
+	if t := f.TrustedRoot; t != nil && strings.Contains(t.Value, "://") {
+		c.fault(t.At, "download it once, and keep it with the policy", "trusted-root: %q is an address: whoever answers there would decide whom to trust", clip(t.Value))
+	}
+}
+
+// checkClaims reads the claims that are for every identity.
+func (c *checker) checkClaims(f *common) {
+	c.claims = c.readClaims(f.Claims, nil)
+	if len(f.Claims) > 0 && len(f.Identities) == 0 {
+		c.fault(firstAt(f.Claims), "add identities, or leave claims out", "claims narrow identities, and there is none: keys have no claims")
+	}
+}
+
+func (c *checker) checkIdentities(f *common) {
+	seen := map[string]bool{}
+	for _, id := range f.Identities {
+		before := len(c.faults)
+		issuer := c.matcher(id.At, "issuer", "https://token.actions.githubusercontent.com", id.Issuer, id.IssuerRegexp)
+		subject := c.matcher(id.At, "subject", "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v*", id.Subject, id.SubjectRegexp)
+		claims := c.readClaims(id.Claims, c.claims)
+		if len(c.faults) > before {
+			continue
+		}
+		identity, err := NewIdentity(subject, issuer, claims)
+		if err != nil {
+			c.fault(id.At, "", "%w", err)
+			continue
+		}
+		if key := fmt.Sprintf("%v %v %q", subject.kind(), issuer.kind(), identity); seen[key] {
+			c.fault(id.At, "leave one of them out", "the same identity stands twice")
+		} else {
+			seen[key] = true
+		}
+		c.identities = append(c.identities, identity)
+	}
+}
+
+// kind tells apart matchers of the same text.
+func (m Matcher) kind() string {
+	switch {
+	case m.exact:
+		return "exact"
+	case m.glob:
+		return "glob"
+	}
+	return "regexp"
+}
+
+// matcher reads the one of two texts that is given.
+func (c *checker) matcher(at image.Position, name, example string, plain, expr *yamlshape.Text) Matcher {
+	switch {
+	case plain != nil && expr != nil:
+		c.fault(expr.At, "leave one of them out", "there are both %s and %s-regexp", name, name)
+	case plain != nil:
+		m, err := Pattern(plain.Value)
+		if err != nil {
+			c.fault(plain.At, "write the whole value, such as "+example, "%s: %w", name, err)
+		}
+		return m
+	case expr != nil:
+		m, err := Regexp(expr.Value)
+		if err != nil {
+			c.fault(expr.At, "write an RE2 expression for the whole value (it is anchored for you)", "%s-regexp: %w", name, err)
+		}
+		return m
+	case name == "issuer":
+		c.fault(at, "add issuer, such as "+example, "the identity has no issuer: anybody who runs one could claim this name")
+	default:
+		c.fault(at, "add "+name+", such as "+example, "the identity has no %s: an issuer alone would accept all its users", name)
+	}
+	return Matcher{}
+}
+
+// readClaims reads claims. Those of outer count too, so that another value for
+// one of them could never be met.
+func (c *checker) readClaims(texts map[string]yamlshape.Text, outer map[string]string) map[string]string {
+	claims := map[string]string{}
+	for _, written := range slices.Sorted(maps.Keys(texts)) {
+		value := texts[written]
+		name, ok := claimName(written)
+		switch have, twice := claims[name]; {
+		case !ok:
+			next := "write one of the names that docs/identities.md lists"
+			if near := spelling.Nearest(written, ClaimNames()); near != "" {
+				next = "write " + near
+			}
+			c.fault(value.At, next, "claims: there is no claim %q", clip(written))
+			continue
+		case twice && have != value.Value:
+			c.fault(value.At, "leave one of them out", "claims: %s stands twice, under two names", name)
+		case outer[name] != "" && outer[name] != value.Value:
+			c.fault(value.At, "leave one of them out", "claims: %s is %q here and %q for all identities; both would have to be true", name, clip(value.Value), clip(outer[name]))
+		case value.Value == "":
+			c.fault(value.At, "write the value, or leave the claim out", "claims: %s is empty", name)
+		case len(value.Value) > maxPattern:
+			c.fault(value.At, "write the whole value", "claims: %s is longer than %d bytes", name, maxPattern)
+		}
+		claims[name] = value.Value
+	}
+	if len(claims) == 0 {
+		return nil
+	}
+	return claims
+}
+
+func firstAt(texts map[string]yamlshape.Text) image.Position {
+	var at image.Position
+	for _, t := range texts {
+		if at.Line == 0 || t.At.Line < at.Line || t.At.Line == at.Line && t.At.Col < at.Col {
+			at = t.At
+		}
+	}
+	return at
+}
+
+func (c *checker) checkKeys(f *common) {
+	seen := map[string]bool{}
+	for _, k := range f.Keys {
+		c.keys = append(c.keys, Key{})
+		before := len(c.faults)
+		c.checkKeyTexts(k)
+		switch {
+		case len(c.faults) > before:
+			continue
+		case k.File != nil && k.PEM != nil:
+			c.fault(k.PEM.At, "leave one of them out", "there are both file and pem")
+			continue
+		case k.File != nil:
+			c.checkKeyFile(*k.File)
+			if seen["file "+k.File.Value] {
+				c.addFault(k.twice())
+			}
+			seen["file "+k.File.Value] = true
+			continue
+		case k.PEM == nil:
+			c.fault(k.At, "add file: cosign.pub, or pem with the text of the public key", "there is no key")
+			continue
+		}
+		key, err := k.parse([]byte(k.PEM.Value))
+		if err != nil {
+			c.addFault(err)
+			continue
+		}
+		if seen[key.fingerprint] {
+			c.addFault(k.twice())
+		}
+		seen[key.fingerprint] = true
+		c.keys[len(c.keys)-1] = key
+	}
+}
+
+func (c *checker) addFault(f *yamlshape.Fault) {
+	c.checked = false
+	c.faults = append(c.faults, f)
+}
+
+func (c *checker) checkKeyTexts(k keyText) {
+	if t := k.SHA256; t != nil {
+		if sum, err := hex.DecodeString(t.Value); err != nil || len(sum) != 32 || strings.ToLower(t.Value) != t.Value {
+			c.fault(t.At, "write the 64 lower-case hex digits that this prints: openssl pkey -pubin -in KEY -outform DER | sha256sum", "sha256: %q is no such sum", clip(t.Value))
+		}
+	}
+	if k.From != nil && k.Until != nil && k.From.Time.After(k.Until.Time) {
+		c.fault(k.From.At, "write the earlier day as from", "from is after until, so that no signature could count")
+	}
+}
+
+// checkKeyFile refuses what is no file: keys are not fetched.
+func (c *checker) checkKeyFile(t yamlshape.Text) {
+	scheme, _, address := strings.Cut(t.Value, "://")
+	switch {
+	case strings.HasPrefix(t.Value, "-----BEGIN "):
+		c.fault(t.At, "write it as pem: instead of file:", "file: this is a key, not the name of a file")
+	case address && (scheme == "https" || scheme == "http"):
+		c.fault(t.At, "download the key once, see that it is the right one, and keep it with the policy", "file: a key is not fetched: whoever answers there could exchange it")
+	case address:
+		c.fault(t.At, "export the public key, as in: cosign public-key --key "+clip(t.Value)+" > cosign.pub", "file: key services and addresses are not asked")
+	}
+}
+
+func (k keyText) twice() *yamlshape.Fault {
+	return yamlshape.Faultf(k.At, "leave one of them out", "the same key stands twice")
+}
+
+// place is where the key's text comes from.
+func (k keyText) place() image.Position {
+	if k.File != nil {
+		return k.File.At
+	}
+	return k.PEM.At
+}
+
+// read returns the key of a file.
+func (k keyText) read(env Env) (Key, error) {
+	body, err := env.ReadKey(*k.File)
+	if err != nil {
+		next := verify.Hint(err)
+		if next == "" {
+			next = "give the public key, as cosign.pub has it, in a file beside the policy"
+		}
+		return Key{}, yamlshape.Faultf(k.File.At, next, "key: %w", err)
+	}
+	key, fault := k.parse(body)
+	if fault != nil {
+		return Key{}, fault
+	}
+	return key, nil
+}
+
+// parse returns the key of a PEM text.
+func (k keyText) parse(body []byte) (Key, *yamlshape.Fault) {
+	name := text(k.Name)
+	if name == "" {
+		name = text(k.File)
+	}
+	if name == "" {
+		name = "of the policy"
+	}
+	key, err := ParseKey(clip(name), body)
+	if err != nil {
+		return Key{}, yamlshape.Faultf(k.place(), "give the public key, as cosign.pub has it", "key: %w", err)
+	}
+	if t := k.SHA256; t != nil && t.Value != key.fingerprint {
+		return Key{}, yamlshape.Faultf(t.At, "find out which of the two is right before you change either", "the key has the SHA-256 %s, not %s", key.fingerprint, clip(t.Value))
+	}
+	var from, until time.Time
+	if k.From != nil {
+		from = k.From.Time
+	}
+	if k.Until != nil {
+		until = k.Until.Time.AddDate(0, 0, 1) // the day itself counts
+	}
+	return key.Within(from, until), nil
+}
+
+// condition compiles where. Its place is exact where the expression is on one
+// line and has no escapes.
+func (c *checker) condition(t yamlshape.Text) {
+	var err error
+	if c.where, err = condition.Compile(t.Value); err == nil {
+		return
+	}
+	at := t.At
+	if e := (*condition.Error)(nil); errors.As(err, &e) && e.Line == 1 && !strings.Contains(t.Value, "\n") {
+		at.Col += e.Col - 1
+		err = e.Err
+	}
+	c.fault(at, "write a CEL expression that is true or false, such as predicate.buildDefinition.buildType == \"…\"", "where: %w", err)
+}
