@@ -255,6 +255,7 @@ func TestExtendsRefused(t *testing.T) {
 	}
 	many["dir/0.yml"] = "version: 1\n" + extend(manyMore...)
 	noAnswer := errors.New("it does not answer")
+	huge := good + strings.Repeat(" ", MaxText)
 
 	for _, tc := range []struct {
 		name     string
@@ -315,7 +316,7 @@ func TestExtendsRefused(t *testing.T) {
 		// A rule that is extended does not vouch for what extends by it.
 		{"a rule from the address", extend("{url: 'https://x.example/p.yml', sha256: "+sumOf(policyFor("reg.example/**", "me", ""))+"}", byArtifact), elsewhere{urls: map[string]string{"https://x.example/p.yml": policyFor("reg.example/**", "me", "")}, signers: map[string]string{digestOf(good): "me"}}, []string{"p.yml:4:5: no rule of a local file requires"}, false, 1},
 		{"a rule from the file it names", extend("{file: a.yml}", byArtifact), elsewhere{files: map[string]string{"dir/a.yml": policyFor("reg.example/**", "me", "")}, signers: map[string]string{digestOf(good): "me"}}, []string{"p.yml:4:5: no rule of a local file requires"}, false, 0},
-		{"not text", extend(byURL), elsewhere{urls: map[string]string{"https://x.example/p.yml": strings.Repeat(" ", MaxText+1)}}, []string{"the SHA-256 of"}, false, 1},
+		{"too much, by its right name", extend("{url: 'https://x.example/p.yml', sha256: " + sumOf(huge) + "}"), elsewhere{urls: map[string]string{"https://x.example/p.yml": huge}}, []string{"https://x.example/p.yml:1:1: the file is larger than 4 MiB"}, false, 1},
 	} {
 		body := tc.body
 		if !strings.HasPrefix(body, "version") {
