@@ -62,7 +62,7 @@ var notFlags = []string{"images", "registry-password", "github-token", "binary",
 // inputOf returns the input that stands for a flag.
 func inputOf(flag string) string {
 	switch flag {
-	case "file", "build-arg", "build-context", "platform":
+	case "file", "build-arg", "build-context", "platform", "publisher":
 		return flag + "s" // as docker/build-push-action calls them; the flag knows both names
 	}
 	return flag
