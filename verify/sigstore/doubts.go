@@ -116,7 +116,7 @@ func (id Identity) misfit() string {
 	accepts := func(known string) bool { return id.issuer.Match(known) }
 	url := strings.Contains(subject, "://")
 	email := !url && strings.Contains(subject, "@")
-	workflows := strings.Contains(issuer, "token.actions.") // GitHub's, and those of GitHub Enterprise
+	workflows := strings.Contains(issuer, "token.actions.")                                   // GitHub's, and those of GitHub Enterprise
 	enterprise := strings.HasPrefix(issuer, actionsIssuer+"/") && issuer != actionsIssuer+"/" // an enterprise may have an issuer of its own
 	says := func(whose, known string) string {
 		return fmt.Sprintf("subject %q is %s, for which %s vouches, not %q", id.subject, whose, known, issuer)
