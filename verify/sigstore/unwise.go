@@ -17,7 +17,8 @@ func (c Config) unwise(f facts) []string {
 	subject, issuer := f.cert.SubjectAlternativeName, f.cert.Extensions.Issuer
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if !slices.Contains([]string{actionsIssuer, gitlabIssuer, googleIssuer, githubLogin}, issuer) && !c.expects(issuer) {
+	known := []string{actionsIssuer, gitlabIssuer, googleIssuer, githubLogin, "https://login.microsoftonline.com", "https://agent.buildkite.com", "https://oidc.codefresh.io"}
+	if !slices.Contains(known, issuer) && !c.expects(issuer) {
 		say("the issuer %s is not one that is known here; find out who runs it", clip(issuer))
 	}
 	if text := c.otherOwner(owner(subject)); text != "" {
