@@ -105,6 +105,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	}
 	progress := c.progress()
 	r, about := run.check(ctx, progress.step)
+	about = c.placed(about)
 	progress.end()
 	if err := errors.Join(c.report(r, v, about), files.write(r, about)); err != nil {
 		c.warn("write the report: " + err.Error())
