@@ -186,12 +186,16 @@ func (b *binder) whyExempt(e *exception, found []match) string {
 
 // unspoken says that no rule matches, which are near, and what to add.
 func (b *binder) unspoken(ref image.Ref, t target, notes []string) error {
-	said, op := []string{"no rule of the policy matches it"}, "look in the policy"
+	said, op := []string{"none matches it"}, "search the rules of the policy"
 	if !slices.ContainsFunc(b.Policy.rules, func(r rule) bool { return !r.origin.builtIn() }) && len(b.Policy.exceptions) == 0 {
 		said[0], op = "none of them is known to publish it, and no policy says who does", "look among the built-in publishers"
 	}
-	if near := b.near(t); len(near) > 0 {
-		said = append(said, "the nearest are "+b.some(near))
+	for i, m := range b.near(t) {
+		if i == 0 {
+			said[0] += "; the nearest are " + b.told(m) + apart(m.pattern, t)
+			continue
+		}
+		said = append(said, b.told(m)+apart(m.pattern, t))
 	}
 	said = append(said, notes...)
 	hint := "add a rule to the policy (.boltseal.yaml), such as `- {images: [" + ref.Name() + "], require: [sigstore: {identities: [{issuer: ISSUER, subject: SUBJECT}]}]}`; boltseal policy init finds out who signed it"
@@ -201,6 +205,21 @@ func (b *binder) unspoken(ref image.Ref, t target, notes []string) error {
 		}
 	}
 	return &verify.Error{Op: op, Err: errors.New(strings.Join(said, "; ")), Hint: hint}
+}
+
+// apart says why a rule does not speak of t although the pattern's name does.
+func apart(p Pattern, t target) string {
+	switch {
+	case p.matches(t):
+		return " (a ! in its list excludes the image)"
+	case !matchName(p.name, t.name):
+		return ""
+	case p.digest != "":
+		return " (for another digest)"
+	case t.digest != "":
+		return " (not for references with a digest)"
+	}
+	return " (for other tags)"
 }
 
 // A neighbour is a rule that does not speak of an image, and how much of the
@@ -324,8 +343,16 @@ func (e *exception) warning(now time.Time) *yamlshape.Fault {
 		return yamlshape.Faultf(e.At, "take it out, or set until anew if its owner agrees",
 			"the exception of %s ended with %s", clipText(e.Owner.Value), day(e.Until))
 	case left < soon:
+		days := "today"
+		switch n := int(left / (24 * time.Hour)); n {
+		case 0:
+		case 1:
+			days = "tomorrow"
+		default:
+			days = fmt.Sprintf("in %d days", n)
+		}
 		return yamlshape.Faultf(e.At, "end the need for it, or set until anew if its owner agrees",
-			"the exception of %s ends with %s, in less than %d days", clipText(e.Owner.Value), day(e.Until), 1+int(left/(24*time.Hour)))
+			"the exception of %s ends with %s, %s", clipText(e.Owner.Value), day(e.Until), days)
 	}
 	return nil
 }

@@ -32,8 +32,8 @@ func TestExceptionDays(t *testing.T) {
 	}{
 		{"2026-06-01T00:00:00Z", verify.Exempt, ""},
 		{"2027-01-18T00:00:00Z", verify.Exempt, ""}, // 14 days are left
-		{"2027-01-18T00:00:01Z", verify.Exempt, "policy.yaml:9:5: the exception of platform ends with 2027-01-31, in less than 14 days"},
-		{"2027-01-31T23:59:59Z", verify.Exempt, "in less than 1 days"},
+		{"2027-01-18T00:00:01Z", verify.Exempt, "policy.yaml:9:5: the exception of platform ends with 2027-01-31, in 13 days"},
+		{"2027-01-31T23:59:59Z", verify.Exempt, "ends with 2027-01-31, today"},
 		{"2027-01-31T23:59:59-05:00", verify.Unsigned, "ended with 2027-01-31"}, // the next day, in UTC
 		{"2027-02-01T00:00:00Z", verify.Unsigned, "policy.yaml:9:5: the exception of platform ended with 2027-01-31; images of this run that it matches: 1"},
 	} {
@@ -120,8 +120,8 @@ func TestRulesWarnOfAll(t *testing.T) {
 		got = append(got, w.Error())
 	}
 	want := []string{
-		"policy.yaml:8:5: the exception of a ends with 2027-01-20, in less than 6 days; images of this run that it matches: 2",
-		"policy.yaml:9:5: the exception of b ends with 2027-01-16, in less than 2 days; images of this run that it matches: 1",
+		"policy.yaml:8:5: the exception of a ends with 2027-01-20, in 5 days; images of this run that it matches: 2",
+		"policy.yaml:9:5: the exception of b ends with 2027-01-16, tomorrow; images of this run that it matches: 1",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)

@@ -285,14 +285,17 @@ func TestNoRule(t *testing.T) {
 		ruleFor(t, 2, own, "ghcr.io/acne/**"),
 		ruleFor(t, 3, own, "ghcr.io/other/app:prod"),
 		ruleFor(t, 4, own, "quay.io/**"),
-		ruleFor(t, 5, own, "ghcr.io/zeta/app"),
+		ruleFor(t, 5, own, "ghcr.io/zeta/app@"+digestA),
 	}}
 	for _, tt := range []struct{ ref, want, hint string }{
-		{"ghcr.io/acm/app", "no rule of the policy matches it; the nearest are ghcr.io/acme/**, at policy.yaml:1:10; ghcr.io/acne/**, at policy.yaml:2:10; ghcr.io/other/app:prod, at policy.yaml:3:10", "`- {images: [ghcr.io/acm/app],"},
-		{"ghcr.io/other/app:prod@" + digestA, "the nearest are ghcr.io/other/app:prod", "`- {images: [ghcr.io/other/app],"},
-		{"ghcr.io/acme/legacy", "the nearest are ghcr.io/acme/**", "`- {images: [ghcr.io/acme/legacy],"},
-		{"alpine", "no rule of the policy matches it", "`- {images: [docker.io/library/alpine],"},
-		{"cgr.dev/chainguard/go", "no rule of the policy matches it", "`publishers: [chainguard]`"},
+		{"ghcr.io/acm/app", "none matches it; the nearest are ghcr.io/acme/**, at policy.yaml:1:10; ghcr.io/acne/**, at policy.yaml:2:10; ghcr.io/other/app:prod, at policy.yaml:3:10", "`- {images: [ghcr.io/acm/app],"},
+		{"ghcr.io/other/app:prod@" + digestA, "the nearest are ghcr.io/other/app:prod, at policy.yaml:3:10 (not for references with a digest); ", "`- {images: [ghcr.io/other/app],"},
+		{"ghcr.io/other/app", "the nearest are ghcr.io/other/app:prod, at policy.yaml:3:10 (for other tags); ", "`- {images: [ghcr.io/other/app],"},
+		{"ghcr.io/zeta/app", "the nearest are ghcr.io/zeta/app@" + digestA[:60], "`- {images: [ghcr.io/zeta/app],"},
+		{"ghcr.io/zeta/app@" + digestB, "at policy.yaml:5:10 (for another digest); ", "`- {images: [ghcr.io/zeta/app],"},
+		{"ghcr.io/acme/legacy", "the nearest are ghcr.io/acme/**, at policy.yaml:1:10 (a ! in its list excludes the image); ", "`- {images: [ghcr.io/acme/legacy],"},
+		{"alpine", "search the rules of the policy: none matches it", "`- {images: [docker.io/library/alpine],"},
+		{"cgr.dev/chainguard/go", "none matches it", "`publishers: [chainguard]`"},
 	} {
 		p.Unlisted = func(r image.Ref) string {
 			if r.Registry() == "cgr.dev" {

@@ -97,6 +97,9 @@ func (r *reader) file(name string, body []byte, from origin) {
 // rules reads rules of a policy file, or of a publisher.
 func (r *reader) rules(texts []ruleText, from origin) {
 	for _, t := range texts {
+		if len(r.faults) >= maxReadFaults {
+			return
+		}
 		images, faults := ParsePatterns(t.Images)
 		r.fault(faults...)
 		switch {

@@ -33,7 +33,7 @@ func (f *common) Doubts() []yamlshape.Doubt {
 	}
 	if f.made.checked {
 		for i, id := range f.made.identities {
-			f.Identities[i].doubts(id, doubt)
+			f.doubtIdentity(f.Identities[i], id, doubt)
 		}
 	}
 	doubtClaims(f.Claims, doubt)
@@ -45,7 +45,7 @@ func (f *common) Doubts() []yamlshape.Doubt {
 
 type doubter func(at image.Position, lint, next, format string, args ...any)
 
-func (t identityText) doubts(id Identity, doubt doubter) {
+func (f *common) doubtIdentity(t identityText, id Identity, doubt doubter) {
 	subject, issuer := t.Subject, t.Issuer
 	if subject == nil {
 		subject = t.SubjectRegexp
@@ -64,6 +64,9 @@ func (t identityText) doubts(id Identity, doubt doubter) {
 	}
 	if text := id.misfit(); text != "" {
 		doubt(issuer.At, "issuer-misfit", "write the issuer that vouches for such subjects, or the subject that it vouches for", "%s", text)
+	}
+	if text := id.shared(f.Claims, t.Claims); text != "" {
+		doubt(subject.At, "shared-workflow", "add claims: {source-repository: https://github.com/…}, the repository that it builds", "%s", text)
 	}
 	if text := ownerPrefix(id.subject); text != "" && !lints["other-owners"] && !lints["any-identity"] {
 		doubt(subject.At, "owner-prefix", "end the owner with a slash, as in https://github.com/acme/**", "%s", text)
@@ -116,7 +119,7 @@ func (id Identity) misfit() string {
 	accepts := func(known string) bool { return id.issuer.Match(known) }
 	url := strings.Contains(subject, "://")
 	email := !url && strings.Contains(subject, "@")
-	workflows := strings.Contains(issuer, "token.actions.") // GitHub's, and those of GitHub Enterprise
+	workflows := strings.Contains(issuer, "token.actions.")                                   // GitHub's, and those of GitHub Enterprise
 	enterprise := strings.HasPrefix(issuer, actionsIssuer+"/") && issuer != actionsIssuer+"/" // an enterprise may have an issuer of its own
 	says := func(whose, known string) string {
 		return fmt.Sprintf("subject %q is %s, for which %s vouches, not %q", id.subject, whose, known, issuer)
@@ -132,6 +135,26 @@ func (id Identity) misfit() string {
 		return fmt.Sprintf("subject %q is an address of the web, and %q vouches for e-mail addresses", id.subject, issuer)
 	}
 	return ""
+}
+
+// shared says so where the subject is a workflow that everybody may call, and
+// nothing says for which repository.
+func (id Identity) shared(claims ...map[string]yamlshape.Text) string {
+	text := wildcards(id.subject)
+	public := slices.ContainsFunc([]string{"slsa-framework/slsa-github-generator/", "docker/github-builder/"}, func(repo string) bool {
+		return strings.HasPrefix(text, "https://github.com/"+repo)
+	})
+	if !public {
+		return ""
+	}
+	for _, c := range claims {
+		for name := range c {
+			if strings.HasPrefix(name, "source-repository") || strings.HasPrefix(name, "build-config-uri") || name == "github-workflow-repository" {
+				return ""
+			}
+		}
+	}
+	return fmt.Sprintf("subject %q is a reusable workflow that anybody can call for a repository of theirs", id.subject)
 }
 
 // ownerPrefix says so where an owner has no slash behind it, so that others who

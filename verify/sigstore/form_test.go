@@ -147,6 +147,9 @@ func TestDoubts(t *testing.T) {
 		{identity(actions, release) + "\nclaims: {source-repository-owner: acme}", "claim-no-url"},
 		{identity(actions, release) + "\nclaims: {source-repository-ref: refs/tags/*}", "claim-pattern"},
 		{identity(actions, release) + "\nclaims: {source-repository-owner: https://github.com/acme, runner-environment: github-hosted}", ""},
+		{identity(actions, "https://github.com/docker/github-builder/.github/workflows/build.yml@refs/tags/v1.2.3"), "shared-workflow"},
+		{identity(actions, "https://github.com/docker/github-builder/.github/workflows/build.yml@refs/tags/v1.2.3") + "\nclaims: {source-repository: https://github.com/moby/buildkit}", ""},
+		{identity(actions, "https://github.com/docker/github-builder/.github/workflows/build.yml@refs/tags/v1.2.3") + "\nclaims: {runner-environment: github-hosted}", "shared-workflow"},
 		{"keys: [{file: a.pub}]\nignore-tlog: true", "ignore-tlog"},
 		{"keys: [{file: a.pub}]", ""},
 	} {

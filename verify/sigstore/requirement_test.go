@@ -68,7 +68,7 @@ func TestAtLeast(t *testing.T) {
 		w := newWorld(t)
 		img, d := w.image("a")
 		w.sign(d, tc.signers...)
-		v := w.require(tc.form + "at-least: 2").Verify(t.Context(), img)
+		v := w.require(tc.form+"at-least: 2").Verify(t.Context(), img)
 		check(t, tc.name, v, tc.want, tc.message)
 		if tc.want == verify.Verified {
 			ev := v.Evidence()
@@ -236,7 +236,7 @@ func TestWhere(t *testing.T) {
 		{`image.name == "` + w.reg.Host() + `/team/app" && image.tag == "v1" && image.digest == "` + img.Digest() + `"`, verify.Verified, ""},
 		{`claims["runner-environment"] == "github-hosted"`, verify.WrongSigner, ""},
 	} {
-		v := w.require("type: slsaprovenance1\nwhere: " + quoted(tc.where) + "\n" + identities(release)).Verify(t.Context(), img)
+		v := w.require("type: slsaprovenance1\nwhere: "+quoted(tc.where)+"\n"+identities(release)).Verify(t.Context(), img)
 		check(t, tc.where, v, tc.want, tc.message)
 		if !strings.Contains(v.Requirement(), "where predicate.") && !strings.Contains(v.Requirement(), "where "+tc.where[:10]) {
 			t.Errorf("%s: requires %q", tc.where, v.Requirement())
@@ -266,7 +266,7 @@ func TestWhereRefuses(t *testing.T) {
 		statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"x","digest":{"sha256":%q}}],"predicateType":%q,"predicate":%s}`, d.Digest.Encoded(), slsaType, tc.predicate)
 		body := must[[]byte](t)(w.in.BundleOf([]byte(statement), by(release)))
 		must[descriptor](t)(w.reg.PutBundle("team/app", d, body))
-		v := w.require("type: slsaprovenance1\nwhere: " + quoted(tc.where) + "\n" + identities(release)).Verify(t.Context(), img)
+		v := w.require("type: slsaprovenance1\nwhere: "+quoted(tc.where)+"\n"+identities(release)).Verify(t.Context(), img)
 		check(t, tc.name, v, tc.want, tc.message)
 		if got := v.Candidates()[0].Differs; tc.want == verify.WrongType && (got == nil || got.What != "where" || got.Expected != tc.where) {
 			t.Errorf("%s: differs %+v", tc.name, got)
