@@ -314,6 +314,9 @@ func TestNoRule(t *testing.T) {
 		if !strings.Contains(got.Err.Error(), tt.want) || !strings.Contains(verify.Hint(got.Err), tt.hint) {
 			t.Errorf("%s: %v; %s", tt.ref, got.Err, verify.Hint(got.Err))
 		}
+		if near := strings.Contains(got.Err.Error(), "nearest"); near != strings.HasPrefix(tt.ref, "ghcr.io/") {
+			t.Errorf("%s: %v: other registries are not near", tt.ref, got.Err)
+		}
 		rep := run(t, p, today, tt.ref)
 		if f := rep.Findings()[0]; rep.Passed() || f.Reason() != verify.NoRule || !strings.Contains(verify.Hint(f.Verdicts[0].Err()), tt.hint) {
 			t.Errorf("%s: %s", tt.ref, f.Reason())
