@@ -50,9 +50,9 @@ func readAction(t *testing.T) actionFile {
 }
 
 // notInputs are flags of boltseal verify that the Action decides itself: the
-// log is text, the summary is the job's, the report is an output, and a
-// password comes from an input.
-var notInputs = []string{"help", "output", "summary-file", "report-file", "registry-password-stdin"}
+// log is text, the summary is the job's, the reports are outputs (of which one
+// has the name of a flag), and a password comes from an input.
+var notInputs = []string{"help", "output", "summary-file", "report-file", "report", "registry-password-stdin"}
 
 // notFlags are inputs for which there is no flag: images are arguments, secrets
 // do not belong on a command line, and the installer's are none of verify's

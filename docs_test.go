@@ -262,6 +262,11 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 		}
 	}
 	args = split
+	for i, arg := range args {
+		if format, name, ok := strings.Cut(arg, "="); ok && i > 0 && args[i-1] == "--report" {
+			args[i] = format + "=" + filepath.Join(f.written, "more."+filepath.Base(name))
+		}
+	}
 	var out []string
 	trusted := false
 	for i := 0; i < len(args); i++ {

@@ -62,7 +62,7 @@ func (s step) run(ctx context.Context) int {
 	if err != nil {
 		return s.refuse(err)
 	}
-	file, err := s.reportFile()
+	dir, err := s.reports()
 	if err != nil {
 		return s.untold(err)
 	}
@@ -70,6 +70,7 @@ func (s step) run(ctx context.Context) int {
 		s.say("searched " + number(n, "file") + " of the workspace for images")
 	}
 	r, about := v.check(ctx, nil)
+	about = s.command.placed(about)
 	kept, err := v.lock.keep(r)
 	if err != nil {
 		return s.untold(err)
@@ -78,15 +79,15 @@ func (s step) run(ctx context.Context) int {
 	for i, w := range about.Warnings {
 		about.Warnings[i].Text = asInput(w.Text)
 	}
-	pairs, leftOut := outputs(r, file)
+	pairs, leftOut := outputs(r, dir)
 	for _, text := range leftOut {
 		about.Warnings = append(about.Warnings, report.Warning{Text: text})
 	}
-	if err := errors.Join(s.log(r, about), s.write(file, r, about)); err != nil {
+	if err := errors.Join(s.log(r, about), s.write(dir, r, about)); err != nil {
 		return s.untold(err)
 	}
 	s.annotate(r, about)
-	s.summarize(r, about, file)
+	s.summarize(r, about, dir)
 	if err := s.runner.SetOutputs(pairs...); err != nil {
 		return s.untold(err)
 	}
@@ -214,22 +215,49 @@ func (s step) untold(err error) int {
 	return ExitNoAnswer
 }
 
-// reportFile makes a place for the JSON report that no other step has. It is
-// in the runner's temporary directory, which ends with the job.
-func (s step) reportFile() (string, error) {
+// reports makes a folder for the reports that no other step has. It is in the
+// runner's temporary directory, which ends with the job.
+func (s step) reports() (string, error) {
 	dir, err := os.MkdirTemp(s.runner.TempDir(), "boltseal-")
 	if err != nil {
 		return "", fmt.Errorf("make a folder in RUNNER_TEMP: %w", err)
 	}
-	return filepath.Join(dir, "report.json"), nil
+	return dir, nil
 }
 
-func (s step) write(file string, r gate.Report, about report.Run) error {
-	var b bytes.Buffer
-	if err := report.JSON(&b, r, about); err != nil {
-		return err
+// A stepReport is a file that every step writes, and the output that names it.
+type stepReport struct {
+	output, file string
+	write        writer
+}
+
+func stepReports() []stepReport {
+	return []stepReport{
+		{"report", "report.json", report.JSON},
+		{"sarif", "boltseal.sarif", report.SARIF},
+		{"junit", "boltseal.xml", report.JUnit},
 	}
-	return os.WriteFile(file, b.Bytes(), 0o600)
+}
+
+// path is where the report is, "" without a folder for it.
+func (x stepReport) path(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, x.file)
+}
+
+func (s step) write(dir string, r gate.Report, about report.Run) error {
+	for _, x := range stepReports() {
+		var b bytes.Buffer
+		if err := x.write(&b, r, about); err != nil {
+			return err
+		}
+		if err := os.WriteFile(x.path(dir), b.Bytes(), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // log writes what is not verified for everybody to see, and what is folded.
@@ -276,9 +304,9 @@ func (s step) annotate(r gate.Report, about report.Run) {
 	}
 }
 
-func (s step) summarize(r gate.Report, about report.Run, file string) {
+func (s step) summarize(r gate.Report, about report.Run, dir string) {
 	var b strings.Builder
-	err := report.Markdown(&b, r, report.MarkdownOptions{Run: about, ReportFile: file})
+	err := report.Markdown(&b, r, report.MarkdownOptions{Run: about, ReportFile: stepReports()[0].path(dir)})
 	if err != nil {
 		s.runner.Annotate(action.Note{Level: action.Warning, Title: "boltseal: job summary", Text: report.Printable(err.Error())})
 		return
@@ -295,8 +323,8 @@ func (s step) appendSummary(markdown string) {
 }
 
 // outputs returns every output that action.yml declares, and says what did not
-// fit into them. Those of the zero Report say no.
-func outputs(r gate.Report, file string) (pairs []action.Pair, leftOut []string) {
+// fit into them. Those of the zero Report, and no folder with reports, say no.
+func outputs(r gate.Report, dir string) (pairs []action.Pair, leftOut []string) {
 	verdict := r.Reason()
 	if verdict == verify.Undecided {
 		verdict = "undecided"
@@ -310,11 +338,14 @@ func outputs(r gate.Report, file string) (pairs []action.Pair, leftOut []string)
 		pinned = "" // half a list would look like a whole one
 		leftOut = append(leftOut, "output pinned is empty, since the list is larger than the runner takes; it is in the file that output report names")
 	}
-	return []action.Pair{
+	pairs = []action.Pair{
 		{Name: "passed", Value: strconv.FormatBool(r.Passed())},
 		{Name: "verdict", Value: string(verdict)},
 		{Name: "images", Value: images},
 		{Name: "pinned", Value: pinned},
-		{Name: "report", Value: file},
-	}, leftOut
+	}
+	for _, x := range stepReports() {
+		pairs = append(pairs, action.Pair{Name: x.output, Value: x.path(dir)})
+	}
+	return pairs, leftOut
 }

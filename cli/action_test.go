@@ -45,6 +45,7 @@ func newJob(t *testing.T) *job {
 	t.Helper()
 	j := &job{t: t, dir: t.TempDir(), vars: map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "XDG_CACHE_HOME": t.TempDir(),
+		"GITHUB_WORKFLOW_REF": "acme/app/.github/workflows/ci.yml@refs/heads/main",
 	}}
 	for variable, name := range map[string]string{"GITHUB_OUTPUT": "output", "GITHUB_ENV": "env", "GITHUB_STEP_SUMMARY": "summary"} {
 		j.vars[variable] = filepath.Join(j.dir, name)
@@ -107,7 +108,7 @@ func (s stepResult) want(t *testing.T, code int, passed, verdict string) {
 		t.Errorf("exit %d, passed=%s, verdict=%s; want exit %d, passed=%s, verdict=%s\n%s", s.code, s.outputs["passed"], s.outputs["verdict"], code, passed, verdict, s.log)
 	}
 	names := slices.Sorted(maps.Keys(s.outputs))
-	if want := []string{"images", "passed", "pinned", "report", "verdict"}; !slices.Equal(names, want) {
+	if want := []string{"images", "junit", "passed", "pinned", "report", "sarif", "verdict"}; !slices.Equal(names, want) {
 		t.Errorf("outputs %q, want %q", names, want)
 	}
 	if s.summary == "" {
@@ -234,11 +235,46 @@ func TestAction(t *testing.T) {
 			if err := json.Unmarshal(body, &doc); err != nil || fmt.Sprint(doc.Passed) != tc.passed {
 				t.Errorf("the report says passed=%v (%v), want %s", doc.Passed, err, tc.passed)
 			}
+			checkReaders(t, s.outputs, tc.passed == "true")
 			var images []struct{ Reason string }
 			if err := json.Unmarshal([]byte(s.outputs["images"]), &images); err != nil || len(images) != len(doc.Images) {
 				t.Errorf("output images has %d, the report %d (%v)", len(images), len(doc.Images), err)
 			}
 		})
+	}
+}
+
+// checkReaders fails unless the reports for other programs are there, and say
+// whether the run passed.
+func checkReaders(t *testing.T, outputs map[string]string, passed bool) {
+	t.Helper()
+	sarif, err := os.ReadFile(outputs["sarif"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	junit, err := os.ReadFile(outputs["junit"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Runs []struct {
+			Results []struct {
+				Locations []struct {
+					PhysicalLocation struct{ ArtifactLocation struct{ URI string } }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(sarif, &doc); err != nil || (len(doc.Runs[0].Results) == 0) != passed {
+		t.Errorf("SARIF (%v), passed = %v: %s", err, passed, sarif)
+	}
+	for _, x := range doc.Runs[0].Results {
+		if at := x.Locations[0].PhysicalLocation.ArtifactLocation.URI; at != ".github/workflows/ci.yml" {
+			t.Errorf("an image of the workflow is shown at %s", at)
+		}
+	}
+	if wrong := strings.Contains(string(junit), "<failure ") || strings.Contains(string(junit), "<error "); wrong == passed {
+		t.Errorf("JUnit, passed = %v: %s", passed, junit)
 	}
 }
 
@@ -302,7 +338,7 @@ func TestActionBadInput(t *testing.T) {
 					t.Errorf("%q is not said: %s", say, s.log)
 				}
 			}
-			if s.outputs["images"] != "[]" || s.outputs["pinned"] != "" {
+			if s.outputs["images"] != "[]" || s.outputs["pinned"]+s.outputs["report"]+s.outputs["sarif"]+s.outputs["junit"] != "" {
 				t.Errorf("outputs %q", s.outputs)
 			}
 		})
@@ -361,7 +397,7 @@ func TestActionInterrupted(t *testing.T) {
 		return j.vars[name]
 	}
 	cli.Command{Stdin: strings.NewReader(""), Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, LookupEnv: lookup(getenv)}.Main(t.Context(), []string{"boltseal", "action"})
-	if got, err := runnertest.File(atFirst); err != nil || got["passed"] != "false" || got["verdict"] != "undecided" || got["images"] != "[]" || len(got) != 5 {
+	if got, err := runnertest.File(atFirst); err != nil || got["passed"] != "false" || got["verdict"] != "undecided" || got["images"] != "[]" || len(got) != 7 {
 		t.Errorf("before anything is asked the outputs are %q (%v)", got, err)
 	}
 }
@@ -388,7 +424,7 @@ func TestActionCannotTell(t *testing.T) {
 	j = newJob(t)
 	j.vars["RUNNER_TEMP"] = filepath.Join(j.dir, "none")
 	s := j.run(inputs)
-	if s.code != cli.ExitNoAnswer || s.outputs["passed"] != "false" || len(s.outputs) != 5 {
+	if s.code != cli.ExitNoAnswer || s.outputs["passed"] != "false" || len(s.outputs) != 7 {
 		t.Errorf("exit %d, outputs %q", s.code, s.outputs)
 	}
 
@@ -459,11 +495,15 @@ func TestActionSecrets(t *testing.T) {
 		}
 	}
 	rest := strings.NewReplacer("::add-mask::s3cr3t-passw0rd\n", "", "::add-mask::t0ken-of-github\n", "").Replace(s.log)
-	body, err := os.ReadFile(s.outputs["report"])
-	if err != nil {
-		t.Fatal(err)
+	shown := []string{rest, s.summary, fmt.Sprint(s.outputs)}
+	for _, output := range []string{"report", "sarif", "junit"} {
+		body, err := os.ReadFile(s.outputs[output])
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown = append(shown, string(body))
 	}
-	for _, text := range []string{rest, s.summary, fmt.Sprint(s.outputs), string(body)} {
+	for _, text := range shown {
 		if strings.Contains(text, "s3cr3t") || strings.Contains(text, "t0ken") {
 			t.Errorf("a secret is shown: %s", text)
 		}
@@ -623,7 +663,7 @@ func TestActionHostile(t *testing.T) {
 			// In inputs, too: a workflow may take them from a pull request.
 			for _, name := range []string{"images", "certificate-identity", "key", "mode", "jobs", "platforms", "files", "build-args", "build-contexts", "signature-on", evil} {
 				s := newJob(t).run(w.inputs(at("team/signer"), with(name, evil)))
-				if name != "certificate-identity" && s.outputs["passed"] != "false" || len(s.outputs) != 5 {
+				if name != "certificate-identity" && s.outputs["passed"] != "false" || len(s.outputs) != 7 {
 					t.Errorf("input %q: exit %d, outputs %q", name, s.code, s.outputs)
 				}
 				s.harmless(t)

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -35,9 +37,13 @@ func readBounded(name string, limit int64) ([]byte, error) {
 }
 
 // fileFlags name the files that reports go to, besides standard output.
-type fileFlags struct{ summary, report string }
+type fileFlags struct {
+	summary, report string
+	more            []string // FORMAT=FILE
+}
 
 func (f *fileFlags) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.more, "report", nil, "`FORMAT=FILE`: a report of the format json, sarif, junit, markdown, code-quality or text (docs/reports.md) that goes to the file; repeatable")
 	flags.StringVar(&f.summary, "summary-file", "", "`FILE` that gets a summary in Markdown")
 	flags.StringVar(&f.report, "report-file", "", "`FILE` that gets the JSON report, whatever --output says")
 }
@@ -46,28 +52,107 @@ func (f *fileFlags) register(flags *pflag.FlagSet) {
 // run is over: what an earlier run said must not be taken for this one's word.
 type reportFile struct {
 	file  *os.File
-	write func(io.Writer, gate.Report, report.Run) error
+	write writer
 }
 
 type reportFiles []reportFile
 
+// A writer writes a report in one format.
+type writer func(io.Writer, gate.Report, report.Run) error
+
+// writer returns the writer of a format, nil if there is none of that name.
+func (f *fileFlags) writer(format string) writer {
+	switch format {
+	case "json":
+		return report.JSON
+	case "sarif":
+		return report.SARIF
+	case "junit":
+		return report.JUnit
+	case "code-quality":
+		return report.CodeQuality
+	case "markdown":
+		return f.markdown
+	case "text":
+		return func(w io.Writer, r gate.Report, about report.Run) error {
+			return report.Text(w, r, report.TextOptions{Warn: about.Lenient(r)})
+		}
+	}
+	return nil
+}
+
+// A wanted is one report that somebody wants to have in a file.
+type wanted struct {
+	flag, name string
+	write      writer
+}
+
+// wanted returns the reports that the flags name.
+func (f *fileFlags) wanted() ([]wanted, error) {
+	var (
+		all  []wanted
+		errs []error
+	)
+	for _, w := range []wanted{{"--summary-file", f.summary, f.markdown}, {"--report-file", f.report, report.JSON}} {
+		if w.name != "" {
+			all = append(all, w)
+		}
+	}
+	for _, text := range f.more {
+		format, name, ok := strings.Cut(text, "=")
+		write := f.writer(format)
+		if !ok || name == "" || write == nil {
+			errs = append(errs, usagef("--report", "write FORMAT=FILE, such as sarif=boltseal.sarif; the formats are json, sarif, junit, markdown, code-quality and text", "%q is no format and file", text))
+			continue
+		}
+		all = append(all, wanted{"--report", name, write})
+	}
+	return all, errors.Join(errs...)
+}
+
+// jsonFile is where the JSON report goes, "" if nowhere.
+func (f *fileFlags) jsonFile() string {
+	for _, text := range f.more {
+		if name, ok := strings.CutPrefix(text, "json="); ok && f.report == "" {
+			return name
+		}
+	}
+	return f.report
+}
+
+// placed returns about with what reports whose readers want paths of the
+// repository need to know.
+func (c Command) placed(about report.Run) report.Run {
+	if base, err := filepath.Abs(cmp.Or(c.Dir, ".")); err == nil {
+		about.Inside = slashed(repository(base, base), base)
+	}
+	about.GivenIn = workflowFile(c.getenv("GITHUB_WORKFLOW_REF"))
+	return about
+}
+
+// workflowFile is the file of OWNER/REPOSITORY/FILE@REF, as the runner names
+// the workflow; "" of anything else.
+func workflowFile(ref string) string {
+	file, _, _ := strings.Cut(ref, "@")
+	parts := strings.SplitN(file, "/", 3)
+	if len(parts) < 3 || !fs.ValidPath(parts[2]) {
+		return ""
+	}
+	return parts[2]
+}
+
 // create makes the files, or empties them; inputs are the files that this run
-// reads, which neither of them may be.
+// reads, which none of them may be.
 func (f *fileFlags) create(inputs ...string) (reportFiles, error) {
+	all, err := f.wanted()
+	if err != nil {
+		return nil, err // before any file is touched
+	}
 	var (
 		files reportFiles
 		errs  []error
 	)
-	for _, x := range []struct {
-		flag, name string
-		write      func(io.Writer, gate.Report, report.Run) error
-	}{
-		{"--summary-file", f.summary, f.markdown},
-		{"--report-file", f.report, report.JSON},
-	} {
-		if x.name == "" {
-			continue
-		}
+	for _, x := range all {
 		file, err := f.open(x.name, files, inputs)
 		if err != nil {
 			errs = append(errs, usagef(x.flag, "name a file of its own, in a folder that exists and may be written", "%w", err))
@@ -75,7 +160,7 @@ func (f *fileFlags) create(inputs ...string) (reportFiles, error) {
 		}
 		files = append(files, reportFile{file, x.write})
 	}
-	// Also where one of them cannot be had: the other must not keep old words.
+	// Also where one of them cannot be had: the others must not keep old words.
 	for _, x := range files {
 		errs = append(errs, empty(x.file))
 	}
@@ -101,7 +186,7 @@ func (f *fileFlags) open(name string, others reportFiles, inputs []string) (*os.
 	}
 	for _, o := range others {
 		if same(o.file.Stat()) {
-			return nil, errors.Join(fmt.Errorf("%s is the file of the other report", name), file.Close())
+			return nil, errors.Join(fmt.Errorf("%s is the file of another report", name), file.Close())
 		}
 	}
 	for _, input := range inputs {
@@ -133,7 +218,7 @@ func empty(f *os.File) error {
 }
 
 func (f *fileFlags) markdown(w io.Writer, r gate.Report, about report.Run) error {
-	return report.Markdown(w, r, report.MarkdownOptions{Run: about, ReportFile: f.report})
+	return report.Markdown(w, r, report.MarkdownOptions{Run: about, ReportFile: f.jsonFile()})
 }
 
 func (f reportFiles) close() error {

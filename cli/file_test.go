@@ -17,7 +17,7 @@ func TestFilesAreEmptyMeanwhile(t *testing.T) {
 	w := newWorld(t, registrytest.Options{})
 	w.image(repo)
 	dir := t.TempDir()
-	files := []string{filepath.Join(dir, "summary.md"), filepath.Join(dir, "report.json")}
+	files := []string{filepath.Join(dir, "summary.md"), filepath.Join(dir, "report.json"), filepath.Join(dir, "boltseal.sarif"), filepath.Join(dir, "boltseal.xml")}
 	for _, f := range files {
 		if err := os.WriteFile(f, []byte(strings.Repeat("passed\n", 1<<16)), 0o600); err != nil {
 			t.Fatal(err)
@@ -31,7 +31,7 @@ func TestFilesAreEmptyMeanwhile(t *testing.T) {
 		}
 		return body
 	}})
-	w.verify(repo+":v1", "--summary-file", files[0], "--report-file", files[1]).want(t, 1, "unsigned")
+	w.verify(repo+":v1", "--summary-file", files[0], "--report-file", files[1], "--report", "sarif="+files[2], "--report", "junit="+files[3]).want(t, 1, "unsigned")
 	for _, f := range files {
 		if got, err := os.ReadFile(f); err != nil || len(got) == 0 || strings.Contains(string(got), "passed\npassed") {
 			t.Errorf("%s: %q (%v)", f, got, err)
@@ -64,8 +64,8 @@ func TestFilesOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ name, summary, report, says string }{
-		{"same", at("report"), dir + "/./report", "is the file of the other report"},
-		{"hard link", at("report"), at("link"), "is the file of the other report"},
+		{"same", at("report"), dir + "/./report", "is the file of another report"},
+		{"hard link", at("report"), at("link"), "is the file of another report"},
 		{"trust root", "", w.root, "is a file that this run reads"},
 		{"link to the trust root", "", at("root"), "is a link"},
 		{"folder", "", dir, "is a directory"},
@@ -84,6 +84,31 @@ func TestFilesOfTheirOwn(t *testing.T) {
 	}
 	if body, err := os.ReadFile(w.root); err != nil || len(body) < 100 {
 		t.Errorf("the trust root has %d bytes (%v)", len(body), err)
+	}
+	// So with --report.
+	for _, tc := range []struct{ name, more, says string }{
+		{"same", "junit=" + dir + "/./report", "is the file of another report"},
+		{"hard link", "sarif=" + at("link"), "is the file of another report"},
+		{"trust root", "text=" + w.root, "is a file that this run reads"},
+		{"link to the trust root", "markdown=" + at("root"), "is a link"},
+		{"folder", "code-quality=" + dir, "is a directory"},
+		{"no folder", "json=" + at("none/report"), "no such file"},
+	} {
+		if code, out := verify("--report", "json="+at("report"), "--report", tc.more); code != 2 || !strings.Contains(out, tc.says) || !strings.Contains(out, "--report: ") {
+			t.Errorf("%s: exit %d: %s", tc.name, code, out)
+		}
+	}
+	for _, more := range []string{"", "sarif", "sarif=", "=x", "html=x", "SARIF=x", "sarif =x", at("x")} {
+		kept := old("kept")
+		if code, out := verify("--report", "json="+kept, "--report", more); code != 2 || !strings.Contains(out, "no format and file") || !strings.Contains(out, "next: write FORMAT=FILE") {
+			t.Errorf("--report %q: exit %d: %s", more, code, out)
+		}
+		if body, err := os.ReadFile(kept); err != nil || string(body) != "old" {
+			t.Errorf("--report %q: bad input changed a file: %q (%v)", more, body, err)
+		}
+	}
+	if n := len(w.reg.Requests()); n > 0 {
+		t.Errorf("%d requests", n)
 	}
 	// The other file must not keep a verdict that this run did not give.
 	if code, out := verify("--report-file", old("stale"), "--summary-file", at("none/x")); code != 2 {
@@ -111,5 +136,30 @@ func TestFilesOfTheirOwn(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("it waits for a reader")
+	}
+}
+
+// Each format goes to its file, whatever the gate says.
+func TestReportFormats(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.image(repo)
+	dir := t.TempDir()
+	formats := map[string]string{
+		"json": `"passed": false`, "sarif": `"ruleId": "unsigned"`, "junit": `<failure message="unsigned: `, "markdown": "### Image signature gate: BLOCKED", "code-quality": `"check_name": "unsigned"`, "text": "unsigned       ",
+	}
+	var args []string
+	for format := range formats {
+		args = append(args, "--report", format+"="+filepath.Join(dir, format+"=1"))
+	}
+	w.verify(repo+":v1", args...).want(t, 1, "unsigned")
+	for format, want := range formats {
+		body, err := os.ReadFile(filepath.Join(dir, format+"=1"))
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s (%v), want %s in it", format, body, err, want)
+		}
+	}
+	if body, err := os.ReadFile(filepath.Join(dir, "markdown=1")); err != nil || !strings.Contains(string(body), "json&#61;1") {
+		t.Errorf("the summary does not name the JSON report: %s (%v)", body, err)
 	}
 }

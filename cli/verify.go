@@ -106,6 +106,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	}
 	progress := c.progress()
 	r, about := run.check(ctx, progress.step)
+	about = c.placed(about)
 	progress.end()
 	kept, err := run.lock.keep(r)
 	about.Warnings = append(about.Warnings, kept...)

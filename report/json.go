@@ -156,9 +156,13 @@ type Run struct {
 	Warnings    []Warning
 	AllowEmpty  bool // a run without any image goes on
 
+	// Inside is the path of the folder that names of files are relative to in
+	// the repository, slash-separated; "" and "." mean its root. Only reports
+	// whose readers want paths of the repository use it.
+	Inside string
 	// GivenIn is the file that stands for the command line in reports that show
-	// nothing without a file, slash-separated and relative to the workspace. ""
-	// means ".boltseal.yaml".
+	// nothing without a file, slash-separated and relative to the repository's
+	// root. "" means ".boltseal.yaml".
 	GivenIn string
 }
 

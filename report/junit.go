@@ -86,7 +86,8 @@ func JUnit(w io.Writer, r gate.Report, _ Run) error {
 		return err
 	}
 	b.WriteByte('\n')
-	_, err := w.Write(b.Bytes())
+	// The only line ends are those of the text report, which begins each line.
+	_, err := w.Write(bytes.ReplaceAll(b.Bytes(), []byte("&#xA;"), []byte("\n")))
 	return err
 }
 

@@ -248,7 +248,7 @@ func hostileReaders(t testing.TB, s string) {
 	for i := range subjects {
 		subjects[i] = subjects[i].at(s, i)
 	}
-	readers(t, gateReport(context.Background(), append(subjects, hostile(s, s, s)...)), report.Run{ToolVersion: s, Mode: s, Warnings: hostileWarnings(s), GivenIn: s})
+	readers(t, gateReport(context.Background(), append(subjects, hostile(s, s, s)...)), report.Run{ToolVersion: s, Mode: s, Warnings: hostileWarnings(s), GivenIn: s, Inside: s})
 }
 
 func TestReadersHostile(t *testing.T) {
@@ -351,6 +351,9 @@ func TestSARIFResults(t *testing.T) {
 		t.Errorf("at %s", at)
 	}
 	if at := results(report.Run{GivenIn: "../evil"}, base.with(acme))[0].at(); at != ".boltseal.yaml 4:5-6" {
+		t.Errorf("at %s", at)
+	}
+	if at := results(report.Run{Inside: "services/api"}, base.at("../Dockerfile", 3))[0].at(); at != "services/Dockerfile 3:6-26" {
 		t.Errorf("at %s", at)
 	}
 	// Levels.

@@ -380,6 +380,17 @@ func runs() []run {
 			text: report.TextOptions{Color: true},
 		},
 		{
+			name: "reports", // in docs/reports.md
+			subjects: []subject{
+				tagged("ghcr.io/acme/app:v1", "a", pass(bundled)).with(acme).at("Dockerfile", 1),
+				tagged("ghcr.io/acme/base:v3", "b", near(
+					verify.Difference{What: "identity", Found: "https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main", Expected: signer},
+					&verify.Acceptance{List: "identities", Line: "{issuer: " + issuer + ", subject: https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main}"},
+				)).with(acme).at("Dockerfile", 3),
+				let("docker.io/library/alpine:3.22", "c", excepted("upstream is asked to sign")).at("Dockerfile", 9),
+			},
+		},
+		{
 			name:     "exempt-all",
 			subjects: []subject{let("alpine", "b", excepted("upstream is asked to sign")), let("busybox", "c", excepted("the same"))},
 		},

@@ -243,7 +243,7 @@ func (run Run) notifications(r gate.Report, omitted int) []sarifNotification {
 			text = "a warning without a text"
 		}
 		note(levelWarning, text)
-		if s := spotAt(w.At, w.Written); shown(s.file) {
+		if s := run.spotAt(w.At, w.Written); s.file != "" {
 			out[len(out)-1].Locations = []sarifLocation{sarifAt(s)}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -18,22 +19,22 @@ const policyFile = ".boltseal.yaml"
 
 // A spot is a place of a file that a finding is shown at. It has always a file.
 type spot struct {
-	file           string // relative to the workspace, slash-separated
+	file           string // relative to the repository's root, slash-separated
 	line, col, end int    // from 1; end is behind what is written there
 }
 
 // spotsOf returns where f is shown: at each place that uses the image once. What
-// is used in no file of the workspace is shown at the rule that was chosen, else
-// at the file that stands for the command line.
+// is used in no file of the repository is shown where the policy speaks of it,
+// else at the file that stands for the command line.
 func (run Run) spotsOf(f gate.Finding) []spot {
 	var out []spot
 	seen := map[spot]bool{}
 	for _, u := range f.Uses() {
-		s := spotAt(u.At, u.Text)
-		if !shown(s.file) {
-			s = spotAt(f.Rule.At, "")
+		s := run.spotAt(u.At, u.Text)
+		if s.file == "" {
+			s = run.inPolicy(f)
 		}
-		if !shown(s.file) {
+		if s.file == "" {
 			s = spot{file: run.givenIn(), line: 1, col: 1, end: 2}
 		}
 		if !seen[s] {
@@ -44,7 +45,15 @@ func (run Run) spotsOf(f gate.Finding) []spot {
 	return out
 }
 
-// shown reports whether a file is one of the workspace, by its name.
+// inPolicy is where the policy speaks of f.
+func (run Run) inPolicy(f gate.Finding) spot {
+	if e, ok := f.Exemption(); ok && e.At.File != "" {
+		return run.spotAt(e.At, "")
+	}
+	return run.spotAt(f.Rule.At, "")
+}
+
+// shown reports whether a file is one of the repository, by its name.
 func shown(file string) bool { return file != "." && fs.ValidPath(file) }
 
 func (run Run) givenIn() string {
@@ -54,11 +63,14 @@ func (run Run) givenIn() string {
 	return policyFile
 }
 
-// spotAt is the place where text is written. Columns count bytes as all of
-// ours, from the line's beginning to the text; the text itself is counted in
-// characters.
-func spotAt(at source.Position, text string) spot {
-	s := spot{file: at.File, line: max(at.Line, 1), col: max(at.Col, 1)}
+// spotAt is the place where text is written; it has no file where that is not
+// one of the repository. Columns count bytes as all of ours, from the line's
+// beginning to the text; the text itself is counted in characters.
+func (run Run) spotAt(at source.Position, text string) spot {
+	s := spot{line: max(at.Line, 1), col: max(at.Col, 1)}
+	if file := path.Join(run.Inside, at.File); at.File != "" && !path.IsAbs(at.File) && shown(file) {
+		s.file = file
+	}
 	first, _, _ := strings.Cut(text, "\n")
 	s.end = s.col + max(utf8.RuneCountInString(first), 1)
 	return s
