@@ -34,10 +34,19 @@ type Options struct {
 // Read reads body, the text of the policy file called name. Without an error the
 // Policy is sound; with one there is none, and the error is an [*Error].
 //
-// Whether an exception has ended is not looked at.
+// Whether an exception has ended is not looked at. A policy that extends others
+// is an error: Load reads those, too.
 func Read(name string, body []byte, o Options) (*Policy, error) {
-	r := &reader{options: o}
+	r := &reader{options: o, name: name}
 	r.file(name, body, origin{name: "policy"})
+	for _, x := range r.waiting {
+		r.fault(yamlshape.Faultf(x.At, "", "what it extends cannot be read here"))
+	}
+	return r.finish()
+}
+
+// finish returns the policy, or what is wrong with it.
+func (r *reader) finish() (*Policy, error) {
 	if len(r.faults) == 0 {
 		r.fault(r.policy.ties()...)
 	}
@@ -53,8 +62,15 @@ func Read(name string, body []byte, o Options) (*Policy, error) {
 // the texts that belong to it. Its policy counts only where it has no faults.
 type reader struct {
 	options Options
+	name    string // of the policy that is read
 	policy  Policy
 	faults  []*yamlshape.Fault
+
+	// Of extends.
+	waiting []*extension
+	reading *source // the file that is read; nil for the first
+	begun   int     // how many rules there were before it
+	guard   []rule  // of the nearest local file
 }
 
 // fault adds faults, unless there are plenty.

@@ -126,6 +126,7 @@ type query struct {
 	path   string // below /v2/<repository>/
 	accept []string
 	limit  int64
+	page   bool // it is no registry that is asked
 }
 
 type answer struct {
@@ -138,8 +139,13 @@ type answer struct {
 // get asks until there is an answer worth having: 200 gives it, anything else
 // an *Error. Only GET is used, so every request may be repeated.
 func (c *Client) get(ctx context.Context, q query) (answer, error) {
+	return c.insist(ctx, q, c.once)
+}
+
+// insist asks by means of once, again where that may help.
+func (c *Client) insist(ctx context.Context, q query, once func(context.Context, query) (answer, error)) (answer, error) {
 	for attempt := 1; ; attempt++ {
-		a, err := c.once(ctx, q)
+		a, err := once(ctx, q)
 		if err == nil && a.status == http.StatusOK {
 			return a, nil
 		}
@@ -231,6 +237,11 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 		}
 		return answer{}, err
 	}
+	return q.read(resp)
+}
+
+// read reads the whole of an answer.
+func (q query) read(resp *http.Response) (answer, error) {
 	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
 	limit := q.limit
 	if resp.StatusCode != http.StatusOK {
@@ -251,7 +262,7 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 
 // failure says what an attempt that gave no 200 means.
 func (q query) failure(a answer, err error) *Error {
-	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err)}
+	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err), page: q.page}
 	if te := (*transport.Error)(nil); errors.As(err, &te) {
 		// The token service or the /v2/ ping refused; its error text is the
 		// same kind of hostile text as a registry's.

@@ -32,12 +32,17 @@ type Error struct {
 	Detail string // the registry's own words, bounded; hostile text
 	Kind   error  // ErrNotFound, ErrDenied or ErrUnavailable
 	Err    error  // the cause where there is one, such as a net.Error
+
+	page bool // it was no registry that was asked
 }
 
 func (e *Error) Error() string {
-	s := e.Op + ": "
+	s, who := e.Op+": ", "registry"
+	if e.page {
+		who = "server"
+	}
 	if e.Status != 0 {
-		s += fmt.Sprintf("registry answered %d %s", e.Status, http.StatusText(e.Status))
+		s += fmt.Sprintf("%s answered %d %s", who, e.Status, http.StatusText(e.Status))
 	} else {
 		s += e.Kind.Error()
 	}
@@ -87,6 +92,8 @@ func hint(registry string, err error) string {
 		cert   *tls.CertificateVerificationError
 	)
 	switch {
+	case errors.Is(err, ErrNotRecorded):
+		return "record it again: what is asked now was not asked when the recording was made"
 	case errors.Is(err, errCredentials):
 		return "install the credential helper that the docker configuration names, or mend the configuration (DOCKER_CONFIG says where it is)"
 	case errors.As(err, &dns) && dns.IsNotFound:
