@@ -62,5 +62,4 @@ func (c Command) print(text []byte) int {
 	return ExitPassed
 }
 
-func (c Command) policyInit(code *int) *cobra.Command { return &cobra.Command{Use: "init"} }
 func (c Command) policyTest(code *int) *cobra.Command { return &cobra.Command{Use: "test"} }
