@@ -113,7 +113,7 @@ func (c Command) checkPolicy(name string, body []byte) (policyCheck, error) {
 		return check, nil
 	}
 	if err != nil {
-		return check, badPolicy(err)
+		return check, usagef(name, "boltseal policy init writes a first policy", "%w", err)
 	}
 	check.doubts = p.Lint(c.now())
 	return check, nil

@@ -45,7 +45,7 @@ them by. docs/policy.schema.json has the same text.`,
 
 // forms returns the ways of signing for who only reads a policy.
 func (c Command) forms() []policy.System {
-	all := newSystems(c, &verifyFlags{}, &trusts{command: c, flags: &trustFlags{}}).list()
+	all := (&systems{command: c}).list()
 	for i := range all {
 		all[i].Verifier = nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/sigstore"
@@ -188,15 +189,15 @@ func (c Command) prepareInit(v initFlags, args []string) (*initRun, error) {
 // seekers returns rules by which each image is held to the built-in publisher
 // that knows it, and otherwise asked who has signed it.
 func (v *initRun) seekers(c Command) (gate.Rules, error) {
-	v.systems = newSystems(c, &v.flags, v.trusts)
-	v.systems.bind(v.client)
+	v.systems = &systems{command: c, trusts: v.trusts, platforms: v.flags.platforms}
+	v.systems.bind(v.client, c.now())
 	builtIn, err := policy.BuiltIn(v.systems.list())
 	if err != nil {
 		return nil, err
 	}
 	known, err := builtIn.Rules(v.uses, v.systems.list(), c.now())
 	if err != nil {
-		return nil, badPolicy(err)
+		return nil, fmt.Errorf("built-in publishers: %w", err)
 	}
 	trust, err := v.trusts.of("", "")
 	if err != nil {
@@ -240,6 +241,9 @@ type seeker struct {
 	platforms []string
 }
 
+// errNobody is why what a seeker found is no verdict.
+var errNobody = errors.New("nobody has said yet who should have signed it")
+
 // Verify implements verify.Verifier.
 func (s seeker) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
 	if len(s.known) > 0 {
@@ -247,7 +251,16 @@ func (s seeker) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
 			return v
 		}
 	}
-	return s.look(ctx, img)
+	found, err := s.session.Look(ctx, s.trust, img, s.platforms)
+	switch reason := registry.Reason(err); {
+	case err != nil && (reason.NoAnswer() || reason == verify.NotFound):
+		return verify.Fail(img, reason, err).With(found)
+	case err != nil:
+		return verify.Fail(img, verify.Unavailable, err).With(found)
+	case len(found) == 0:
+		return verify.Fail(img, verify.Unsigned, errNobody)
+	}
+	return verify.Fail(img, verify.NoRule, errNobody).With(found)
 }
 
 // readBack reads the policy that was written as verify will, chooses its rules,

@@ -13,6 +13,7 @@ import (
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -83,8 +84,8 @@ func findSigners(r gate.Report) foundSigners {
 		case reason.NoAnswer(), reason == verify.Undecided:
 			f.unanswered = true
 			f.leave(finding, policy.DraftOpen{Comments: []string{told(finding) + " could not be looked at: " + reasonText(finding)}})
-		case finding.Pinned.Digest() == "":
-			f.leave(finding, policy.DraftOpen{Comments: []string{told(finding) + " was not resolved: " + reasonText(finding)}})
+		case finding.Pinned.Digest() == "", reason == verify.NotFound, reason == verify.Unsupported:
+			f.leave(finding, policy.DraftOpen{Comments: []string{told(finding) + " was not looked at: " + reasonText(finding)}})
 		default:
 			name := repositoryPattern(finding.Use.Ref)
 			byRepository[name] = append(byRepository[name], look(finding))
@@ -126,7 +127,7 @@ func told(f gate.Finding) string {
 func reasonText(f gate.Finding) string {
 	for _, v := range f.Verdicts {
 		if !v.Passed() && v.Err() != nil {
-			return string(f.Reason()) + ", " + v.Err().Error()
+			return string(f.Reason()) + ", " + report.Printable(v.Err().Error())
 		}
 	}
 	return string(cmp.Or(f.Reason(), "undecided"))
@@ -169,8 +170,11 @@ func (s *seenImage) add(c verify.Candidate) {
 	attestation := c.PredicateType != "" && c.PredicateType != sigstore.SignPredicate
 	fingerprint, key := strings.CutPrefix(c.Signer, "key sha256:")
 	switch {
-	case c.Reason != verify.Verified:
-		s.remark(fmt.Sprintf("a signature does not hold: %s, %s", c.Reason, errorText(c.Err)))
+	case c.Signer == "" && c.Reason == verify.WrongSigner:
+		s.remark("It has a signature that was made with a key, of which nothing is known: " + c.Source)
+		return
+	case c.Reason != verify.WrongSigner: // which is how a sound one by nobody in particular is refused
+		s.remark(fmt.Sprintf("A signature does not hold: %s, %s", c.Reason, errorText(c.Err)))
 		return
 	case key && c.Issuer == "":
 		if !attestation && !slices.Contains(s.keys, fingerprint) && len(s.keys) < maxSigners {
@@ -178,14 +182,14 @@ func (s *seenImage) add(c verify.Candidate) {
 		}
 		return
 	}
-	signer, problem := signerOf(c)
+	signer, problem, err := signerOf(c)
 	switch {
-	case problem != "" && !policy.Writable(signer.Subject):
-		s.remark("a signer cannot be written: " + problem)
-	case attestation && problem == "" && policy.Writable(c.PredicateType):
-		s.attested[c.PredicateType] = addSigner(s.attested[c.PredicateType], signer)
+	case err != nil:
+		s.remark("A signer cannot be written: " + err.Error())
+	case attestation && (problem != "" || !policy.Writable(c.PredicateType)):
+		s.remark(fmt.Sprintf("An attestation of type %s by %s is not suggested. %s", c.PredicateType, c.Signer, problem))
 	case attestation:
-		s.remark(fmt.Sprintf("an attestation of type %s by %s is not suggested: %s", c.PredicateType, c.Signer, problem))
+		s.attested[c.PredicateType] = addSigner(s.attested[c.PredicateType], signer)
 	case problem != "":
 		signer.Comments = append(signer.Comments, problem)
 		s.suspect = addSigner(s.suspect, signer)
@@ -204,7 +208,7 @@ func errorText(err error) string {
 	if err == nil {
 		return "nobody says why"
 	}
-	return err.Error()
+	return report.Printable(err.Error())
 }
 
 // addSigner adds a signer that is not among all.
@@ -351,6 +355,8 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 	case len(s.attested) > 0:
 		remark("It is attested, and not signed. This would require the attestations instead of a signature:")
 		o.Attested = &policy.DraftRule{Images: []string{pattern}, Attested: attestedByAll([]seenImage{s})}
+	case len(s.remarks) > 0:
+		remark("So nothing is suggested: find out why before you use this image.")
 	default:
 		remark("Nobody has signed it. To let it through, write it with its digest where it is used, and say why:")
 		o.Unsigned = &policy.DraftUnsigned{ByDigest: repositoryPattern(s.finding.Use.Ref) + "@" + s.finding.Pinned.Digest(), AsWritten: pattern}
@@ -372,35 +378,37 @@ var release = sync.OnceValue(func() *regexp.Regexp {
 
 // signerOf returns the identity of a signature, as narrow as it can be without
 // being another one with the next release. A problem says why nobody should
-// accept it without a look.
-func signerOf(c verify.Candidate) (s policy.DraftSigner, problem string) {
+// accept it without a look, an error why it cannot be written.
+func signerOf(c verify.Candidate) (s policy.DraftSigner, problem string, err error) {
 	s = policy.DraftSigner{Issuer: c.Issuer, Subject: c.Signer, Comments: []string{seenText(c)}}
-	if !policy.Writable(c.Signer) || !policy.Writable(c.Issuer) {
-		return s, "its name, or its issuer's, has characters that cannot be seen, or is too long: " + c.Signer + " of " + c.Issuer
-	}
-	if strings.Contains(c.Issuer, "*") {
-		return s, "its issuer has a *, which stands for others in a pattern: " + c.Issuer
+	switch {
+	case !policy.Writable(c.Signer) || !policy.Writable(c.Issuer):
+		return s, "", fmt.Errorf("its name or its issuer's is too long, or has characters that cannot be seen: %s of %s", c.Signer, c.Issuer)
+	case strings.Contains(c.Issuer, "*"):
+		return s, "", fmt.Errorf("its issuer has a *, which stands for others in a pattern: %s", c.Issuer)
 	}
 	m := workflowName().FindStringSubmatch(c.Signer)
 	switch {
 	case strings.Contains(c.Signer, "*"): // in a pattern it would stand for others
 		s.Subject, s.Expression = regexp.QuoteMeta(c.Signer), true
-		return s, ""
+		return s, "", nil
 	case m == nil:
-		return s, ""
+		return s, "", nil
 	}
 	workflow, ref := m[1], m[2]
-	s.Claims = claimsOf(c, workflow)
+	if s.Claims, err = claimsOf(c, workflow); err != nil {
+		return s, "", err
+	}
 	tag, tagged := strings.CutPrefix(ref, "refs/tags/")
 	switch {
 	case strings.HasPrefix(ref, "refs/pull/"), strings.HasPrefix(ref, "refs/merge-requests/"):
-		return s, "it signed for a proposed change, which anybody may make"
+		problem = "It signed for a proposed change, which anybody may make."
 	case tagged:
 		s.Subject, s.Expression = tagsLike(workflow, tag)
 	case !strings.HasPrefix(ref, "refs/"):
 		s.Comments = append(s.Comments, "The workflow is called at a commit: whenever its callers update it, this changes.")
 	}
-	return s, ""
+	return s, problem, nil
 }
 
 // tagsLike returns the subject of a workflow at tags like the one it ran at: with
@@ -417,24 +425,29 @@ func tagsLike(workflow, tag string) (subject string, expression bool) {
 	return workflow + "@refs/tags/" + m[1] + "*", false
 }
 
-// claimsOf returns what else the certificate has to say.
-func claimsOf(c verify.Candidate, workflow string) map[string]string {
+// claimsOf returns what else the certificate has to say. Where that cannot be
+// written there is an error: the rest alone would accept others too.
+func claimsOf(c verify.Candidate, workflow string) (map[string]string, error) {
 	claims := map[string]string{}
-	keep := func(name string) {
-		if v := c.Claims[name]; policy.Writable(v) {
+	names := []string{"runner-environment"}
+	if source := c.Claims["source-repository-uri"]; source != "" && !strings.HasPrefix(workflow, source+"/") {
+		// A workflow that others call: who called it is what matters.
+		names = append(names, "source-repository-uri")
+		if !strings.HasPrefix(c.Claims["source-repository-ref"], "refs/tags/") { // another one each time, and claims have no patterns
+			names = append(names, "source-repository-ref")
+		}
+	}
+	for _, name := range names {
+		v := c.Claims[name]
+		switch {
+		case v == "":
+		case !policy.Writable(v):
+			return nil, fmt.Errorf("its %s is too long, or has characters that cannot be seen: %s", name, v)
+		default:
 			claims[name] = v
 		}
 	}
-	keep("runner-environment")
-	source := c.Claims["source-repository-uri"]
-	if source != "" && !strings.HasPrefix(workflow, source+"/") {
-		// A workflow that others call: who called it is what matters.
-		keep("source-repository-uri")
-		if strings.HasPrefix(c.Claims["source-repository-ref"], "refs/heads/") {
-			keep("source-repository-ref")
-		}
-	}
-	return claims
+	return claims, nil
 }
 
 // seenText says what was seen of a signature.
