@@ -87,6 +87,8 @@ func hint(registry string, err error) string {
 		cert   *tls.CertificateVerificationError
 	)
 	switch {
+	case errors.Is(err, ErrNotRecorded):
+		return "record it again: what is asked now was not asked when the recording was made"
 	case errors.Is(err, errCredentials):
 		return "install the credential helper that the docker configuration names, or mend the configuration (DOCKER_CONFIG says where it is)"
 	case errors.As(err, &dns) && dns.IsNotFound:

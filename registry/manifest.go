@@ -43,10 +43,14 @@ type Manifest struct {
 // with a digest is not asked about: the digest is known, and whether the image
 // exists shows when its signatures are read.
 func (c *Client) Resolve(ctx context.Context, ref image.Ref) (image.Pinned, error) {
+	return resolve(ctx, c, ref)
+}
+
+func resolve(ctx context.Context, from Asker, ref image.Ref) (image.Pinned, error) {
 	if ref.Digest() != "" {
 		return ref.Pin(ref.Digest())
 	}
-	m, err := c.Manifest(ctx, ref, ref.Tag())
+	m, err := from.Manifest(ctx, ref, ref.Tag())
 	if err != nil {
 		return image.Pinned{}, Explain("resolve "+ref.String(), ref.Registry(), err)
 	}
@@ -59,7 +63,11 @@ func (c *Client) Resolve(ctx context.Context, ref image.Ref) (image.Pinned, erro
 
 // Describe returns img with its media type and children, reading its manifest.
 func (c *Client) Describe(ctx context.Context, img image.Pinned) (image.Pinned, error) {
-	m, err := c.Manifest(ctx, img.Ref(), img.Digest())
+	return described(ctx, c, img)
+}
+
+func described(ctx context.Context, from Asker, img image.Pinned) (image.Pinned, error) {
+	m, err := from.Manifest(ctx, img.Ref(), img.Digest())
 	if err != nil {
 		return img, Explain("read manifest of "+img.String(), img.Ref().Registry(), err)
 	}
@@ -150,13 +158,9 @@ func parseIndex(body []byte) (ocispec.Index, error) {
 // Manifest fetches a manifest of repo by tag or digest. By digest the body is
 // checked against it; by tag the digest is that of the body.
 func (c *Client) Manifest(ctx context.Context, repo image.Ref, reference string) (Manifest, error) {
-	sep := ":"
 	byDigest := image.ValidDigest(reference)
-	if byDigest {
-		sep = "@"
-	}
 	q := query{
-		op: "fetch manifest " + repo.Name() + sep + reference, repo: repo, path: "manifests/" + reference, limit: maxManifest,
+		op: manifestOp(repo, reference), repo: repo, path: "manifests/" + reference, limit: maxManifest,
 		accept: []string{ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, dockerIndex, dockerManifest},
 	}
 	a, err := c.get(ctx, q)
@@ -178,27 +182,56 @@ func (c *Client) Manifest(ctx context.Context, repo image.Ref, reference string)
 	return m, nil
 }
 
+func manifestOp(repo image.Ref, reference string) string {
+	sep := ":"
+	if image.ValidDigest(reference) {
+		sep = "@"
+	}
+	return "fetch manifest " + repo.Name() + sep + reference
+}
+
 // Blob fetches the blob that d describes, at most 32 MiB, and checks its size
 // and digest.
 func (c *Client) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error) {
 	digest := d.Digest.String()
-	q := query{op: "fetch blob " + repo.Name() + "@" + clip(digest), repo: repo, path: "blobs/" + digest, limit: d.Size, accept: []string{"*/*"}}
-	switch {
-	case !image.ValidDigest(digest):
-		return nil, q.corrupt(fmt.Errorf("%w: %q is not a sha256 digest", ErrCorrupt, clip(digest)))
-	case d.Size < 0 || d.Size > MaxBlob:
-		return nil, q.corrupt(fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, d.Size, MaxBlob))
+	q := query{op: blobOp(repo, digest), repo: repo, path: "blobs/" + digest, limit: d.Size, accept: []string{"*/*"}}
+	if err := plausible(d); err != nil {
+		return nil, q.corrupt(err)
 	}
 	a, err := c.get(ctx, q)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case int64(len(a.body)) != d.Size:
-		return nil, q.corrupt(fmt.Errorf("%w: %d bytes, not %d", ErrCorrupt, len(a.body), d.Size))
-	case digestOf(a.body) != digest:
-		return nil, q.corrupt(fmt.Errorf("%w: digest is %s", ErrCorrupt, digestOf(a.body)))
+	}
+	if err := matches(a.body, d); err != nil {
+		return nil, q.corrupt(err)
 	}
 	return a.body, nil
+}
+
+func blobOp(repo image.Ref, digest string) string {
+	return "fetch blob " + repo.Name() + "@" + clip(digest)
+}
+
+// plausible says why no blob that d could describe is read.
+func plausible(d ocispec.Descriptor) error {
+	switch digest := d.Digest.String(); {
+	case !image.ValidDigest(digest):
+		return fmt.Errorf("%w: %q is not a sha256 digest", ErrCorrupt, clip(digest))
+	case d.Size < 0 || d.Size > MaxBlob:
+		return fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, d.Size, MaxBlob)
+	}
+	return nil
+}
+
+// matches says why body is not the blob that d describes.
+func matches(body []byte, d ocispec.Descriptor) error {
+	switch got := digestOf(body); {
+	case int64(len(body)) != d.Size:
+		return fmt.Errorf("%w: %d bytes, not %d", ErrCorrupt, len(body), d.Size)
+	case got != d.Digest.String():
+		return fmt.Errorf("%w: digest is %s", ErrCorrupt, got)
+	}
+	return nil
 }
 
 // corrupt is the error for an answer that cannot be what was asked for.

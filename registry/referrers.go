@@ -32,7 +32,7 @@ func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) (
 	path := "referrers/" + digest
 	var found []ocispec.Descriptor
 	for n := range maxReferrerPages {
-		q := query{op: "list referrers of " + repo.Name() + "@" + digest, repo: repo, path: path, limit: maxManifest, accept: []string{ocispec.MediaTypeImageIndex}}
+		q := query{op: referrersOp(repo, digest), repo: repo, path: path, limit: maxManifest, accept: []string{ocispec.MediaTypeImageIndex}}
 		a, err := c.get(ctx, q)
 		if err != nil {
 			if n == 0 && noAPI(err) {
@@ -63,7 +63,11 @@ func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) (
 			return found, nil
 		}
 	}
-	return nil, &Error{Op: "list referrers of " + repo.Name() + "@" + digest, Kind: ErrUnavailable, Err: fmt.Errorf("%w: more than %d pages", ErrTooMany, maxReferrerPages)}
+	return nil, &Error{Op: referrersOp(repo, digest), Kind: ErrUnavailable, Err: fmt.Errorf("%w: more than %d pages", ErrTooMany, maxReferrerPages)}
+}
+
+func referrersOp(repo image.Ref, digest string) string {
+	return "list referrers of " + repo.Name() + "@" + clip(digest)
 }
 
 // ParseFallback reads the index behind the tag "sha256-<hex>", in which clients
