@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bytes"
+
 	"github.com/spf13/cobra"
 
 	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/report"
 )
 
 // policyCommand is boltseal policy, what people do with a policy besides
@@ -25,15 +28,23 @@ which image. boltseal verify reads ` + policyName + ` of the workspace, or the f
 }
 
 func (c Command) policySchema(code *int) *cobra.Command {
-	return &cobra.Command{
+	tests := false
+	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of policy files",
 		Long: `schema prints the JSON Schema of policy files, which editors complete and check
-them by. docs/policy.schema.json has the same text.`,
-		Example: `  boltseal policy schema > policy.schema.json`,
-		Args:    cobra.NoArgs,
+them by. docs/policy.schema.json has the same text, and docs/policy-test.schema.json
+that of files of cases.`,
+		Example: `  boltseal policy schema > policy.schema.json
+  boltseal policy schema --cases`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			text, err := policy.Schema(c.forms())
+			if tests {
+				var b bytes.Buffer
+				err = report.Value(&b, testSchema())
+				text = b.Bytes()
+			}
 			if err != nil {
 				return err
 			}
@@ -41,6 +52,8 @@ them by. docs/policy.schema.json has the same text.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&tests, "cases", false, "print the one of the files that boltseal policy test reads")
+	return cmd
 }
 
 // forms returns the ways of signing for who only reads a policy.
@@ -61,5 +74,3 @@ func (c Command) print(text []byte) int {
 	}
 	return ExitPassed
 }
-
-func (c Command) policyTest(code *int) *cobra.Command { return &cobra.Command{Use: "test"} }
