@@ -70,6 +70,7 @@ func (s step) run(ctx context.Context) int {
 		s.say("searched " + number(n, "file") + " of the workspace for images")
 	}
 	r, about := v.check(ctx, nil)
+	about = s.command.placed(about)
 	kept, err := v.lock.keep(r)
 	if err != nil {
 		return s.untold(err)

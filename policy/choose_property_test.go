@@ -73,7 +73,7 @@ func (w *world) requirement(depth int) requirement {
 		form := r.form.(*fakeForm)
 		form.passes = func(ref image.Ref) bool {
 			h := fnv.New32a()
-			h.Write([]byte(form.name + ref.String()))
+			_, _ = h.Write([]byte(form.name + ref.String()))
 			return h.Sum32()%3 > 0
 		}
 	case kind == 0:

@@ -115,6 +115,8 @@ func TestChoice(t *testing.T) {
 		ruleFor(t, 6, pub, "docker.io/library/* cgr.dev/**"),
 		ruleFor(t, 7, base, "ghcr.io/acme/app@"+digestA),
 		unsignedFor(t, 8, "docker.io/library/alpine", nil),
+		ruleFor(t, 20, origin{name: "policy a.yaml", layer: 2}, "far.example/**"), // the layer counts, not the name
+		ruleFor(t, 21, origin{name: "policy z.yaml", layer: 1}, "far.example/**"),
 	}}
 	if f := p.ties(); len(f) > 0 {
 		t.Fatal(f[0])
@@ -134,6 +136,7 @@ func TestChoice(t *testing.T) {
 		{"quay.io/acme/x/y", "quay.io/acme/**", "policy", 3, ""},
 		{"busybox", "docker.io/library/*", "policy base.yaml", 5, "its pattern docker.io/library/* is as specific as docker.io/library/*, at policy.yaml:6:10, and policy base.yaml comes before publisher acme"},
 		{"cgr.dev/x/y", "cgr.dev/**", "publisher acme", 6, ""},
+		{"far.example/x", "far.example/**", "policy z.yaml", 21, ""},
 	} {
 		got, err := termsOf(t, p, tt.ref)
 		if err != nil {
@@ -310,6 +313,9 @@ func TestNoRule(t *testing.T) {
 		}
 		if !strings.Contains(got.Err.Error(), tt.want) || !strings.Contains(verify.Hint(got.Err), tt.hint) {
 			t.Errorf("%s: %v; %s", tt.ref, got.Err, verify.Hint(got.Err))
+		}
+		if near := strings.Contains(got.Err.Error(), "nearest"); near != strings.HasPrefix(tt.ref, "ghcr.io/") {
+			t.Errorf("%s: %v: other registries are not near", tt.ref, got.Err)
 		}
 		rep := run(t, p, today, tt.ref)
 		if f := rep.Findings()[0]; rep.Passed() || f.Reason() != verify.NoRule || !strings.Contains(verify.Hint(f.Verdicts[0].Err()), tt.hint) {

@@ -304,15 +304,15 @@ func (p Patterns) excluder(of Pattern) (Pattern, bool) {
 	return p.not[i], true
 }
 
-// covers reports whether q matches all that p matches. It may say no where that
+// covers reports whether p matches all that o matches. It may say no where that
 // is hard to see.
-func (q *Pattern) covers(p Pattern) bool {
+func (p *Pattern) covers(o Pattern) bool {
 	switch {
-	case q.digest != "" && q.digest != p.digest,
-		q.tag.text != "" && (p.tag.text == "" || !q.tag.matches(p.tag.text)): // a * of p is in a * of q
+	case p.digest != "" && p.digest != o.digest,
+		p.tag.text != "" && (o.tag.text == "" || !p.tag.matches(o.tag.text)): // a * of o is in a * of p
 		return false
 	}
-	return coversName(stretched(q.name), stretched(p.name))
+	return coversName(stretched(p.name), stretched(o.name))
 }
 
 // stretched writes each * next to a ** as **: of both there are as many segments

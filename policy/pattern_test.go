@@ -63,6 +63,8 @@ func TestPatternMatch(t *testing.T) {
 		{"ghcr.io/acme/app-*", "ghcr.io/acme/app-1 ghcr.io/acme/app-x-y", "ghcr.io/acme/app ghcr.io/acme/my-app-1"},
 		{"ghcr.io/acme/*-app", "ghcr.io/acme/my-app", "ghcr.io/acme/my-app-2 ghcr.io/acme/app"},
 		{"ghcr.io/acme/a*b*c", "ghcr.io/acme/abc ghcr.io/acme/axxbyyc ghcr.io/acme/abbcc", "ghcr.io/acme/ab ghcr.io/acme/acb ghcr.io/acme/abcd"},
+		{"ghcr.io/acme/*b*c*", "ghcr.io/acme/abbccd ghcr.io/acme/bc", "ghcr.io/acme/acb ghcr.io/acme/cb"},
+		{"ghcr.io/acme/*a*a*", "ghcr.io/acme/aa ghcr.io/acme/xaxax", "ghcr.io/acme/a ghcr.io/acme/xax"},
 		{"ghcr.io/acme/ab*ba", "ghcr.io/acme/abba", "ghcr.io/acme/aba"},
 		{"ghcr.io/*/app", "ghcr.io/acme/app", "ghcr.io/app ghcr.io/acme/team/app"},
 

@@ -24,15 +24,17 @@ type contrast struct{ before, differs, after string }
 func contrasts(d verify.Difference) (found, expected contrast) {
 	a, b := []rune(strings.ToValidUTF8(d.Found, "\ufffd")), []rune(strings.ToValidUTF8(d.Expected, "\ufffd"))
 	begin, beginB, end, endB := differing(a, b)
-	return cutOut(a, begin, end), cutOut(b, beginB, endB)
+	x, y := span{a, begin, end}, span{b, beginB, endB}
+	wholeWords(&x, &y)
+	return x.cut(), y.cut()
 }
 
-func cutOut(s []rune, begin, end int) contrast {
-	if len(s) == 0 {
+// cut returns s with as much as is shown around it.
+func (s span) cut() contrast {
+	if len(s.of) == 0 {
 		return contrast{differs: "(none)"}
 	}
-	begin, end = wholeWords(s, begin, end)
-	c := contrast{ascii(s[:begin]), middle(ascii(s[begin:end]), maxDiffers), ascii(s[end:])}
+	c := contrast{ascii(s.of[:s.begin]), middle(ascii(s.of[s.begin:s.end]), maxDiffers), ascii(s.of[s.end:])}
 	// Both sides are ASCII by now, so bytes are characters.
 	if cut := len(c.before) - maxAround; cut > 3 {
 		c.before = "..." + c.before[cut:]
@@ -65,17 +67,23 @@ func ascii(s []rune) string {
 	return b.String()
 }
 
-// wholeWords widens a part of s to the words that it begins and ends in; where
-// it is empty, to those that it stands between.
-func wholeWords(s []rune, begin, end int) (int, int) {
-	empty := begin == end
-	for begin > 0 && wordy(s[begin-1]) && (empty || wordy(s[begin])) {
-		begin--
+// A span is a part of a value.
+type span struct {
+	of         []rune
+	begin, end int
+}
+
+// wholeWords widens two parts to the words that one of them begins or ends
+// within, both in the same way.
+func wholeWords(a, b *span) {
+	begins := func(s *span) bool { return s.begin < s.end && wordy(s.of[s.begin]) }
+	ends := func(s *span) bool { return s.begin < s.end && wordy(s.of[s.end-1]) }
+	for a.begin > 0 && b.begin > 0 && a.of[a.begin-1] == b.of[b.begin-1] && wordy(a.of[a.begin-1]) && (begins(a) || begins(b)) {
+		a.begin, b.begin = a.begin-1, b.begin-1
 	}
-	for end < len(s) && wordy(s[end]) && (empty || wordy(s[end-1])) {
-		end++
+	for a.end < len(a.of) && b.end < len(b.of) && a.of[a.end] == b.of[b.end] && wordy(a.of[a.end]) && (ends(a) || ends(b)) {
+		a.end, b.end = a.end+1, b.end+1
 	}
-	return begin, end
 }
 
 func wordy(r rune) bool {

@@ -74,19 +74,23 @@ func cause(v verify.Verdict) string {
 	return said(v.Err())
 }
 
-// acceptedBelow says which list of a policy would have to have one item more for
-// a signature to be accepted; rule is the one that did not accept it.
-func acceptedBelow(a verify.Acceptance, rule gate.Rule) string {
+// acceptedIn says which part of a policy would have to say more for a signature
+// to be accepted; rule is the one that did not accept it.
+func acceptedIn(a verify.Acceptance, rule gate.Rule) string {
 	if place := policyPlace(rule); place != "" {
 		return a.List + " of the rule at " + place
 	}
 	return a.List + " of a rule for the image"
 }
 
-// acceptedLine is that item. Half of it would be another one.
-func acceptedLine(a verify.Acceptance, most int) string {
-	if len(a.Line) > most {
-		return "an item that is too long to be shown here; the JSON report has it"
+// accepted is what a policy would have to say there. Half of it would be
+// something else.
+func accepted(a verify.Acceptance, most int) string {
+	switch {
+	case len(a.Line) > most-10:
+		return "what is too long to be shown here; the JSON report has it"
+	case a.List == "claims": // which is no list
+		return "claims: " + a.Line
 	}
 	return "- " + a.Line
 }

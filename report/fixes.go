@@ -79,7 +79,7 @@ func explain(v verify.Verdict, rule gate.Rule) string {
 			text += difference(*c.Differs)
 			if c.Accept != nil {
 				const most = 2 * maxText
-				text += "  - to accept it, below " + code(acceptedBelow(*c.Accept, rule), maxText) + " add " + code(acceptedLine(*c.Accept, most-2), most) + "\n"
+				text += "  - to accept it, in " + code(acceptedIn(*c.Accept, rule), maxText) + ": " + code(accepted(*c.Accept, most), most) + "\n"
 				line("**unwise**:", c.Accept.Unwise)
 			}
 		}

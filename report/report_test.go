@@ -411,13 +411,14 @@ func runs() []run {
 					&verify.Acceptance{List: "identities", Line: "{issuer: https://token.actions.githubusercontent.com, subject: https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main}", Unwise: "build.yml may run for pull requests"},
 				)).with(acme).at("Dockerfile", 3),
 				tagged("ghcr.io/acme/look:v3", "b", near(
-					verify.Difference{What: "source-repository-owner", Found: "https://github.com/аcme", Expected: "https://github.com/acme"}, nil,
+					verify.Difference{What: "source-repository-owner", Found: "https://github.com/\u0430cme", Expected: "https://github.com/acme"},
+					&verify.Acceptance{List: "keys", Line: strings.Repeat("x", 3000)},
 					verify.BadSignature, verify.Expired, verify.BadSignature, verify.BadSignature, verify.BadSignature, verify.BadSignature,
 					verify.BadSignature, verify.BadSignature, verify.BadSignature, verify.BadSignature, verify.BadSignature,
 				)).with(gate.Rule{Name: "**", Origin: "publisher acme", Why: "its pattern ** is the only one that matches", Notes: []string{"the exception at .boltseal.yaml:20:5 ended on 2026-01-31; platform answers for it"}}),
 				tagged("ghcr.io/acme/claim:v3", "c", near(
 					verify.Difference{What: "runner-environment", Expected: "github-hosted"},
-					&verify.Acceptance{List: "identities", Line: "{issuer: a, subject: b}"},
+					&verify.Acceptance{List: "claims", Line: `{runner-environment: "self-hosted"}`, Unwise: strings.Repeat("long ", 100)},
 				)),
 				{use: ref("ghcr.io/other/app:v1"), rule: gate.Rule{Notes: []string{"1", "2", "3", "4", "5", "6", "7"}}, norule: &verify.Error{Op: "choose", Err: errors.New("no pattern of .boltseal.yaml matches"), Hint: "add a rule with images: [ghcr.io/other/app]"}},
 			},

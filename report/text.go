@@ -189,7 +189,7 @@ func (t *textWriter) accept(a *verify.Acceptance, rule gate.Rule) {
 	if a == nil {
 		return
 	}
-	t.line("to accept", "below "+acceptedBelow(*a, rule)+", add "+acceptedLine(*a, maxValue/2))
+	t.line("to accept", "in "+acceptedIn(*a, rule)+": "+accepted(*a, maxValue/2))
 	if a.Unwise != "" {
 		t.line("unwise", a.Unwise)
 	}

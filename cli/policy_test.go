@@ -1,0 +1,394 @@
+package cli_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boltseal/boltseal/cli"
+	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/sigstoretest"
+)
+
+// judged is what a run by a policy says of its images.
+type judged struct {
+	Passed   bool
+	Warnings []string
+	Requests int
+	Images   []struct {
+		Reference, Reason string
+		Passed, Verified  bool
+		Requests          int
+		Rule              struct {
+			Name, Origin, File, Why string
+			Line                    int
+			Notes                   []string
+		}
+		Exemption *struct {
+			Owner, Reason string
+			Unsigned      bool
+		}
+		Checks []struct {
+			Requirement, Reason, Message, Hint string
+			Evidence                           []struct{ Signer string }
+			Candidates                         []struct {
+				Reason, Signer string
+				Difference     *struct{ What, Found, Expected string }
+				Accept         *struct{ List, Line, Unwise string }
+			}
+		}
+	}
+}
+
+// today is the day of the runs by a policy.
+var today = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// judge runs boltseal verify in a workspace, by its policy.
+func (w *world) judge(dir string, getenv func(string) string, args ...string) (int, judged, string) {
+	w.t.Helper()
+	var out, errs bytes.Buffer
+	for i, a := range args {
+		args[i] = strings.ReplaceAll(a, "REGISTRY", w.reg.Host())
+	}
+	c := cli.Command{Dir: dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: lookup(getenv), Now: func() time.Time { return today }}
+	code := c.Main(w.t.Context(), append([]string{"boltseal", "verify", "--output", "json", "--trusted-root", w.root}, args...))
+	var got judged
+	if code != 2 {
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			w.t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
+		}
+	}
+	return code, got, errs.String()
+}
+
+// A policy for REGISTRY; identities are filled in.
+func (w *world) policy(text string) string {
+	actions := `{issuer: "` + issuer + `", subject: "` + identity + `"}`
+	evil := `{issuer: "` + issuer + `", subject: "` + strings.Replace(identity, "acme", "acme-evil", 1) + `"}`
+	return strings.NewReplacer("REGISTRY", w.reg.Host(), "ACME", actions, "EVIL", evil).Replace(text)
+}
+
+// Each image gets the Reason that the rule for it gives it, and the rule is
+// named.
+func TestPolicyReasons(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	evil := by(func(o *sigstoretest.Options) { o.Identity = strings.Replace(identity, "acme", "acme-evil", 1) })
+	w.signLegacy("team/legacy", w.image("team/legacy"), by())
+	d := w.image("team/bundle")
+	w.signBundle("team/bundle", d, signType, by())
+	w.signLegacy("team/stranger", w.image("team/stranger"), evil)
+	d = w.image("team/both")
+	w.signLegacy("team/both", d, by())
+	w.signBundle("team/both", d, signType, evil)
+	w.image("team/unsigned")
+	d = w.image("team/proven")
+	w.signLegacy("team/proven", d, by())
+	built, err := w.sig.Bundle(slsaType, d.Digest.Encoded(), []byte(`{"buildDefinition":{"buildType":"good","level":3}}`), by())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.reg.PutBundle("team/proven", d, built))
+	w.signLegacy("team/down", w.image("team/down"), by())
+	w.reg.Break(registrytest.Fault{Path: "/v2/team/down/manifests/sha256-", Status: 500})
+	unsignedDigest := w.image("team/unsigned").Digest.String()
+
+	const signed = "{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}"
+	provenance := func(where string) string {
+		return "{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}, attestation: {type: slsaprovenance1, identities: [ACME], where: '" + where + "'}]}"
+	}
+	const exception = "exceptions: [{images: ['REGISTRY/team/unsigned'], until: UNTIL, owner: platform, reason: until upstream signs}]\n"
+	for _, tc := range []struct {
+		name, rules, more, ref string
+		reason                 string
+		code                   int
+		says                   string // in the message, the hint, the notes or a warning
+	}{
+		{"signed, older format", signed, "", "team/legacy:v1", "verified", 0, ""},
+		{"signed, bundle", signed, "", "team/bundle:v1", "verified", 0, ""},
+		{"by a stranger", signed, "", "team/stranger:v1", "wrong-signer", 1, "acme-evil"},
+		{"unsigned", signed, "", "team/unsigned:v1", "unsigned", 1, "there are no signatures"},
+		{"no answer", signed, "", "team/down:v1", "unavailable", 3, "500"},
+		{"no rule", signed, "", "other/app:v1", "no-rule", 1, "- {images: [REGISTRY/other/app],"},
+		{"no such image", signed, "", "team/none:v1", "not-found", 1, ""},
+		{"excluded", "{images: ['REGISTRY/team/**', '!REGISTRY/team/leg*'], require: [sigstore: {identities: [ACME]}]}", "", "team/legacy:v1", "no-rule", 1, "a ! in its list excludes the image"},
+		{"the more specific rule decides", signed + ", {images: ['REGISTRY/team/legacy'], require: [sigstore: {identities: [EVIL]}]}", "", "team/legacy:v1", "wrong-signer", 1, ""},
+		{"the more specific rule decides for it only", signed + ", {images: ['REGISTRY/team/legacy'], require: [sigstore: {identities: [EVIL]}]}", "", "team/bundle:v1", "verified", 0, ""},
+		{"a rule for the tag", "{images: ['REGISTRY/team/legacy:v1'], require: [sigstore: {identities: [ACME]}]}", "", "team/legacy:v1", "verified", 0, ""},
+		{"a tag beside a digest is a claim", "{images: ['REGISTRY/team/unsigned:v1'], allow-unsigned: {reason: none, require-digest: false}}", "", "team/unsigned:v1@" + unsignedDigest, "no-rule", 1, "not for references with a digest"},
+		{"any of", "{images: ['REGISTRY/team/**'], require: [any-of: [sigstore: {identities: [EVIL]}, sigstore: {identities: [ACME]}]]}", "", "team/legacy:v1", "verified", 0, ""},
+		{"none of", "{images: ['REGISTRY/team/**'], require: [any-of: [sigstore: {identities: [EVIL]}, attestation: {type: spdx, identities: [ACME]}]]}", "", "team/legacy:v1", "wrong-signer", 1, "none of 2 alternatives passed"},
+		{"all of", "{images: ['REGISTRY/team/**'], require: [all-of: [sigstore: {identities: [ACME]}, sigstore: {identities: [EVIL]}]]}", "", "team/both:v1", "verified", 0, ""},
+		{"not all of", "{images: ['REGISTRY/team/**'], require: [all-of: [sigstore: {identities: [ACME]}, sigstore: {identities: [EVIL]}]]}", "", "team/legacy:v1", "wrong-signer", 1, ""},
+		{"two signers", "{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME, EVIL], at-least: 2}]}", "", "team/both:v1", "verified", 0, ""},
+		{"one signer for two", "{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME, EVIL], at-least: 2}]}", "", "team/legacy:v1", "wrong-signer", 1, "2"},
+		{"claims of the certificate", "{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME], claims: {runner-environment: github-hosted}}]}", "", "team/legacy:v1", "wrong-signer", 1, "runner-environment"},
+		{"provenance", provenance(`predicate.buildDefinition.level >= 3 && signer.startsWith("https://github.com/acme/")`), "", "team/proven:v1", "verified", 0, ""},
+		{"another provenance", provenance(`predicate.buildDefinition.buildType == "other"`), "", "team/proven:v1", "wrong-type", 1, `"other"`},
+		{"provenance without the field", provenance(`predicate.buildDefinition.builder == "good"`), "", "team/proven:v1", "wrong-type", 1, "no such key"},
+		{"no provenance", provenance("true"), "", "team/legacy:v1", "wrong-type", 1, ""},
+		{"allowed unsigned, by tag", "{images: ['REGISTRY/team/**'], allow-unsigned: {reason: upstream does not sign}}", "", "team/unsigned:v1", "unsigned", 1, "write REGISTRY/team/unsigned:v1@sha256:"},
+		{"allowed unsigned, by digest", "{images: ['REGISTRY/team/**'], allow-unsigned: {reason: upstream does not sign}}", "", "team/unsigned@" + unsignedDigest, "exempt", 0, ""},
+		{"allowed unsigned at any tag", "{images: ['REGISTRY/team/**'], allow-unsigned: {reason: upstream does not sign, require-digest: false}}", "", "team/unsigned:v1", "exempt", 0, ""},
+		{"excepted", signed, strings.ReplaceAll(exception, "UNTIL", "2026-12-31"), "team/unsigned:v1", "exempt", 0, ""},
+		{"excepted for today only", signed, strings.ReplaceAll(exception, "UNTIL", "2026-03-01"), "team/unsigned:v1", "exempt", 0, "today"},
+		{"excepted until yesterday", signed, strings.ReplaceAll(exception, "UNTIL", "2026-02-28"), "team/unsigned:v1", "unsigned", 1, "ended with 2026-02-28"},
+		{"excepted until yesterday, without a rule", "{images: [other], require: [sigstore: {identities: [ACME]}]}", strings.ReplaceAll(exception, "UNTIL", "2026-02-28"), "team/unsigned:v1", "no-rule", 1, "ended with 2026-02-28"},
+		{"the exception of another image", signed, strings.ReplaceAll(exception, "UNTIL", "2026-12-31"), "team/stranger:v1", "wrong-signer", 1, ""},
+		{"excepted, and not there", signed, strings.ReplaceAll(strings.ReplaceAll(exception, "UNTIL", "2026-12-31"), "team/unsigned", "team/none"), "team/none:v1", "not-found", 1, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := *w
+			w.t = t
+			dir := workspaceOf(t, map[string]string{".boltseal.yaml": w.policy("version: 1\nrules: [" + tc.rules + "]\n" + tc.more)})
+			code, got, errs := w.judge(dir, env, "REGISTRY/"+tc.ref)
+			if code != tc.code || len(got.Images) != 1 {
+				t.Fatalf("exit %d, want %d, %d images\n%s", code, tc.code, len(got.Images), errs)
+			}
+			img := got.Images[0]
+			exempt := tc.reason == "exempt"
+			if img.Reason != tc.reason || img.Passed != (tc.code == 0) || img.Verified != (tc.reason == "verified") || got.Passed != img.Passed || (img.Exemption != nil) != exempt {
+				t.Errorf("%+v", img)
+			}
+			if tc.reason != "no-rule" && (img.Rule.File != ".boltseal.yaml" || img.Rule.Line < 2 || img.Rule.Why == "") {
+				t.Errorf("rule %+v", img.Rule)
+			}
+			said := strings.Join(append(img.Rule.Notes, got.Warnings...), " ")
+			for _, c := range img.Checks {
+				said += c.Message + " " + c.Hint + " "
+			}
+			if want := strings.ReplaceAll(tc.says, "REGISTRY", w.reg.Host()); !strings.Contains(said, want) {
+				t.Errorf("does not say %q: %s", want, said)
+			}
+			if exempt && img.Requests != 1 && img.Requests != 0 {
+				t.Errorf("%d requests for an exempt image", img.Requests)
+			}
+		})
+	}
+}
+
+// What was found, how it differs, and the line that would accept it: with that
+// line in the policy, and only then, the image passes.
+func TestPolicyAcceptLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	evil := strings.Replace(identity, "acme", "acme-evil", 1)
+	w.signBundle("team/app", w.image("team/app"), signType, by(func(o *sigstoretest.Options) { o.Identity = evil }))
+	policy := func(line string) string {
+		return w.policy("version: 1\nrules:\n  - images: [REGISTRY/team/app]\n    require:\n      - sigstore:\n          identities:\n            - ACME\n" + line)
+	}
+	code, got, _ := w.judge(workspaceOf(t, map[string]string{".boltseal.yaml": policy("")}), env, "REGISTRY/team/app:v1")
+	if code != 1 || len(got.Images[0].Checks[0].Candidates) != 1 {
+		t.Fatalf("exit %d: %+v", code, got)
+	}
+	c := got.Images[0].Checks[0].Candidates[0]
+	if c.Reason != "wrong-signer" || c.Difference == nil || c.Difference.What != "identity" || c.Difference.Found != evil || c.Difference.Expected != identity {
+		t.Errorf("difference %+v", c.Difference)
+	}
+	if c.Accept == nil || c.Accept.List != "identities" || !strings.Contains(c.Accept.Unwise, "acme-evil") {
+		t.Fatalf("accept %+v", c.Accept)
+	}
+	code, got, errs := w.judge(workspaceOf(t, map[string]string{".boltseal.yaml": policy("            - " + c.Accept.Line + "\n")}), env, "REGISTRY/team/app:v1")
+	if code != 0 || got.Images[0].Reason != "verified" {
+		t.Errorf("exit %d: %+v %s", code, got.Images, errs)
+	}
+}
+
+// The policy of the current folder comes first, then that of the repository
+// around it; flags that name a signer come before both, and say so.
+func TestPolicyFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	const rule = "version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [WHO]}]}]\n"
+	good, bad := w.policy(strings.Replace(rule, "WHO", "ACME", 1)), w.policy(strings.Replace(rule, "WHO", "EVIL", 1))
+	dir := workspaceOf(t, map[string]string{
+		".git/HEAD": "ref: refs/heads/main\n", ".boltseal.yaml": good, "a/x": "", "b/.boltseal.yaml": bad, "other.yaml": good,
+		"broken/.boltseal.yaml": "version: 1\nrules: 1\nrule: 2\n", "misnamed/.boltseal.yml": good,
+		"keyed/policy.yaml": w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {keys: [{file: keys/cosign.pub}], trusted-root: none.json}]}]\n"),
+	})
+	flags := []string{"--certificate-identity", identity, "--certificate-oidc-issuer", issuer}
+	target := func(name string) string {
+		if name == "GITHUB_EVENT_NAME" {
+			return "pull_request_target"
+		}
+		return ""
+	}
+	for _, tc := range []struct {
+		name, dir string
+		env       func(string) string
+		args      []string
+		code      int
+		says      string // by a warning, or standard error
+	}{
+		{"in the current folder", ".", env, nil, 0, ""},
+		{"in the repository", "a", env, nil, 0, ""},
+		{"the nearer one", "b", env, nil, 1, ""},
+		{"named", "b", env, []string{"--policy", "../other.yaml"}, 0, ""},
+		{"written out", "b", env, []string{"--policy", good}, 0, ""},
+		{"flags", "b", env, flags, 0, ".boltseal.yaml does not count"},
+		{"publishers named", ".", env, []string{"--publisher", "distroless"}, 1, ""},
+		{"of a proposal", ".", target, nil, 0, "that of whatever was checked out"},
+		{"named, of a proposal", ".", target, []string{"--policy", "other.yaml"}, 0, ""},
+		{"broken", "broken", env, nil, 2, ".boltseal.yaml:2:8"},
+		{"all that is wrong", "broken", env, nil, 2, ".boltseal.yaml:3:1"},
+		{"misnamed", "misnamed", env, nil, 2, "rename it to .boltseal.yaml"},
+		{"a key that is not there", "keyed", env, []string{"--policy", "policy.yaml"}, 2, "policy.yaml:2:"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := *w
+			w.t = t
+			code, got, errs := w.judge(filepath.Join(dir, tc.dir), tc.env, append([]string{"REGISTRY/team/app:v1"}, tc.args...)...)
+			said := strings.Join(got.Warnings, " ") + errs
+			if code != tc.code || !strings.Contains(said, tc.says) {
+				t.Errorf("exit %d, want %d: %s", code, tc.code, said)
+			}
+			if tc.says == "" && strings.Contains(said, "boltseal.yaml") {
+				t.Errorf("says %s", said)
+			}
+		})
+	}
+}
+
+// A key of a policy is a file beside it, and its fingerprint has to fit.
+func TestPolicyKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.signLegacy("team/app", w.image("team/app"), sigstoretest.Options{Key: key})
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherDER, err := x509.MarshalPKIXPublicKey(other.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(der)
+	for _, tc := range []struct {
+		name, key string
+		code      int
+		reason    string
+		says      string
+	}{
+		{"file", "file: keys/cosign.pub", 0, "verified", ""},
+		{"file with its fingerprint", "file: keys/cosign.pub, sha256: " + hex.EncodeToString(sum[:]), 0, "verified", ""},
+		{"exchanged file", "file: keys/other.pub, sha256: " + hex.EncodeToString(sum[:]), 2, "", "deploy/policy.yaml:"},
+		{"another's", "file: keys/other.pub", 1, "wrong-signer", ""},
+		{"not yet", "file: keys/cosign.pub, from: 2026-03-02", 1, "expired", ""},
+		{"no longer", "file: keys/cosign.pub, until: 2026-02-28", 1, "expired", ""},
+		{"that day", "file: keys/cosign.pub, from: 2026-03-01, until: 2026-03-01", 0, "verified", ""},
+		{"an address", "file: 'https://example.com/cosign.pub'", 2, "", "deploy/policy.yaml:"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := *w
+			w.t = t
+			dir := workspaceOf(t, map[string]string{
+				"deploy/policy.yaml":     w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {keys: [{" + tc.key + "}]}]}]\n"),
+				"deploy/keys/cosign.pub": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+				"deploy/keys/other.pub":  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: otherDER})),
+			})
+			code, got, errs := w.judge(dir, env, "REGISTRY/team/app:v1", "--policy", "deploy/policy.yaml")
+			if code != tc.code || !strings.Contains(errs, tc.says) {
+				t.Fatalf("exit %d, want %d: %s", code, tc.code, errs)
+			}
+			if tc.reason != "" && got.Images[0].Reason != tc.reason {
+				t.Errorf("%+v", got.Images[0])
+			}
+		})
+	}
+}
+
+// A lock holds images to who signed them, until it is updated on purpose.
+func TestLock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	evil := by(func(o *sigstoretest.Options) { o.Identity = strings.Replace(identity, "release", "other", 1) })
+	w.signLegacy("team/app", w.image("team/app"), by())
+	w.signLegacy("team/more", w.image("team/more"), by())
+	dir := workspaceOf(t, map[string]string{".boltseal.yaml": w.policy(
+		"version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [{issuer: '" + issuer + "', subject: 'https://github.com/acme/app/.github/workflows/*@refs/heads/main'}]}]}]\n")})
+	lock := filepath.Join(dir, "boltseal.lock")
+	text := func() string {
+		body, err := os.ReadFile(lock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	step := func(name string, code int, reason, says string, args ...string) {
+		t.Helper()
+		got, doc, errs := w.judge(dir, env, append([]string{"--lock", "boltseal.lock"}, args...)...)
+		said := strings.Join(doc.Warnings, " ") + errs
+		if got != code || reason != "" && doc.Images[0].Reason != reason || !strings.Contains(said, says) {
+			t.Fatalf("%s: exit %d, want %d, %q: %+v %s", name, got, code, says, doc.Images, said)
+		}
+	}
+	const app, more = "REGISTRY/team/app:v1", "REGISTRY/team/more:v1"
+	step("a run that does not pass locks nothing", 1, "no-rule", "", "REGISTRY/other/app:v1")
+	if _, err := os.Stat(lock); err == nil {
+		t.Fatal("a refused image was locked")
+	}
+	step("the first run", 0, "verified", "the lock boltseal.lock is new", app)
+	first := text()
+	step("the same", 0, "verified", "", app)
+	if text() != first || !strings.Contains(first, identity) {
+		t.Errorf("the lock says\n%s", text())
+	}
+	step("another image", 0, "verified", "1 added", app, more)
+
+	// The signer changes to another one that the pattern accepts.
+	w.signLegacy("team/app", w.must(w.reg.PutImage("team/app", "v1", "changed")), evil)
+	before := text()
+	step("changed", 1, "wrong-signer", "", app)
+	step("changed, in warn mode", 0, "wrong-signer", "", app, "--mode", "warn")
+	if text() != before {
+		t.Error("a run that was refused changed the lock")
+	}
+	_, doc, _ := w.judge(dir, env, "--lock", "boltseal.lock", app)
+	if c := doc.Images[0].Checks[0]; !strings.HasPrefix(c.Message, "changed:") || !strings.Contains(c.Hint, "--update-lock") || doc.Images[0].Verified {
+		t.Errorf("%+v", c)
+	}
+	step("without the lock's word", 0, "verified", "1 changed, 0 removed", app, "--update-lock")
+	step("afterwards", 0, "verified", "", app, more)
+	if !strings.Contains(text(), evil.Identity) {
+		t.Errorf("the lock says\n%s", text())
+	}
+
+	for name, damage := range map[string]func() error{
+		"no JSON":    func() error { return os.WriteFile(lock, []byte("{"), 0o600) },
+		"a folder":   func() error { return os.Mkdir(lock, 0o700) },
+		"link":       func() error { return os.Symlink("elsewhere", lock) },
+		"other keys": func() error { return os.WriteFile(lock, []byte(`{"version":1,"images":{},"more":1}`), 0o600) },
+	} {
+		if err := os.RemoveAll(lock); err != nil {
+			t.Fatal(err)
+		}
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		step(name, 2, "", "--lock", app)
+	}
+	step("no folder", 2, "", "there is no folder", "--lock", "none/boltseal.lock", app)
+}

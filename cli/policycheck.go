@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/report"
+)
+
+// checkVersion is the version of the JSON of policy check.
+const checkVersion = 1
+
+func (c Command) policyCheck(code *int) *cobra.Command {
+	var (
+		output string
+		list   bool
+	)
+	cmd := &cobra.Command{
+		Use:   "check [FILE…]",
+		Short: "Say what is wrong, and what is doubtful, in policies",
+		Long: `check reads policies (default: ` + policyName + ` of the workspace) and says what is
+wrong with them, then what is allowed and probably a mistake: patterns that
+accept anybody, rules that never count, exceptions that have ended. Each has its
+place, the name of its lint and what to do. It verifies nothing.
+
+Exit codes: 0 nothing, 1 something is doubtful, 2 a policy cannot be read.`,
+		Example: `  boltseal policy check
+  boltseal policy check .boltseal.yaml team/policy.yaml --output json
+  boltseal policy check --list`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if output != "text" && output != "json" {
+				return usagef("--output", "write text or json", "%q is neither text nor json", output)
+			}
+			if list {
+				if len(args) > 0 {
+					return usagef("--list", "leave the files out", "it lists what is looked for, and looks at no file")
+				}
+				return c.listLints(code, output)
+			}
+			checks, err := c.checkPolicies(args)
+			if err != nil {
+				return err
+			}
+			var b bytes.Buffer
+			write := checks.text
+			if output == "json" {
+				write = checks.json
+			}
+			if err := write(&b); err != nil {
+				return err
+			}
+			*code = cmp.Or(c.print(b.Bytes()), checks.code())
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&output, "output", "text", "`FORMAT` of the list: text, or json (docs/policy-commands.md)")
+	f.BoolVar(&list, "list", false, "list what is looked for, by name")
+	return cmd
+}
+
+// A policyCheck is what was found in one policy.
+type policyCheck struct {
+	file   string
+	faults []*yamlshape.Fault // it is no policy if there is one
+	doubts []yamlshape.Doubt
+}
+
+type policyChecks []policyCheck
+
+// checkPolicies reads the named policies, or that of the workspace.
+func (c Command) checkPolicies(names []string) (policyChecks, error) {
+	if len(names) == 0 {
+		name, body, err := defaultPolicy(c)
+		if err != nil {
+			return nil, err
+		}
+		if body == nil {
+			return nil, usagef("", "name a policy, or let boltseal policy init write one", "there is no %s in the workspace", policyName)
+		}
+		check, err := c.checkPolicy(name, body)
+		return policyChecks{check}, err
+	}
+	var all policyChecks
+	for _, name := range names {
+		body, err := readPolicy(c.path(name))
+		if err != nil {
+			return nil, usagef(name, "name policy files; boltseal policy init writes a first one", "%w", err)
+		}
+		check, err := c.checkPolicy(filepath.ToSlash(name), body)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, check)
+	}
+	return all, nil
+}
+
+func (c Command) checkPolicy(name string, body []byte) (policyCheck, error) {
+	check := policyCheck{file: name}
+	p, err := policy.Read(name, body, policy.Options{Systems: c.forms()})
+	if bad := (*policy.Error)(nil); errors.As(err, &bad) {
+		check.faults = bad.Faults()
+		return check, nil
+	}
+	if err != nil {
+		return check, usagef(name, "boltseal policy init writes a first policy", "%w", err)
+	}
+	check.doubts = p.Lint(c.now())
+	return check, nil
+}
+
+func (all policyChecks) code() int {
+	code := ExitPassed
+	for _, check := range all {
+		if len(check.faults) > 0 {
+			return ExitUsage
+		}
+		if len(check.doubts) > 0 {
+			code = ExitClosed
+		}
+	}
+	return code
+}
+
+// text writes a line for each finding, and one below it for what to do.
+func (all policyChecks) text(w io.Writer) error {
+	line := func(f *yamlshape.Fault, mark string) {
+		fmt.Fprintf(w, "%s:%d:%d: %s%s\n", report.Printable(f.At.File), f.At.Line, f.At.Col, mark, report.Printable(f.Err.Error()))
+		if f.Next != "" {
+			fmt.Fprintf(w, "  next: %s\n", report.Printable(f.Next))
+		}
+	}
+	for _, check := range all {
+		for _, f := range check.faults {
+			line(f, "")
+		}
+		for i := range check.doubts {
+			line(&check.doubts[i].Fault, "["+check.doubts[i].Lint+"] ")
+		}
+		var err error
+		switch n := len(check.faults); {
+		case n > 0:
+			_, err = fmt.Fprintf(w, "%s cannot be used: %s\n", report.Printable(check.file), number(n, "fault"))
+		case len(check.doubts) > 0:
+			_, err = fmt.Fprintf(w, "%s can be used, with %s\n", report.Printable(check.file), number(len(check.doubts), "doubt"))
+		default:
+			_, err = fmt.Fprintf(w, "%s has nothing wrong or doubtful in it\n", report.Printable(check.file))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The JSON of policy check, which docs/policy-commands.md describes.
+type (
+	checksDoc struct {
+		Version  int        `json:"version"`
+		Policies []checkDoc `json:"policies"`
+	}
+	checkDoc struct {
+		File   string     `json:"file"`
+		Faults []faultDoc `json:"faults"`
+		Doubts []faultDoc `json:"doubts"`
+	}
+	faultDoc struct {
+		File    string `json:"file"`
+		Line    int    `json:"line"`
+		Column  int    `json:"column"`
+		Lint    string `json:"lint,omitempty"`
+		Message string `json:"message"`
+		Next    string `json:"next,omitempty"`
+	}
+)
+
+func (all policyChecks) json(w io.Writer) error {
+	of := func(f *yamlshape.Fault, lint string) faultDoc {
+		return faultDoc{f.At.File, f.At.Line, f.At.Col, lint, f.Err.Error(), f.Next}
+	}
+	doc := checksDoc{Version: checkVersion, Policies: []checkDoc{}}
+	for _, check := range all {
+		d := checkDoc{File: check.file, Faults: []faultDoc{}, Doubts: []faultDoc{}}
+		for _, f := range check.faults {
+			d.Faults = append(d.Faults, of(f, ""))
+		}
+		for i := range check.doubts {
+			d.Doubts = append(d.Doubts, of(&check.doubts[i].Fault, check.doubts[i].Lint))
+		}
+		doc.Policies = append(doc.Policies, d)
+	}
+	return report.Value(w, doc)
+}
+
+// listLints writes what is looked for.
+func (c Command) listLints(code *int, output string) error {
+	write := lintsTable
+	if output == "json" {
+		write = lintsJSON
+	}
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	*code = c.print(b.Bytes())
+	return nil
+}

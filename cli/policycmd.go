@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"bytes"
+
+	"github.com/spf13/cobra"
+
+	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/report"
+)
+
+// policyCommand is boltseal policy, what people do with a policy besides
+// verifying by it.
+func (c Command) policyCommand(code *int) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Write, check and test a policy",
+		Long: `policy has the commands for a policy file, which says who must have signed
+which image. boltseal verify reads ` + policyName + ` of the workspace, or the file that
+--policy names.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("", "say which, such as boltseal policy check; boltseal policy --help lists them", "no command was given")
+		},
+	}
+	cmd.AddCommand(c.policyCheck(code), c.policyInit(code), c.policyTest(code), c.policyPublishers(code), c.policySchema(code))
+	return cmd
+}
+
+func (c Command) policySchema(code *int) *cobra.Command {
+	tests := false
+	cmd := &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of policy files",
+		Long: `schema prints the JSON Schema of policy files, which editors complete and check
+them by. docs/policy.schema.json has the same text, and docs/policy-test.schema.json
+that of files of cases.`,
+		Example: `  boltseal policy schema > policy.schema.json
+  boltseal policy schema --cases`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := policy.Schema(c.forms())
+			if tests {
+				var b bytes.Buffer
+				err = report.Value(&b, testSchema())
+				text = b.Bytes()
+			}
+			if err != nil {
+				return err
+			}
+			*code = c.print(text)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&tests, "cases", false, "print the one of the files that boltseal policy test reads")
+	return cmd
+}
+
+// forms returns the ways of signing for who only reads a policy.
+func (c Command) forms() []policy.System {
+	all := (&systems{command: c}).list()
+	for i := range all {
+		all[i].Verifier = nil
+	}
+	return all
+}
+
+// print writes what a command is for to standard output, and returns the exit
+// code.
+func (c Command) print(text []byte) int {
+	if _, err := c.Stdout.Write(text); err != nil {
+		c.warn("write to standard output: " + err.Error())
+		return ExitNoAnswer
+	}
+	return ExitPassed
+}

@@ -1,0 +1,331 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boltseal/boltseal/cli"
+	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/sigstoretest"
+)
+
+// in runs boltseal in a workspace.
+func in(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	c := cli.Command{
+		Dir: dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: lookup(env), Sleep: noWait,
+		Now: func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) },
+	}
+	code := c.Main(t.Context(), append([]string{"boltseal"}, args...))
+	return result{code: code, stdout: out.String(), stderr: errs.String()}
+}
+
+// initIn writes a policy into a workspace.
+func (w *world) initIn(dir string, code int, more ...string) (text, said string) {
+	w.t.Helper()
+	r := in(w.t, dir, append([]string{"policy", "init", "-o", ".boltseal.yaml", "--trusted-root", w.root}, more...)...)
+	if r.code != code || r.stdout != "" {
+		w.t.Fatalf("exit %d, want %d\n%s%s", r.code, code, r.stdout, r.stderr)
+	}
+	body, err := os.ReadFile(filepath.Join(dir, ".boltseal.yaml"))
+	if err != nil {
+		w.t.Fatalf("%v\n%s", err, r.stderr)
+	}
+	return string(body), r.stderr
+}
+
+// judged runs boltseal verify by the policy of a workspace.
+func (w *world) judged(dir string, args ...string) result {
+	w.t.Helper()
+	r := in(w.t, dir, append([]string{"verify", "--output", "json", "--trusted-root", w.root}, args...)...)
+	if err := json.Unmarshal([]byte(r.stdout), &r.doc); err != nil {
+		w.t.Fatalf("%v\n%s%s", err, r.stdout, r.stderr)
+	}
+	return r
+}
+
+// The policy that is written lets the same run pass, and refuses what attackers
+// do to the same repositories later.
+func TestPolicyInitHolds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/legacy", w.image("team/legacy"), by())
+	good := w.image("team/bundle")
+	w.signBundle("team/bundle", good, signType, by())
+	v2 := w.image("team/rekor-v2")
+	w.signBundle("team/rekor-v2", v2, signType, by(func(o *sigstoretest.Options) { o.RekorV2 = true }))
+	host := w.reg.Host()
+	dir := workspaceOf(t, map[string]string{
+		"Dockerfile":   "FROM " + host + "/team/legacy:v1 AS a\nFROM " + host + "/team/bundle:v1\nCOPY --from=a / /\n",
+		"compose.yaml": "services:\n  db: {image: '" + host + "/team/rekor-v2:v1'}\n",
+	})
+	text, said := w.initIn(dir, cli.ExitPassed)
+	if strings.Contains(text, "*") || strings.Count(text, identity) != 6 || strings.Contains(said, "[") {
+		t.Errorf("the identities are not exact, or doubtful:\n%s%s", text, said)
+	}
+	again := in(t, dir, "policy", "init", "--trusted-root", w.root)
+	if again.stdout != text || again.code != 0 {
+		t.Errorf("another run writes another policy:\n%s", again.stdout)
+	}
+	if r := in(t, dir, "policy", "check"); r.code != 0 {
+		t.Errorf("check: exit %d\n%s%s\n%s", r.code, r.stdout, r.stderr, text)
+	}
+	if r := w.judged(dir); r.code != 0 || !r.doc.Passed || len(r.doc.Images) != 3 {
+		t.Fatalf("the same run does not pass: exit %d\n%s%s\n%s", r.code, r.stdout, r.stderr, text)
+	}
+
+	// The attacks, each on a tag of a repository that the policy knows.
+	attack := func(tag string) string { return host + "/team/bundle:" + tag }
+	evil := by(func(o *sigstoretest.Options) { o.Identity = strings.Replace(identity, "acme", "acme-evil", 1) })
+	late := by(func(o *sigstoretest.Options) { o.LogAt = time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC) })
+	branch := by(func(o *sigstoretest.Options) { o.Identity = strings.Replace(identity, "heads/main", "heads/pwn", 1) })
+	foreign := by(func(o *sigstoretest.Options) { o.Issuer = "https://issuer.evil.example" })
+	w.must(w.reg.PutImage("team/bundle", "unsigned", "unsigned"))
+	d := w.must(w.reg.PutImage("team/bundle", "stranger", "stranger"))
+	w.signLegacy("team/bundle", d, evil)
+	d = w.must(w.reg.PutImage("team/bundle", "branch", "branch"))
+	w.signBundle("team/bundle", d, signType, branch)
+	d = w.must(w.reg.PutImage("team/bundle", "issuer", "issuer"))
+	w.signBundle("team/bundle", d, signType, foreign)
+	d = w.must(w.reg.PutImage("team/bundle", "attested", "attested"))
+	w.signBundle("team/bundle", d, slsaType, by())
+	d = w.must(w.reg.PutImage("team/bundle", "copied", "copied"))
+	w.must(w.reg.PutBundle("team/bundle", d, w.bundle(good, signType, by())))
+	d = w.must(w.reg.PutImage("team/bundle", "expired", "expired"))
+	w.signLegacy("team/bundle", d, late)
+	d = w.must(w.reg.PutImage("team/bundle", "down", "down"))
+	w.signLegacy("team/bundle", d, by())
+	w.reg.Break(registrytest.Fault{Path: "/v2/team/bundle/manifests/" + strings.Replace(d.Digest.String(), ":", "-", 1), Status: 403})
+	for tag, want := range map[string]struct {
+		reason string
+		code   int
+	}{
+		"v1":       {"verified", 0},
+		"unsigned": {"unsigned", 1},
+		"stranger": {"wrong-signer", 1},
+		"branch":   {"wrong-signer", 1},
+		"issuer":   {"wrong-signer", 1},
+		"attested": {"wrong-type", 1},
+		"copied":   {"bad-signature", 1},
+		"expired":  {"expired", 1},
+		"down":     {"denied", 3},
+	} {
+		w.judged(dir, attack(tag)).want(t, want.code, want.reason)
+	}
+	w.must(w.reg.PutImage("other/app", "v1", "other"))
+	w.judged(dir, host+"/other/app:v1").want(t, 1, "no-rule")
+}
+
+var uncommented = regexp.MustCompile(`(?m)^( *)#(-|  |[a-z])`)
+
+// What nobody has signed, or not with a certificate, is never let through
+// without somebody's decision.
+func TestPolicyInitOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	host := w.reg.Host()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.signLegacy("team/signed", w.image("team/signed"), by())
+	bare := w.image("team/bare")
+	w.signLegacy("team/keyed", w.image("team/keyed"), sigstoretest.Options{Key: key})
+	d := w.image("team/attested")
+	w.signBundle("team/attested", d, slsaType, by())
+	w.signLegacy("team/pull", w.image("team/pull"), by(func(o *sigstoretest.Options) {
+		o.Identity = strings.Replace(identity, "heads/main", "pull/7/merge", 1)
+	}))
+	w.signLegacy("team/expired", w.image("team/expired"), by(func(o *sigstoretest.Options) { o.LogAt = time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC) }))
+	w.signLegacy("team/down", w.image("team/down"), by())
+	w.reg.Break(registrytest.Fault{Path: "/v2/team/down/manifests/sha256-", Status: 403})
+	dir := workspaceOf(t, nil)
+	args := []string{"--image", host + "/team/gone:v1"}
+	for _, name := range []string{"signed", "bare", "keyed", "attested", "pull", "expired", "down"} {
+		args = append(args, "--image", host+"/team/"+name+":v1")
+	}
+	text, said := w.initIn(dir, cli.ExitNoAnswer, args...)
+	for _, want := range []string{
+		"# " + host + "/team/bare:v1 was " + bare.Digest.String(),
+		"Nobody has signed it", `#- images: ["` + host + "/team/bare@" + bare.Digest.String() + `"]`, `until: "", owner: "", reason: ""`,
+		"It is signed with a key", "It is attested, and not signed", "It signed for a proposed change",
+		"A signature does not hold: expired", "/team/down:v1 was sha256:", "could not be looked at: denied", "/team/gone:v1 was not looked at: not-found",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	if !strings.Contains(said, "1 image with rules of their own, 7 images to decide on") {
+		t.Errorf("summary: %s", said)
+	}
+	if r := in(t, dir, "policy", "check"); r.code != 0 {
+		t.Errorf("check: exit %d\n%s\n%s", r.code, r.stdout, text)
+	}
+	for name, reason := range map[string]string{"signed": "verified", "bare": "no-rule", "keyed": "no-rule", "attested": "no-rule", "pull": "no-rule", "expired": "no-rule"} {
+		if r := w.judged(dir, host+"/team/"+name+":v1"); len(r.doc.Images) != 1 || r.doc.Images[0].Reason != reason {
+			t.Errorf("%s: %s", name, r.stdout)
+		}
+	}
+	// With the comments taken away it says what is to be filled in, and passes
+	// nothing before.
+	all := uncommented.ReplaceAllString(text, "$1$2")
+	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(all), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := in(t, dir, "policy", "check", "all.yaml")
+	if r.code != cli.ExitUsage || strings.Count(r.stdout, "all.yaml:") != 4 || strings.Count(r.stdout, "empty text") != 3 {
+		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, all)
+	}
+	filled := strings.NewReplacer(`until: ""`, `until: 2026-12-31`, `owner: ""`, `owner: "me"`, `reason: ""`, `reason: "because"`).Replace(all)
+	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(filled), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := in(t, dir, "policy", "check", "all.yaml"); r.code != cli.ExitPassed {
+		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, filled)
+	}
+}
+
+// claims are Fulcio's by their object identifiers.
+func claims(pairs ...string) map[string]string {
+	oid := map[string]string{"runner-environment": "1.11", "source-repository-uri": "1.12", "source-repository-ref": "1.14"}
+	out := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		out[oid[pairs[i]]] = pairs[i+1]
+	}
+	return out
+}
+
+// Identities are as narrow as the next release allows.
+func TestPolicyInitIdentities(t *testing.T) {
+	t.Parallel()
+	const workflow = "https://github.com/acme/app/.github/workflows/release.yml@"
+	for _, tc := range []struct {
+		name, subject string
+		claims        map[string]string
+		want          []string // lines of the rule
+		not           string
+	}{
+		{"a branch", workflow + "refs/heads/main", nil, []string{`subject: "` + workflow + `refs/heads/main"`}, "*"},
+		{"a release", workflow + "refs/tags/v1.2.3", nil, []string{`subject: "` + workflow + `refs/tags/v*"`}, ""},
+		{"a release of a part", workflow + "refs/tags/cli/v1.2.3", nil, []string{`subject: "` + workflow + `refs/tags/cli/v*"`}, ""},
+		{"a number", workflow + "refs/tags/1.2.3", nil, []string{`subject-regexp: "https://github\\.com/acme/app/\\.github/workflows/release\\.yml@refs/tags/[0-9][0-9A-Za-z._+-]*"`}, ""},
+		{"a tag without a number", workflow + "refs/tags/latest", nil, []string{`subject: "` + workflow + `refs/tags/latest"`}, "*"},
+		{"a branch called like a tag", workflow + "refs/heads/x@refs/tags/v1", nil, []string{`subject: "` + workflow + `refs/heads/x@refs/tags/v1"`}, "*"},
+		{"a star", "https://github.com/acme/app/.github/workflows/*@refs/heads/main", nil, []string{`subject-regexp: "https://github\\.com/acme/app/\\.github/workflows/\\*@refs/heads/main"`}, `subject: `},
+		{"a star for an owner", "*@acme.example", nil, []string{`subject-regexp: "\\*@acme\\.example"`}, `subject: `},
+		{"a commit", workflow + strings.Repeat("0a", 20), nil, []string{`subject: "` + workflow + strings.Repeat("0a", 20) + `"`, "# The workflow is called at a commit"}, "*"},
+		{"GitLab", "https://gitlab.com/acme/app//.gitlab-ci.yml@refs/tags/v1", nil, []string{`subject: "https://gitlab.com/acme/app//.gitlab-ci.yml@refs/tags/v*"`}, ""},
+		{"a hosted runner", workflow + "refs/heads/main", claims("runner-environment", "github-hosted"), []string{"claims:", `"runner-environment": "github-hosted"`}, ""},
+		{"its own source", workflow + "refs/heads/main", claims("source-repository-uri", "https://github.com/acme/app"), nil, "claims:"},
+		{"a look-alike source", workflow + "refs/heads/main", claims("source-repository-uri", "https://github.com/acme/ap"), []string{`"source-repository-uri": "https://github.com/acme/ap"`}, ""},
+		{
+			"a workflow that others call", "https://github.com/builders/all/.github/workflows/build.yml@refs/tags/v2",
+			claims("source-repository-uri", "https://github.com/acme/app", "source-repository-ref", "refs/heads/main"),
+			[]string{`subject: "https://github.com/builders/all/.github/workflows/build.yml@refs/tags/v*"`, `"source-repository-ref": "refs/heads/main"`, `"source-repository-uri": "https://github.com/acme/app"`}, "",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{})
+			w.signBundle("team/app", w.image("team/app"), signType, by(func(o *sigstoretest.Options) {
+				o.Identity, o.Claims = tc.subject, tc.claims
+				if strings.Contains(tc.subject, "gitlab") {
+					o.Issuer = "https://gitlab.com"
+				} else if !strings.Contains(tc.subject, "://") {
+					o.Issuer = "https://accounts.google.com"
+				}
+			}))
+			dir := workspaceOf(t, nil)
+			text, said := w.initIn(dir, 0, "--image", w.reg.Host()+"/team/app:v1")
+			_, rule, _ := strings.Cut(text, "\nrules:\n")
+			var lines []string
+			for line := range strings.Lines(rule) {
+				if line = strings.TrimSpace(line); !strings.HasPrefix(line, "# ") || strings.Contains(line, "at a commit") {
+					lines = append(lines, line)
+				}
+			}
+			for _, want := range tc.want {
+				found := false
+				for _, line := range lines {
+					found = found || strings.HasPrefix(strings.TrimPrefix(line, "- "), want)
+				}
+				if !found {
+					t.Errorf("no line %s in\n%s", want, text)
+				}
+			}
+			if tc.not != "" && strings.Contains(strings.Join(lines, "\n"), tc.not) {
+				t.Errorf("%q is in\n%s", tc.not, text)
+			}
+			if strings.Contains(said, "[") {
+				t.Errorf("it is doubtful: %s", said)
+			}
+			w.judged(dir, w.reg.Host()+"/team/app:v1").want(t, 0, "verified")
+		})
+	}
+}
+
+// Nobody can write into the policy by what they call themselves.
+func TestPolicyInitHostile(t *testing.T) {
+	t.Parallel()
+	const allow = "\n  - images: ['**']\n    allow-unsigned: {require-digest: false, reason: x}\n"
+	w := newWorld(t, registrytest.Options{})
+	host := w.reg.Host()
+	w.signLegacy("team/good", w.image("team/good"), by())
+	for i, o := range []sigstoretest.Options{
+		by(func(o *sigstoretest.Options) { o.Identity = "x" + allow + "@evil.example" }),
+		by(func(o *sigstoretest.Options) { o.Identity = `x"` + "\r" + allow + "@evil.example" }),
+		by(func(o *sigstoretest.Options) { o.Identity = `\" # '{[&*!|>%` + "`" + `@evil.example` }),
+		by(func(o *sigstoretest.Options) { o.Issuer = "https://evil.example/" + allow }),
+		by(func(o *sigstoretest.Options) { o.Issuer = "https://*.evil.example/**" }),
+		by(func(o *sigstoretest.Options) { o.Issuer = "https://evil.example/\u2028\u0085\u202e" + allow }),
+		by(func(o *sigstoretest.Options) { o.Claims = claims("runner-environment", "x"+allow) }),
+		by(func(o *sigstoretest.Options) { o.Identity = "##vso[task.setvariable variable=x]@evil.example" }),
+	} {
+		repo := "team/bad" + string(rune('a'+i))
+		w.signBundle(repo, w.image(repo), signType, o)
+	}
+	d := w.image("team/badtype")
+	w.signBundle("team/badtype", d, "https://evil.example"+allow, by())
+	w.signBundle("team/badtype", d, signType, by())
+	files := map[string]string{"Dockerfile": "FROM " + host + "/team/good:v1\n", "b\n  - x.Dockerfile": "FROM " + host + "/team/badtype:v1\nFROM " + host + "/team/badtype:v1\n"}
+	for i := range 8 {
+		files["d"+string(rune('a'+i))+"/Dockerfile"] = "FROM " + host + "/team/bad" + string(rune('a'+i)) + ":v1\n"
+	}
+	dir := workspaceOf(t, files)
+	text, said := w.initIn(dir, 0)
+	if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }) || strings.Contains(text+said, "##vso") {
+		t.Errorf("it is not inert:\n%s%s", text, said)
+	}
+	for line := range strings.Lines(text) {
+		if code, _, _ := strings.Cut(strings.TrimLeft(line, " "), "#"); strings.Contains(code, "allow-unsigned") || strings.Contains(code, "**") && !strings.Contains(code, "regexp") {
+			t.Errorf("it counts: %s", line)
+		}
+	}
+	if strings.Count(text, "#- images") > 0 || strings.Count(text, "A signer cannot be written") != 6 {
+		t.Errorf("what cannot be written is suggested:\n%s", text)
+	}
+	if r := in(t, dir, "policy", "check"); r.code != cli.ExitClosed { // two names do not fit their issuer
+		t.Errorf("check: exit %d\n%s\n%s", r.code, r.stdout, text)
+	}
+	w.judged(dir, host+"/team/good:v1").want(t, 0, "verified")
+	w.must(w.reg.PutImage("other/app", "v1", "other"))
+	w.judged(dir, host+"/other/app:v1").want(t, 1, "no-rule")
+	// What can be written passes as it is; what cannot is a comment.
+	for i, reason := range []string{"no-rule", "no-rule", "verified", "no-rule", "no-rule", "no-rule", "no-rule", "verified"} {
+		if r := w.judged(dir, host+"/team/bad"+string(rune('a'+i))+":v1"); len(r.doc.Images) != 1 || r.doc.Images[0].Reason != reason {
+			t.Errorf("%d is %q, want %q\n%s", i, r.doc.Images[0].Reason, reason, text)
+		}
+	}
+}

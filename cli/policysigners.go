@@ -1,0 +1,463 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// foundSigners is what policy init found, sorted into what a policy says and
+// what somebody has to decide.
+type foundSigners struct {
+	publishers map[string][]string // comments, by name
+	rules      []policy.DraftRule
+	opens      []policy.DraftOpen
+
+	known, signed, open int // images
+	unanswered          bool
+}
+
+// any reports whether there is anything that a policy could say.
+func (f foundSigners) any() bool { return len(f.publishers)+len(f.rules) > 0 }
+
+func (f foundSigners) code() int {
+	if f.unanswered {
+		return ExitNoAnswer
+	}
+	return ExitPassed
+}
+
+// schemaComment tells editors where the schema is.
+const schemaComment = "yaml-language-server: $schema=https://raw.githubusercontent.com/boltseal/boltseal/main/docs/policy.schema.json"
+
+func (f foundSigners) draft() policy.Draft {
+	d := policy.Draft{
+		Head: []string{
+			schemaComment,
+			"Written by boltseal policy init. It believed what it saw: these are the signers that the images had, whether or not",
+			"they should have them. Read each identity before you commit this, and take out what you cannot explain.",
+		},
+		Rules: f.rules, Open: f.opens,
+	}
+	if len(f.opens) > 0 {
+		d.Head = append(d.Head, "What follows a # without a space is a suggestion: take the # away, and fill in what is empty, to use it.")
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.publishers)) {
+		d.Publishers = append(d.Publishers, policy.DraftPublisher{Name: name, Comments: f.publishers[name]})
+	}
+	return d
+}
+
+// A seenImage is an image, and those who have signed it.
+type seenImage struct {
+	finding  gate.Finding
+	signers  []policy.DraftSigner // whom a rule can name
+	suspect  []policy.DraftSigner // whom somebody has to look at first
+	keys     []string             // fingerprints
+	attested map[string][]policy.DraftSigner
+	remarks  []string
+}
+
+// findSigners sorts what a run of seekers found.
+func findSigners(r gate.Report) foundSigners {
+	f := foundSigners{publishers: map[string][]string{}}
+	byRepository := map[string][]seenImage{}
+	for _, finding := range r.Findings() {
+		switch reason := finding.Reason(); {
+		case finding.Use.Err != nil:
+			f.leave(finding, policy.DraftOpen{Comments: []string{fmt.Sprintf("%s is not known before the build: %s", finding.Use.Text, finding.Use.Err)}})
+		case reason == verify.Verified:
+			f.known++
+			f.publishers[finding.Rule.Name] = append(f.publishers[finding.Rule.Name], told(finding)+": signed as its publisher says")
+		case reason.NoAnswer(), reason == verify.Undecided:
+			f.unanswered = true
+			f.leave(finding, policy.DraftOpen{Comments: []string{told(finding) + " could not be looked at: " + reasonText(finding)}})
+		case finding.Pinned.Digest() == "", reason == verify.NotFound, reason == verify.Unsupported:
+			f.leave(finding, policy.DraftOpen{Comments: []string{told(finding) + " was not looked at: " + reasonText(finding)}})
+		default:
+			name := repositoryPattern(finding.Use.Ref)
+			byRepository[name] = append(byRepository[name], look(finding))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byRepository)) {
+		f.repository(name, byRepository[name])
+	}
+	return f
+}
+
+func (f *foundSigners) leave(_ gate.Finding, o policy.DraftOpen) {
+	f.open++
+	f.opens = append(f.opens, o)
+}
+
+// told says which image it is and where it is used.
+func told(f gate.Finding) string {
+	text := f.Use.Ref.String()
+	var places []string
+	for _, u := range f.Uses() {
+		if u.At.File != "" {
+			places = append(places, fmt.Sprintf("%s:%d:%d", u.At.File, u.At.Line, u.At.Col))
+		}
+	}
+	const most = 3
+	if n := len(places) - most; n > 0 {
+		places = append(places[:most], fmt.Sprintf("%d more", n))
+	}
+	if len(places) > 0 {
+		text += " (" + strings.Join(places, ", ") + ")"
+	}
+	if f.Use.Ref.Digest() == "" && f.Pinned.Digest() != "" {
+		text += " was " + f.Pinned.Digest()
+	}
+	return text
+}
+
+func reasonText(f gate.Finding) string {
+	for _, v := range f.Verdicts {
+		if !v.Passed() && v.Err() != nil {
+			return string(f.Reason()) + ", " + report.Printable(v.Err().Error())
+		}
+	}
+	return string(cmp.Or(f.Reason(), "undecided"))
+}
+
+// repositoryPattern returns the pattern of all images of a repository.
+func repositoryPattern(r image.Ref) string {
+	return strings.ToLower(r.Registry()) + "/" + r.Repository()
+}
+
+// imagePattern returns the pattern of an image as it is written: where a digest
+// is, it decides.
+func imagePattern(r image.Ref) string {
+	if r.Digest() != "" {
+		return repositoryPattern(r) + "@" + r.Digest()
+	}
+	return repositoryPattern(r) + ":" + r.Tag()
+}
+
+// maxSigners bounds the signers that are told of one image.
+const maxSigners = 16
+
+// look sorts the signatures of an image.
+func look(f gate.Finding) seenImage {
+	seen := seenImage{finding: f, attested: map[string][]policy.DraftSigner{}}
+	var all []verify.Candidate
+	for _, v := range f.Verdicts {
+		all = append(all, v.Candidates()...)
+	}
+	slices.SortStableFunc(all, func(a, b verify.Candidate) int {
+		return cmp.Or(cmp.Compare(a.Signer, b.Signer), cmp.Compare(a.Issuer, b.Issuer), a.SignedAt.Compare(b.SignedAt), cmp.Compare(a.Source, b.Source))
+	})
+	for _, c := range all {
+		seen.add(c)
+	}
+	return seen
+}
+
+func (s *seenImage) add(c verify.Candidate) {
+	attestation := c.PredicateType != "" && c.PredicateType != sigstore.SignPredicate
+	fingerprint, key := strings.CutPrefix(c.Signer, "key sha256:")
+	switch {
+	case c.Signer == "" && c.Reason == verify.WrongSigner:
+		s.remark("It has a signature that was made with a key, of which nothing is known: " + c.Source)
+		return
+	case c.Reason != verify.WrongSigner: // which is how a sound one by nobody in particular is refused
+		s.remark(fmt.Sprintf("A signature does not hold: %s, %s", c.Reason, errorText(c.Err)))
+		return
+	case key && c.Issuer == "":
+		if !attestation && !slices.Contains(s.keys, fingerprint) && len(s.keys) < maxSigners {
+			s.keys = append(s.keys, fingerprint)
+		}
+		return
+	}
+	signer, problem, err := signerOf(c)
+	switch {
+	case err != nil:
+		s.remark("A signer cannot be written: " + err.Error())
+	case attestation && (problem != "" || !policy.Writable(c.PredicateType)):
+		s.remark(fmt.Sprintf("An attestation of type %s by %s is not suggested. %s", c.PredicateType, c.Signer, problem))
+	case attestation:
+		s.attested[c.PredicateType] = addSigner(s.attested[c.PredicateType], signer)
+	case problem != "":
+		signer.Comments = append(signer.Comments, problem)
+		s.suspect = addSigner(s.suspect, signer)
+	default:
+		s.signers = addSigner(s.signers, signer)
+	}
+}
+
+func (s *seenImage) remark(text string) {
+	if len(s.remarks) < maxSigners && !slices.Contains(s.remarks, text) {
+		s.remarks = append(s.remarks, text)
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return "nobody says why"
+	}
+	return report.Printable(err.Error())
+}
+
+// addSigner adds a signer that is not among all.
+func addSigner(all []policy.DraftSigner, s policy.DraftSigner) []policy.DraftSigner {
+	if len(all) >= maxSigners || slices.ContainsFunc(all, func(have policy.DraftSigner) bool { return identityKey(have) == identityKey(s) }) {
+		return all
+	}
+	return append(all, s)
+}
+
+// identityKey is the same for the same identity, whatever is remarked of it.
+func identityKey(s policy.DraftSigner) string {
+	return fmt.Sprintf("%q %q %v %q", s.Issuer, s.Subject, s.Expression, s.Claims)
+}
+
+// together returns one seenImage for each pattern: the same image may be asked
+// about for a platform that is built for, and for another.
+func together(all []seenImage) []seenImage {
+	var out []seenImage
+	at := map[string]int{}
+	for _, s := range all {
+		pattern := imagePattern(s.finding.Use.Ref)
+		i, again := at[pattern]
+		if !again {
+			at[pattern] = len(out)
+			out = append(out, s)
+			continue
+		}
+		one := &out[i]
+		if (len(one.signers) == 0) != (len(s.signers) == 0) {
+			one.remark("It is not signed for every platform that it is used for.")
+		}
+		for _, x := range s.signers {
+			one.signers = addSigner(one.signers, x)
+		}
+		for _, x := range s.suspect {
+			one.suspect = addSigner(one.suspect, x)
+		}
+		for _, text := range s.remarks {
+			one.remark(text)
+		}
+	}
+	return out
+}
+
+// repository writes what is known of the images of one repository.
+func (f *foundSigners) repository(name string, all []seenImage) {
+	groups := map[string][]seenImage{}
+	for _, s := range together(all) {
+		key := ""
+		for _, signer := range s.signers {
+			key += identityKey(signer) + "\n"
+		}
+		publisher := s.finding.Rule.Name
+		switch {
+		case publisher != "" || len(s.signers) == 0:
+			f.leaveSeen(s, publisher)
+		default:
+			groups[key] = append(groups[key], s)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		group := groups[key]
+		f.signed += len(group)
+		rule := policy.DraftRule{Images: []string{name}, Signers: group[0].signers, Attested: attestedByAll(group)}
+		if len(groups) > 1 {
+			rule.Images = patternsOf(group)
+		}
+		for _, s := range group {
+			rule.Comments = append(rule.Comments, told(s.finding))
+			rule.Comments = append(rule.Comments, s.others()...)
+		}
+		if len(rule.Signers) > 1 {
+			rule.Comments = append(rule.Comments, fmt.Sprintf("It has %d signers, any of whom will do. Keep those who should sign it.", len(rule.Signers)))
+		}
+		if len(groups) > 1 {
+			rule.Comments = append(rule.Comments, "Other images of this repository have other signers, so that this is about these alone.")
+		}
+		f.rules = append(f.rules, rule)
+	}
+}
+
+// patternsOf returns the patterns of just these images.
+func patternsOf(group []seenImage) []string {
+	var images []string
+	for _, s := range group {
+		images = append(images, imagePattern(s.finding.Use.Ref))
+	}
+	slices.Sort(images)
+	return slices.Compact(images)
+}
+
+// attestedByAll returns the attestations that all images of a group have by the
+// same signers.
+func attestedByAll(group []seenImage) []policy.DraftAttestation {
+	var out []policy.DraftAttestation
+	for _, predicate := range slices.Sorted(maps.Keys(group[0].attested)) {
+		signers := group[0].attested[predicate]
+		same := func(s seenImage) bool {
+			return slices.EqualFunc(s.attested[predicate], signers, func(a, b policy.DraftSigner) bool { return identityKey(a) == identityKey(b) })
+		}
+		if !slices.ContainsFunc(group, func(s seenImage) bool { return !same(s) }) {
+			out = append(out, policy.DraftAttestation{Type: predicate, Signers: signers})
+		}
+	}
+	return out
+}
+
+// others tells what else was found on an image that a rule is written for.
+func (s *seenImage) others() []string {
+	out := slices.Clone(s.remarks)
+	for _, k := range s.keys {
+		out = append(out, "It is also signed with the key sha256:"+k+", which the rule does not count.")
+	}
+	for _, x := range s.suspect {
+		out = append(out, "It is also signed by "+x.Subject+" (issuer "+x.Issuer+"), which the rule does not count: "+strings.Join(x.Comments, "; "))
+	}
+	return out
+}
+
+// leaveSeen leaves an image to somebody's decision, with what could be said.
+func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
+	pattern := imagePattern(s.finding.Use.Ref)
+	o := policy.DraftOpen{Comments: []string{told(s.finding)}}
+	remark := func(text string) { o.Comments = append(o.Comments, text) }
+	for _, text := range s.remarks {
+		remark(text)
+	}
+	switch {
+	case publisher == "":
+	case s.finding.Rule.Why == notSigned:
+		remark("The built-in publisher " + publisher + " does not sign. With publishers: [" + publisher + "], its images pass by digest alone.")
+	default:
+		remark("The built-in publisher " + publisher + " knows it, and what it asks for was not found. boltseal policy publishers " + publisher + " says what that is.")
+	}
+	unsure := slices.Concat(s.suspect, s.signers)
+	switch {
+	case len(unsure) > 0:
+		remark("Somebody has signed it who may not be the one who should. Find out before you use this:")
+		o.Signed = &policy.DraftRule{Images: []string{pattern}, Signers: unsure}
+	case len(s.keys) > 0:
+		remark("It is signed with a key. Get the public key from its publisher, not from the registry; this holds it to the one that was used:")
+		o.Key = &policy.DraftKey{Image: pattern, SHA256: s.keys[0]}
+	case len(s.attested) > 0:
+		remark("It is attested, and not signed. This would require the attestations instead of a signature:")
+		o.Attested = &policy.DraftRule{Images: []string{pattern}, Attested: attestedByAll([]seenImage{s})}
+	case len(s.remarks) > 0:
+		remark("So nothing is suggested: find out why before you use this image.")
+	default:
+		remark("Nobody has signed it. To let it through, write it with its digest where it is used, and say why:")
+		o.Unsigned = &policy.DraftUnsigned{ByDigest: repositoryPattern(s.finding.Use.Ref) + "@" + s.finding.Pinned.Digest(), AsWritten: pattern}
+	}
+	f.leave(s.finding, o)
+}
+
+// workflowName divides a workflow's name of GitHub or GitLab into what runs and
+// the ref it ran at. The ref begins behind the only "@": where there are two, one
+// is in a name that whoever may push chooses.
+var workflowName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(https://[^@*]+/\.github/workflows/[^@*]+|https://[^@*]+//[^@*]+)@(refs/[^@*]+|[0-9a-f]{40})$`)
+})
+
+// release divides the name of a tag before its first digit.
+var release = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z._/+-]*)[0-9][A-Za-z0-9._+-]*$`)
+})
+
+// signerOf returns the identity of a signature, as narrow as it can be without
+// being another one with the next release. A problem says why nobody should
+// accept it without a look, an error why it cannot be written.
+func signerOf(c verify.Candidate) (s policy.DraftSigner, problem string, err error) {
+	s = policy.DraftSigner{Issuer: c.Issuer, Subject: c.Signer, Comments: []string{seenText(c)}}
+	switch {
+	case !policy.Writable(c.Signer) || !policy.Writable(c.Issuer):
+		return s, "", fmt.Errorf("its name or its issuer's is too long, or has characters that cannot be seen: %s of %s", c.Signer, c.Issuer)
+	case strings.Contains(c.Issuer, "*"):
+		return s, "", fmt.Errorf("its issuer has a *, which stands for others in a pattern: %s", c.Issuer)
+	}
+	m := workflowName().FindStringSubmatch(c.Signer)
+	switch {
+	case strings.Contains(c.Signer, "*"): // in a pattern it would stand for others
+		s.Subject, s.Expression = regexp.QuoteMeta(c.Signer), true
+		return s, "", nil
+	case m == nil:
+		return s, "", nil
+	}
+	workflow, ref := m[1], m[2]
+	if s.Claims, err = claimsOf(c, workflow); err != nil {
+		return s, "", err
+	}
+	tag, tagged := strings.CutPrefix(ref, "refs/tags/")
+	switch {
+	case strings.HasPrefix(ref, "refs/pull/"), strings.HasPrefix(ref, "refs/merge-requests/"):
+		problem = "It signed for a proposed change, which anybody may make."
+	case tagged:
+		s.Subject, s.Expression = tagsLike(workflow, tag)
+	case !strings.HasPrefix(ref, "refs/"):
+		s.Comments = append(s.Comments, "The workflow is called at a commit: whenever its callers update it, this changes.")
+	}
+	return s, problem, nil
+}
+
+// tagsLike returns the subject of a workflow at tags like the one it ran at: with
+// the same beginning, and where that is nothing, with a digit. A tag without a
+// number is the only one of its kind.
+func tagsLike(workflow, tag string) (subject string, expression bool) {
+	m := release().FindStringSubmatch(tag)
+	switch {
+	case m == nil:
+		return workflow + "@refs/tags/" + tag, false
+	case m[1] == "":
+		return regexp.QuoteMeta(workflow+"@refs/tags/") + "[0-9][0-9A-Za-z._+-]*", true
+	}
+	return workflow + "@refs/tags/" + m[1] + "*", false
+}
+
+// claimsOf returns what else the certificate has to say. Where that cannot be
+// written there is an error: the rest alone would accept others too.
+func claimsOf(c verify.Candidate, workflow string) (map[string]string, error) {
+	claims := map[string]string{}
+	names := []string{"runner-environment"}
+	if source := c.Claims["source-repository-uri"]; source != "" && !strings.HasPrefix(workflow, source+"/") {
+		// A workflow that others call: who called it is what matters.
+		names = append(names, "source-repository-uri")
+		if !strings.HasPrefix(c.Claims["source-repository-ref"], "refs/tags/") { // another one each time, and claims have no patterns
+			names = append(names, "source-repository-ref")
+		}
+	}
+	for _, name := range names {
+		v := c.Claims[name]
+		switch {
+		case v == "":
+		case !policy.Writable(v):
+			return nil, fmt.Errorf("its %s is too long, or has characters that cannot be seen: %s", name, v)
+		default:
+			claims[name] = v
+		}
+	}
+	return claims, nil
+}
+
+// seenText says what was seen of a signature.
+func seenText(c verify.Candidate) string {
+	text := c.Format + " in " + c.Source
+	if c.Platform != "" {
+		text = "on platform " + c.Platform + ": " + text
+	}
+	if !c.SignedAt.IsZero() {
+		text += ", signed " + c.SignedAt.UTC().Format(time.RFC3339)
+	}
+	return text + ", as " + c.Signer
+}

@@ -1,0 +1,352 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// testFlags are the flags of boltseal policy test.
+type testFlags struct {
+	verifyFlags // of which some are flags of test
+
+	record bool
+}
+
+func (c Command) policyTest(code *int) *cobra.Command {
+	var f testFlags
+	cmd := &cobra.Command{
+		Use:   "test FILE…",
+		Short: "Say whether a policy judges images as it should",
+		Long: `test reads files of cases, each an image and how the policy should judge it, and
+says which differ. A case with evidence, a file that --record wrote, is judged by
+that, and no registry is asked; the trust root is not asked for either where the
+file of cases names one. The others are judged by what their registries say.
+
+Exit codes: 0 all cases are as they should be, 1 some differ, 2 bad input, 3 some
+could not be judged.`,
+		Example: `  boltseal policy test policy-test.yaml
+  boltseal policy test policy-test.yaml --record`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			*code, err = c.runTest(cmd.Context(), f, args)
+			return err
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+func (v *testFlags) register(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.SetNormalizeFunc(plurals)
+	f.BoolVar(&v.record, "record", false, "ask the registries, and write what they answer to the evidence files of the cases")
+	f.StringVar(&v.output, "output", "text", "`FORMAT` of the result: text, or json (docs/policy-commands.md)")
+	v.trust.register(f)
+	v.registry.register(f)
+	f.IntVar(&v.jobs, "jobs", gate.DefaultJobs, "cases to judge at a time, `N` of 1 to 256")
+	f.DurationVar(&v.timeout, "timeout", 3*time.Minute, "`DURATION` of the whole run, such as 90s")
+	v.mode, v.signatureOn = "enforce", verify.SignedImage
+}
+
+func (c Command) runTest(ctx context.Context, v testFlags, names []string) (int, error) {
+	if err := v.sound(); err != nil {
+		return ExitUsage, err
+	}
+	if len(names) == 0 {
+		return ExitUsage, usagef("", "name a file of cases; docs/policy-commands.md has one", "no file was given")
+	}
+	var (
+		suites []*suite
+		uses   []image.Use
+	)
+	for _, name := range names {
+		s, err := c.readSuite(v, name)
+		if err != nil {
+			return ExitUsage, err
+		}
+		suites = append(suites, s)
+		uses = append(uses, s.asked(v.record)...)
+	}
+	client, err := v.registry.client(c, uses)
+	if err != nil {
+		return ExitUsage, err
+	}
+	for _, s := range suites {
+		if err := s.bind(c, client, v.record); err != nil {
+			return ExitUsage, err
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
+	defer cancel()
+	var all outcomes
+	for _, s := range suites {
+		all = append(all, s.run(ctx, v.jobs)...)
+		if v.record {
+			if err := s.save(); err != nil {
+				c.warn("write evidence: " + err.Error())
+				return ExitNoAnswer, nil
+			}
+		}
+	}
+	var b bytes.Buffer
+	write := all.text
+	if v.output == "json" {
+		write = all.json
+	}
+	if err := write(&b); err != nil {
+		return ExitUsage, err
+	}
+	if code := c.print(b.Bytes()); code != ExitPassed {
+		return code, nil
+	}
+	return all.code(), nil
+}
+
+// A suite is a file of cases, and the policy that they are about.
+type suite struct {
+	suiteText
+	dir     string // that its paths are relative to, which evidence never leaves
+	policy  *policy.Policy
+	trusts  *trusts
+	now     time.Time
+	refs    []image.Ref // of the cases
+	tapes   []*tape
+	checked []check // of the cases
+}
+
+// A tape is an evidence file.
+type tape struct {
+	name     string // relative to the suite's dir
+	replayer *registry.Replayer
+	recorder *registry.Recorder
+	useless  bool // nothing was answered that a case expects
+}
+
+// A check is what a case needs to be judged.
+type check struct {
+	rules gate.Rules
+	store *watched
+	tape  *tape // nil where the registry is asked
+}
+
+// readSuite reads a file of cases and the policy that it names.
+func (c Command) readSuite(v testFlags, name string) (*suite, error) {
+	full := c.path(name)
+	body, err := readPolicy(full)
+	if err != nil {
+		return nil, usagef(name, "name a file of cases; docs/policy-commands.md has one", "%w", err)
+	}
+	s := &suite{dir: filepath.Dir(full), now: c.now()}
+	slashed := filepath.ToSlash(name)
+	if err := s.read(slashed, body); err != nil {
+		return nil, usagef("", "mend the file of cases", "%w", err)
+	}
+	if s.Now != nil {
+		s.now = s.Now.Time
+	}
+	beside := func(file string) string {
+		if filepath.IsAbs(filepath.FromSlash(file)) {
+			return file
+		}
+		return path.Join(path.Dir(slashed), file)
+	}
+	trust := v.trust
+	if trust.file == "" && s.TrustedRoot != nil {
+		trust.file = c.path(filepath.FromSlash(beside(s.TrustedRoot.Value)))
+	}
+	s.trusts = &trusts{command: c, flags: &trust}
+	rules, at := policyName, name
+	if s.Policy != nil {
+		rules, at = s.Policy.Value, place(s.Policy.At)
+	}
+	rules = beside(rules)
+	text, err := readPolicy(c.path(filepath.FromSlash(rules)))
+	if err != nil {
+		return nil, usagef(at, "name the policy that the cases are about as policy:, relative to their file", "%w", err)
+	}
+	s.policy, err = policy.Read(rules, text, policy.Options{Systems: c.forms()})
+	if err != nil {
+		return nil, usagef("", "mend the policy; boltseal policy check looks at all of it", "%w", err)
+	}
+	return s, nil
+}
+
+// asked returns the images that registries are asked about.
+func (s *suite) asked(record bool) []image.Use {
+	var uses []image.Use
+	for i, t := range s.Cases {
+		if t.Evidence == nil || record {
+			uses = append(uses, image.Use{Text: t.Image.Value, Ref: s.refs[i]})
+		}
+	}
+	return uses
+}
+
+// maxEvidence bounds an evidence file, in bytes.
+const maxEvidence = 64 << 20
+
+// bind says whom each case asks, and makes its rules.
+func (s *suite) bind(c Command, client *registry.Client, record bool) error {
+	for i, t := range s.Cases {
+		store := &watched{store: client}
+		var evidence *tape
+		if t.Evidence != nil {
+			var err error
+			if evidence, err = s.tape(t, client, record); err != nil {
+				return err
+			}
+			if store.store = evidence.replayer; record {
+				store.store = evidence.recorder
+			}
+		}
+		systems := &systems{command: c, trusts: s.trusts, platforms: s.platforms()}
+		systems.bind(store, s.now)
+		rules, err := s.policy.Rules([]image.Use{s.use(i)}, systems.list(), s.now)
+		if err != nil {
+			return usagef("", "mend the policy; boltseal policy check looks at all of it", "%w", err)
+		}
+		s.checked = append(s.checked, check{rules, store, evidence})
+	}
+	return nil
+}
+
+func (s *suite) use(i int) image.Use {
+	return image.Use{Text: s.Cases[i].Image.Value, Ref: s.refs[i]}
+}
+
+// tape returns the evidence file of a case. Cases may share one.
+func (s *suite) tape(t caseText, client *registry.Client, record bool) (*tape, error) {
+	name := filepath.Clean(filepath.FromSlash(t.Evidence.Value))
+	for _, have := range s.tapes {
+		if have.name == name {
+			return have, nil
+		}
+	}
+	one := &tape{name: name}
+	body, err := s.load(name)
+	switch {
+	case err == nil:
+		if one.replayer, err = registry.Replay(body); err != nil {
+			return nil, usagef(place(t.Evidence.At), "take it out of the way, and write it anew with --record", "%w", err)
+		}
+	case !record || !errors.Is(err, os.ErrNotExist):
+		return nil, usagef(place(t.Evidence.At), "write it with --record", "%w", err)
+	}
+	if record {
+		one.recorder = registry.Record(client)
+	}
+	s.tapes = append(s.tapes, one)
+	return one, nil
+}
+
+// load reads an evidence file. It is within the folder of the cases, whatever
+// links there are.
+func (s *suite) load(name string) ([]byte, error) {
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // only read
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxEvidence {
+		return nil, fmt.Errorf("%s is no file of at most %d bytes", name, maxEvidence)
+	}
+	return root.ReadFile(name)
+}
+
+// save writes what was recorded. A recording in which a registry gave no answer
+// does not take the place of one in which it did.
+func (s *suite) save() error {
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // the files are closed
+	for _, t := range s.tapes {
+		if t.useless && t.replayer != nil {
+			continue
+		}
+		body, err := t.recorder.Text()
+		if err == nil {
+			err = root.MkdirAll(filepath.Dir(t.name), 0o755)
+		}
+		if err == nil {
+			err = root.WriteFile(t.name, body, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run judges all cases, several at a time.
+func (s *suite) run(ctx context.Context, jobs int) outcomes {
+	all := make(outcomes, len(s.Cases))
+	var group errgroup.Group
+	group.SetLimit(jobs)
+	for i := range s.Cases {
+		group.Go(func() error {
+			all[i] = s.judge(ctx, i)
+			return nil
+		})
+	}
+	_ = group.Wait() // what went wrong is an outcome
+	for i, o := range all {
+		if t := s.checked[i].tape; t != nil && o.result == unanswered {
+			t.useless = true
+		}
+	}
+	return all
+}
+
+// errIncomplete says that evidence is no basis for a judgement.
+var errIncomplete = fmt.Errorf("the evidence does not have all that the policy asks for: %w", registry.ErrNotRecorded)
+
+func (s *suite) judge(ctx context.Context, i int) outcome {
+	check, t := s.checked[i], s.Cases[i]
+	now := func() time.Time { return s.now }
+	r := gate.Check(ctx, []image.Use{s.use(i)}, check.rules, check.store, gate.Options{Jobs: 1, Reason: registry.Reason, Now: now})
+	f := r.Findings()[0]
+	if check.tape != nil && check.tape.recorder != nil && f.Pinned.Digest() != "" {
+		s.lookAtAll(ctx, f.Pinned, check.store)
+	}
+	o := outcome{text: t, got: f.Reason(), signers: signersOf(f)}
+	for _, v := range f.Verdicts {
+		if !v.Passed() {
+			o.err = v.Err()
+			break
+		}
+	}
+	switch {
+	case check.store.missing.Load():
+		o.result, o.err = unanswered, errIncomplete
+	case string(o.got) == t.Expect.Value && (t.Signer == nil || slices.Contains(o.signers, t.Signer.Value)):
+		o.result = asExpected
+	case o.got.NoAnswer(), o.got == verify.Undecided:
+		o.result = unanswered
+	default:
+		o.result = differs
+	}
+	return o
+}

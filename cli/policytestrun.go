@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// A store is what images are resolved by and where signatures lie: registries,
+// or what they answered.
+type store interface {
+	sigstore.Store
+	gate.Resolver
+}
+
+// watched is a store that remembers whether an answer was missing from a
+// recording. Whatever comes of the others then says nothing.
+type watched struct {
+	store   store
+	missing atomic.Bool
+}
+
+func (w *watched) seen(err error) error {
+	if errors.Is(err, registry.ErrNotRecorded) {
+		w.missing.Store(true)
+	}
+	return err
+}
+
+// Resolve implements gate.Resolver.
+func (w *watched) Resolve(ctx context.Context, r image.Ref) (image.Pinned, error) {
+	img, err := w.store.Resolve(ctx, r)
+	return img, w.seen(err)
+}
+
+// Manifest implements sigstore.Store, as the others do.
+func (w *watched) Manifest(ctx context.Context, repo image.Ref, reference string) (registry.Manifest, error) {
+	m, err := w.store.Manifest(ctx, repo, reference)
+	return m, w.seen(err)
+}
+
+// Referrers implements sigstore.Store.
+func (w *watched) Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error) {
+	list, err := w.store.Referrers(ctx, repo, digest)
+	return list, w.seen(err)
+}
+
+// Blob implements sigstore.Store.
+func (w *watched) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error) {
+	body, err := w.store.Blob(ctx, repo, d)
+	return body, w.seen(err)
+}
+
+// Describe implements sigstore.Store.
+func (w *watched) Describe(ctx context.Context, img image.Pinned) (image.Pinned, error) {
+	img, err := w.store.Describe(ctx, img)
+	return img, w.seen(err)
+}
+
+// lookAtAll has everything recorded that another policy could ask for of the
+// image, so that the evidence outlives a change of the policy.
+func (s *suite) lookAtAll(ctx context.Context, img image.Pinned, from store) {
+	trust, err := s.trusts.of("", "")
+	if err != nil {
+		return // who needs it has been told
+	}
+	_, _ = sigstore.NewSession(from, image.Ref{}).Look(ctx, trust, img, asListed(s.platforms())) // what it says does not matter
+}
+
+// A caseResult is how a case came out. The zero caseResult is no success.
+type caseResult int
+
+const (
+	unanswered caseResult = iota // nothing can be said
+	differs
+	asExpected
+)
+
+func (r caseResult) String() string {
+	switch r {
+	case asExpected:
+		return "ok"
+	case differs:
+		return "FAIL"
+	}
+	return "no answer"
+}
+
+// An outcome is what was found of a case.
+type outcome struct {
+	text    caseText
+	result  caseResult
+	got     verify.Reason
+	signers []string // who were found to have signed
+	err     error    // why it is not verified; may be nil
+}
+
+// signersOf returns whose sound signatures were found.
+func signersOf(f gate.Finding) []string {
+	var all []string
+	for _, v := range f.Verdicts {
+		for _, ev := range v.Evidence() {
+			all = append(all, ev.Signer)
+		}
+		for _, c := range v.Candidates() {
+			if f.Reason() == verify.WrongSigner && c.Reason == verify.WrongSigner && c.Signer != "" {
+				all = append(all, c.Signer)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+type outcomes []outcome
+
+// code is 0 only where there are cases and all are as expected.
+func (all outcomes) code() int {
+	code := ExitPassed
+	for _, o := range all {
+		switch {
+		case o.result == differs:
+			return ExitClosed
+		case o.result != asExpected:
+			code = ExitNoAnswer
+		}
+	}
+	if len(all) == 0 {
+		return ExitUsage
+	}
+	return code
+}
+
+// expected says what a case expects.
+func (o outcome) expected() string {
+	if o.text.Signer != nil {
+		return o.text.Expect.Value + " with the signer " + o.text.Signer.Value
+	}
+	return o.text.Expect.Value
+}
+
+// found says what was found.
+func (o outcome) found() string {
+	got := string(o.got)
+	if got == "" {
+		got = "undecided"
+	}
+	if o.text.Signer != nil && got == o.text.Expect.Value {
+		who := strings.Join(o.signers, ", ")
+		if who == "" {
+			who = "nobody"
+		}
+		return got + " with the signer " + who
+	}
+	return got
+}
+
+// text writes a line for each case, and for those that are not as expected what
+// was found.
+func (all outcomes) text(w io.Writer) error {
+	count := map[caseResult]int{}
+	for _, o := range all {
+		count[o.result]++
+		if o.result == asExpected {
+			fmt.Fprintf(w, "%-9s  %s: %s\n", o.result, report.Printable(o.text.name()), o.expected())
+			continue
+		}
+		fmt.Fprintf(w, "%-9s  %s: expected %s, got %s\n", o.result, report.Printable(o.text.name()), report.Printable(o.expected()), report.Printable(o.found()))
+		fmt.Fprintf(w, "           at   %s\n", place(o.text.At))
+		if o.err != nil {
+			fmt.Fprintf(w, "           why  %s\n", report.Printable(o.err.Error()))
+		}
+		if next := o.next(); next != "" {
+			fmt.Fprintf(w, "           next %s\n", report.Printable(next))
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s: %d as expected, %d not, %d without an answer\n", number(len(all), "case"), count[asExpected], count[differs], count[unanswered])
+	return err
+}
+
+// next says what to do about a case.
+func (o outcome) next() string {
+	if errors.Is(o.err, registry.ErrNotRecorded) {
+		return "record the evidence anew, with --record"
+	}
+	return verify.Hint(o.err)
+}
+
+// testsVersion is the version of the JSON of policy test.
+const testsVersion = 1
+
+// The JSON of policy test, which docs/policy-commands.md describes.
+type (
+	testsDoc struct {
+		Version int       `json:"version"`
+		Passed  bool      `json:"passed"`
+		Cases   []caseDoc `json:"cases"`
+	}
+	caseDoc struct {
+		Name     string   `json:"name"`
+		Image    string   `json:"image"`
+		File     string   `json:"file"`
+		Line     int      `json:"line"`
+		Column   int      `json:"column"`
+		Expected string   `json:"expected"`
+		Reason   string   `json:"reason"` // "" where none was found
+		Result   string   `json:"result"`
+		Signers  []string `json:"signers"`
+		Message  string   `json:"message,omitempty"`
+		Next     string   `json:"next,omitempty"`
+	}
+)
+
+func (all outcomes) json(w io.Writer) error {
+	doc := testsDoc{Version: testsVersion, Passed: all.code() == ExitPassed, Cases: []caseDoc{}}
+	for _, o := range all {
+		d := caseDoc{
+			Name: o.text.name(), Image: o.text.Image.Value, File: o.text.At.File, Line: o.text.At.Line, Column: o.text.At.Col,
+			Expected: o.text.Expect.Value, Reason: string(o.got), Result: map[caseResult]string{asExpected: "ok", differs: "differs"}[o.result],
+			Signers: append([]string{}, o.signers...),
+		}
+		if d.Result == "" {
+			d.Result = "no-answer"
+		}
+		if o.err != nil && o.result != asExpected {
+			d.Message, d.Next = o.err.Error(), o.next()
+		}
+		doc.Cases = append(doc.Cases, d)
+	}
+	return report.Value(w, doc)
+}
