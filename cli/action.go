@@ -185,7 +185,7 @@ func (s step) refuse(err error) int {
 	s.runner.Annotate(action.Note{Level: action.Error, Title: "boltseal: " + where, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
 	s.pointOut(err)
 	s.appendSummary(report.Refusal(text, next))
-	return ExitUsage
+	return refused(err)
 }
 
 // pointOut shows what is wrong with a policy at its lines, unless it has none in

@@ -118,6 +118,15 @@ func (c Command) fail(err error) int {
 	if u.next != "" {
 		fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(u.next)) // it may quote the input
 	}
+	return refused(err)
+}
+
+// refused returns the exit code of an invocation that came to nothing: it was
+// wrong, unless a policy that it builds on could not be had.
+func refused(err error) int {
+	if policy.NoAnswer(err) {
+		return ExitNoAnswer
+	}
 	return ExitUsage
 }
 

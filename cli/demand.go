@@ -128,7 +128,7 @@ func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (deman
 			d.warnings = append(d.warnings, report.Warning{Text: "on pull_request_target, " + name + " is that of whatever was checked out; name a policy that is not part of a proposal"})
 		}
 		d.read = append(d.read, c.path(filepath.FromSlash(name)))
-		d.policy, err = policy.Read(name, body, policy.Options{Systems: d.systems.list()})
+		d.policy, err = v.load(ctx, c, d.systems, name, body)
 	case len(v.policy.publishers) > 0:
 		d.policy, err = policy.FromPublishers(v.policy.publishers, d.systems.list())
 	default:
@@ -140,9 +140,40 @@ func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (deman
 	return d, nil
 }
 
+// load reads a policy with those that it extends. Whoever serves those is asked
+// without the credentials of flags, which are for the registry of the images.
+func (v *verifyFlags) load(ctx context.Context, c Command, s *systems, name string, body []byte) (*policy.Policy, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
+	defer cancel()
+	access := v.registry
+	access.username, access.passwordStdin = "", false
+	client, err := access.client(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.bind(client, c.now())
+	return policy.Load(ctx, name, body, policy.Options{Systems: s.list()}, policy.Sources{
+		File: func(name string) ([]byte, error) {
+			file := c.path(filepath.FromSlash(name))
+			s.files = append(s.files, file)
+			return readPolicy(file)
+		},
+		URL: func(ctx context.Context, address string) ([]byte, error) {
+			return client.Get(ctx, address, policy.MaxText)
+		},
+		Artifact: func(ctx context.Context, img image.Pinned) ([]byte, error) {
+			return client.Artifact(ctx, img, policy.MaxText, policy.ArtifactTypes()...)
+		},
+		Reason: registry.Reason,
+	})
+}
+
 // bad makes bad input of what is wrong with a policy.
 func (p *policyFlags) bad(err error) error {
-	const mend = "mend the policy; boltseal policy check looks at all of it"
+	mend := "mend the policy; boltseal policy check looks at all of it"
+	if policy.NoAnswer(err) {
+		mend = "run it again; if it lasts, see that what the policy extends can be reached"
+	}
 	switch {
 	case len(p.publishers) > 0:
 		return usagef("--publisher", "boltseal policy publishers lists them, and what they need to know", "%w", err)

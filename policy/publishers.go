@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -101,6 +102,12 @@ const lastLayer = 1 << 20
 // said of the place where they are listed: nobody can edit the catalogue.
 func (r *reader) add(c catalogue, all []listed, from origin) {
 	for _, l := range all {
+		// The nearest policy that lists a publisher is read first. Another that
+		// lists it in the same way means the same, and must not tie with it.
+		if slices.ContainsFunc(r.listed, l.same) {
+			continue
+		}
+		r.listed = append(r.listed, l)
 		texts, faults := c.rules(l.publisher, l.values, l.at)
 		before, rules := len(r.faults), len(r.policy.rules)
 		r.fault(faults...)
@@ -130,6 +137,10 @@ type listed struct {
 	publisher *publisherText
 	values    map[string][]string
 	at        image.Position
+}
+
+func (l listed) same(o listed) bool {
+	return l.publisher == o.publisher && maps.EqualFunc(l.values, o.values, slices.Equal)
 }
 
 // A given parameter is a value as somebody wrote it.

@@ -65,6 +65,7 @@ type reader struct {
 	name    string // of the policy that is read
 	policy  Policy
 	faults  []*yamlshape.Fault
+	listed  []listed // publishers, whoever lists them
 
 	// Of extends.
 	waiting []*extension
