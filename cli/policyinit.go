@@ -99,8 +99,10 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	if !found.any() {
 		// No policy can be made of nothing, and a file of comments alone would be
 		// bad input to everybody.
-		c.warn("no image was found whose signer a policy could name; what was found:")
-		fmt.Fprintf(c.Stderr, "%s", text)
+		c.warn("no image was found whose signer a policy could name, and so nothing was written")
+		if len(found.opens) > 0 {
+			fmt.Fprintf(c.Stderr, "%s", text)
+		}
 		return max(ExitClosed, found.code()), nil
 	}
 	doubts, err := run.readBack(text, c.now())

@@ -22,10 +22,15 @@ import (
 // in runs boltseal in a workspace.
 func in(t *testing.T, dir string, args ...string) result {
 	t.Helper()
+	return inWith(t, dir, env, args...)
+}
+
+func inWith(t *testing.T, dir string, getenv func(string) string, args ...string) result {
+	t.Helper()
 	var out, errs bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	c := cli.Command{
-		Dir: dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: lookup(env), Sleep: noWait,
+		Dir: dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: lookup(getenv), Sleep: noWait,
 		Now: func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) },
 	}
 	code := c.Main(t.Context(), append([]string{"boltseal"}, args...))
@@ -328,4 +333,124 @@ func TestPolicyInitHostile(t *testing.T) {
 			t.Errorf("%d is %q, want %q\n%s", i, r.doc.Images[0].Reason, reason, text)
 		}
 	}
+}
+
+// Publishers that are known are listed where their rules hold, and whoever else
+// has signed their images is nobody whom a policy should name by itself.
+func TestPolicyInitPublishers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	proxy := func(name string) string {
+		if name == "HTTP_PROXY" {
+			return "http://" + w.reg.Host() // which is asked for all hosts, and so is each of them
+		}
+		return ""
+	}
+	google := by(func(o *sigstoretest.Options) {
+		o.Identity, o.Issuer = "keyless@distroless.iam.gserviceaccount.com", "https://accounts.google.com"
+	})
+	w.signLegacy("distroless/static", w.image("distroless/static"), google)
+	w.signLegacy("distroless/evil", w.image("distroless/evil"), by(func(o *sigstoretest.Options) {
+		o.Identity, o.Issuer = "keyless@distroless-evil.iam.gserviceaccount.com", "https://accounts.google.com"
+	}))
+	bare := w.image("distroless/bare")
+	alpine := w.must(w.reg.PutImage("library/alpine", "3.22", "alpine"))
+	dir := workspaceOf(t, map[string]string{"Dockerfile": "FROM gcr.io/distroless/static:v1 AS a\nFROM gcr.io/distroless/evil:v1 AS b\nFROM gcr.io/distroless/bare:v1 AS c\nFROM alpine:3.22\nCOPY --from=a / /\nCOPY --from=b / /\nCOPY --from=c / /\n"})
+	how := []string{"--trusted-root", w.root, "--insecure-registry", "gcr.io", "--insecure-registry", "docker.io", "--insecure-registry", "index.docker.io"}
+	r := inWith(t, dir, proxy, append([]string{"policy", "init", "-o", ".boltseal.yaml"}, how...)...)
+	if r.code != 0 {
+		t.Fatalf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	body, err := os.ReadFile(filepath.Join(dir, ".boltseal.yaml"))
+	text := string(body)
+	if err != nil || strings.Contains(text, "\n  - images") {
+		t.Errorf("a rule counts:\n%s", text)
+	}
+	for _, want := range []string{
+		"\npublishers:\n  # gcr.io/distroless/static:v1 (Dockerfile:1:6) was sha256:", `- "distroless"`,
+		"The built-in publisher distroless knows it, and what it asks for was not found", `#            subject: "keyless@distroless-evil.iam.gserviceaccount.com"`,
+		`#- images: ["gcr.io/distroless/bare@` + bare.Digest.String(), "The built-in publisher docker-official does not sign.",
+		"# docker.io/library/alpine:3.22 (Dockerfile:4:6) was " + alpine.Digest.String(),
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	r = inWith(t, dir, proxy, append([]string{"verify", "--output", "json"}, how...)...)
+	if err := json.Unmarshal([]byte(r.stdout), &r.doc); err != nil || len(r.doc.Images) != 4 {
+		t.Fatalf("%v\n%s%s", err, r.stdout, r.stderr)
+	}
+	for _, i := range r.doc.Images {
+		want := map[string]string{"gcr.io/distroless/static:v1": "verified", "gcr.io/distroless/evil:v1": "wrong-signer", "gcr.io/distroless/bare:v1": "unsigned", "docker.io/library/alpine:3.22": "no-rule"}[i.Reference]
+		if i.Reason != want {
+			t.Errorf("%s is %s, want %s", i.Reference, i.Reason, want)
+		}
+	}
+}
+
+// Images of one repository share a rule where they share their signers. With
+// several signers the rule says so.
+func TestPolicyInitGroups(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	host := w.reg.Host()
+	at := func(ref string) sigstoretest.Options {
+		return by(func(o *sigstoretest.Options) { o.Identity = strings.Replace(identity, "refs/heads/main", ref, 1) })
+	}
+	put := func(repo, tag, ref string) {
+		d := w.must(w.reg.PutImage(repo, tag, repo+tag))
+		w.signBundle(repo, d, signType, at(ref))
+		w.signBundle(repo, d, slsaType, at(ref))
+	}
+	put("team/same", "v1.0", "refs/tags/v1.0")
+	put("team/same", "v1.1", "refs/tags/v1.1")
+	put("team/split", "v1", "refs/tags/v1")
+	put("team/split", "edge", "refs/heads/main")
+	put("team/both", "v1", "refs/tags/v1")
+	both := w.must(w.reg.PutImage("team/both", "v1", "team/bothv1"))
+	w.signLegacy("team/both", both, by(func(o *sigstoretest.Options) {
+		o.Identity, o.Issuer = "me@acme.example", "https://accounts.google.com"
+	}))
+	dir := workspaceOf(t, nil)
+	var args []string
+	for _, ref := range []string{"same:v1.1", "same:v1.0", "split:v1", "split:edge", "both:v1", "both:v1@" + both.Digest.String()} {
+		args = append(args, "--image", host+"/team/"+ref)
+	}
+	text, said := w.initIn(dir, 0, args...)
+	for want, n := range map[string]int{
+		`- images: ["` + host + `/team/same"]`:       1,
+		`- images: ["` + host + `/team/split:v1"]`:   1,
+		`- images: ["` + host + `/team/split:edge"]`: 1,
+		`- images: ["` + host + `/team/both"]`:       1,
+		"# Other images of this repository":          2,
+		"# It has 2 signers, any of whom will do.":   1,
+		"- images": 4,
+		"# It is attested too. This would require it:\n":  4,
+		"      #- attestation:\n":                         0,
+		"  #    - attestation:\n":                         4,
+		`/.github/workflows/release.yml@refs/tags/v*"`:    6,
+		`/.github/workflows/release.yml@refs/heads/main"`: 2,
+		`subject: "me@acme.example"`:                      1,
+	} {
+		if got := strings.Count(text, want); got != n {
+			t.Errorf("%q is there %d times, want %d, in\n%s", want, got, n, text)
+		}
+	}
+	if strings.Contains(said, "[") {
+		t.Errorf("it is doubtful: %s", said)
+	}
+	if r := w.judged(dir, host+"/team/same:v1.0", host+"/team/same:v1.1", host+"/team/split:v1", host+"/team/split:edge", host+"/team/both:v1"); r.code != 0 {
+		t.Errorf("exit %d\n%s", r.code, r.stdout)
+	}
+	w.judged(dir, host+"/team/split:edge").want(t, 0, "verified")
+	// The signer of one tag is none of the other's.
+	d := w.must(w.reg.PutImage("team/split", "edge", "moved"))
+	w.signBundle("team/split", d, signType, at("refs/tags/v2"))
+	w.judged(dir, host+"/team/split:edge").want(t, 1, "wrong-signer")
+	// With the attestations required too, all pass still.
+	all := uncommented.ReplaceAllString(text, "$1$2")
+	if err := os.WriteFile(filepath.Join(dir, ".boltseal.yaml"), []byte(all), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.judged(dir, host+"/team/same:v1.0").want(t, 0, "verified")
 }

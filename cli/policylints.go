@@ -23,6 +23,7 @@ func lints() []policy.Lint {
 		{Name: "any-workflow", Doc: "A subject's pattern accepts any workflow of a repository."},
 		{Name: "any-ref", Doc: "A subject's pattern accepts any ref, branches of anybody with push rights included."},
 		{Name: "no-ref", Doc: "A subject is a workflow without a ref, and every certificate has one."},
+		{Name: "shared-workflow", Doc: "A subject is a workflow that anybody may call, and no claim says who did."},
 		{Name: "looks-like-regexp", Doc: "A subject or issuer looks like a regular expression, and is compared as it stands."},
 		{Name: "loose-dot", Doc: "A dot in the host name of an expression stands for any character."},
 		{Name: "claim-pattern", Doc: "A claim has a *, and claims are compared exactly."},

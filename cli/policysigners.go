@@ -52,7 +52,7 @@ func (f foundSigners) draft() policy.Draft {
 		Rules: f.rules, Open: f.opens,
 	}
 	if len(f.opens) > 0 {
-		d.Head = append(d.Head, "What follows a # without a space is a suggestion: take the # away, and fill in what is empty, to use it.")
+		d.Head = append(d.Head, "Suggestions are commented: take away the # in front of one, and fill in what is empty, to use it.")
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.publishers)) {
 		d.Publishers = append(d.Publishers, policy.DraftPublisher{Name: name, Comments: f.publishers[name]})
@@ -458,6 +458,9 @@ func seenText(c verify.Candidate) string {
 	}
 	if !c.SignedAt.IsZero() {
 		text += ", signed " + c.SignedAt.UTC().Format(time.RFC3339)
+	}
+	if c.LogIndex != nil {
+		text += fmt.Sprintf(", log index %d", *c.LogIndex)
 	}
 	return text + ", as " + c.Signer
 }

@@ -69,6 +69,7 @@ type Candidate struct {
 	Signer, Issuer string
 	Claims         map[string]string // as in Evidence
 	SignedAt       time.Time         // as in Evidence
+	LogIndex       *int64            // as in Evidence
 	PredicateType  string
 
 	// Differs is what kept it from being accepted, nil where that is not a

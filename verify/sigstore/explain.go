@@ -29,6 +29,7 @@ func (c Config) explain(to verify.Candidate, f facts, err error) verify.Candidat
 	case verify.Verified, verify.WrongSigner, verify.WrongType, verify.Expired:
 		to.Signer, to.Issuer = f.signer()
 		to.Claims, to.SignedAt, to.PredicateType = f.claims(), f.signedAt, f.predicateType
+		to.LogIndex = f.logIndex
 	}
 	if r != nil {
 		to.Differs = r.differs
