@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/boltseal/boltseal/cli"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
@@ -391,4 +394,66 @@ func TestLock(t *testing.T) {
 		step(name, 2, "", "--lock", app)
 	}
 	step("no folder", 2, "", "there is no folder", "--lock", "none/boltseal.lock", app)
+}
+
+// A policy that builds on others is read with them, and what cannot be had is
+// told from what is wrong.
+func TestPolicyExtends(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	const rule = "rules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}]\n"
+	text := []byte(w.policy("version: 1\n" + rule))
+	layer, err := w.reg.PutBlob("team/policy", "application/vnd.boltseal.policy.v1+yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := w.reg.PutBlob("team/policy", ocispec.MediaTypeEmptyJSON, []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	artifact := w.must(w.reg.PutJSON("team/policy", "v1", ocispec.MediaTypeImageManifest, ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "application/vnd.boltseal.policy.v1+yaml",
+		Config: config, Layers: []ocispec.Descriptor{layer},
+	}))
+	const guard = "rules: [{images: [REGISTRY/team/policy], require: [sigstore: {identities: [WHO]}]}]\n"
+	extend := "extends: [{artifact: 'REGISTRY/team/policy@" + artifact.Digest.String() + "'}]\n"
+	w.signLegacy("team/policy", artifact, by())
+	sum := strings.Repeat("a", 64)
+	for _, tc := range []struct {
+		name, policy string
+		code         int
+		says         string
+	}{
+		{"file", "extends: [{file: base/policy.yaml}]\n", 0, ""},
+		{"two that list one publisher", "extends: [{file: base/a.yaml}, {file: base/b.yaml}]\n" + rule, 0, ""},
+		{"file that is not there", "extends: [{file: base/none.yaml}]\n", 2, ".boltseal.yaml:2:"},
+		{"file with a mistake", "extends: [{file: base/broken.yaml}]\n", 2, "base/broken.yaml:2:1"},
+		{"nobody answers", "extends: [{url: 'https://127.0.0.1:1/p.yaml', sha256: " + sum + "}]\n", 3, ".boltseal.yaml:2:"},
+		{"a mistake is worse than no answer", "rule: 1\nextends: [{url: 'https://127.0.0.1:1/p.yaml', sha256: " + sum + "}]\n", 2, ".boltseal.yaml:2:1"},
+		{"no https", "extends: [{url: 'http://127.0.0.1:1/p.yaml', sha256: " + sum + "}]\n", 2, ".boltseal.yaml:2:"},
+		{"artifact", extend + strings.Replace(guard, "WHO", "ACME", 1), 0, ""},
+		{"artifact of somebody else", extend + strings.Replace(guard, "WHO", "EVIL", 1), 2, "wrong-signer"},
+		{"artifact without a rule", extend + "publishers: [distroless]\n", 2, "no rule of a local file requires a signature"},
+		{"excepted artifact", extend + "publishers: [distroless]\nexceptions: [{images: [REGISTRY/team/policy], until: 2026-12-31, owner: a, reason: b}]\n", 2, ".boltseal.yaml:2:"},
+		{"artifact that may be unsigned", extend + "rules: [{images: [REGISTRY/team/policy], allow-unsigned: {reason: b}}]\n", 2, ".boltseal.yaml:2:"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := *w
+			w.t = t
+			dir := workspaceOf(t, map[string]string{
+				".boltseal.yaml":   w.policy("version: 1\n" + tc.policy),
+				"base/policy.yaml": w.policy("version: 1\n" + rule), "base/broken.yaml": "version: 1\nrule: 1\n",
+				"base/a.yaml": "version: 1\npublishers: [docker-official]\n", "base/b.yaml": "version: 1\npublishers: [docker-official, distroless]\n",
+			})
+			code, got, errs := w.judge(dir, env, "REGISTRY/team/app:v1")
+			if code != tc.code || !strings.Contains(errs, tc.says) {
+				t.Fatalf("exit %d, want %d and %q: %s", code, tc.code, tc.says, errs)
+			}
+			if code == 0 && (!got.Images[0].Verified || got.Images[0].Reason != "verified") {
+				t.Errorf("%+v", got.Images[0])
+			}
+		})
+	}
 }
