@@ -207,9 +207,18 @@ func TestSignatureRepository(t *testing.T) {
 		c := must[sigstore.Config](t)(f.Config(w.env()))
 		check(t, "shared", must[verify.Verifier](t)(session.Require(c)).Verify(t.Context(), img), verify.Verified, "")
 	}
+	// Those with other ones do not.
+	for form, want := range map[string]verify.Reason{
+		identities(release): verify.Unsigned,
+		identities(release) + "signature-repository: " + w.reg.Host() + "/team/none": verify.Unsigned,
+	} {
+		f, _ := read(t, form)
+		c := must[sigstore.Config](t)(f.Config(w.env()))
+		check(t, form, must[verify.Verifier](t)(session.Require(c)).Verify(t.Context(), img), want, "")
+	}
 	asked := 0
 	for _, r := range w.reg.Requests() {
-		if strings.Contains(r.URI, "/referrers/") {
+		if strings.Contains(r.URI, "/team/signatures/referrers/") {
 			asked++
 		}
 	}
