@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/sigstore"
@@ -281,6 +282,31 @@ func TestWhereRefuses(t *testing.T) {
 			t.Errorf("%s: differs %+v", tc.name, got)
 		}
 	}
+}
+
+// What is asked is what was signed: of an attestation in the older format too,
+// and never of one that has two predicates.
+func TestWhereReadsWhatIsSigned(t *testing.T) {
+	t.Parallel()
+	const form = "type: slsaprovenance1\nwhere: predicate.n == 1\n"
+	w := newWorld(t)
+	img, d := w.image("a")
+	put := func(predicate string) {
+		envelope, annotations, err := w.in.LegacyAttestation(slsaType, d.Digest.Encoded(), []byte(predicate), by(release))
+		if err != nil {
+			t.Fatal(err)
+		}
+		must[descriptor](t)(w.reg.PutTagged("team/app", d.Digest.String(), ".att", registrytest.Layer{MediaType: registrytest.Envelope, Blob: envelope, Annotations: annotations}))
+	}
+	put(`{"n":2}`)
+	check(t, "older format, false", w.require(form+identities(release)).Verify(t.Context(), img), verify.WrongType, "is not true")
+	put(`{"n":1}`)
+	check(t, "older format, true", w.require(form+identities(release)).Verify(t.Context(), img), verify.Verified, "")
+
+	img, d = w.image("b")
+	statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"x","digest":{"sha256":%q}}],"predicateType":%q,"predicate":{"n":2},"predicate":{"n":1}}`, d.Digest.Encoded(), slsaType)
+	must[descriptor](t)(w.reg.PutBundle("team/app", d, must[[]byte](t)(w.in.BundleOf([]byte(statement), by(release)))))
+	check(t, "two predicates", w.require(form+identities(release)).Verify(t.Context(), img), verify.BadSignature, "")
 }
 
 // A run that ends while a condition is looked at says so.
