@@ -83,7 +83,7 @@ type Candidate struct {
 // A Difference is between what a sound signature says and the nearest of what
 // was expected of it.
 type Difference struct {
-	What            string // "identity", "issuer", "predicate type", "key", or the name of a certificate extension
+	What            string // "identity", "issuer", "predicate type", "key", "where", or the name of a certificate extension
 	Found, Expected string // Expected is a pattern where the policy has one
 }
 
@@ -91,9 +91,11 @@ type Difference struct {
 // accepted, and why that may be a mistake.
 type Acceptance struct {
 	// List is the list of the requirement that Line is to be added to, such as
-	// "identities" or "keys".
+	// "identities" or "keys"; "claims" for the requirement's claims, which Line
+	// replaces; or "require" for the list of the rule.
 	List string
-	// Line is one item of that list as YAML on one line, without the dash.
+	// Line is one item of that list, or the claims, as YAML on one line, without
+	// the dash.
 	Line string
 	// Unwise says what speaks against it, "" if nothing does that is known.
 	Unwise string

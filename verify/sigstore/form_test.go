@@ -1,6 +1,7 @@
 package sigstore_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -88,7 +89,8 @@ func TestFormConfigFaults(t *testing.T) {
 			continue
 		}
 		_, err := f.Config(w.env())
-		fault, ok := err.(*yamlshape.Fault)
+		fault := (*yamlshape.Fault)(nil)
+		ok := errors.As(err, &fault)
 		place, message, _ := strings.Cut(tc.want, " ")
 		if !ok || fmt.Sprintf("%d:%d", fault.At.Line, fault.At.Col) != place || !strings.Contains(fault.Error(), message) || !strings.HasPrefix(fault.Next, tc.next) {
 			t.Errorf("%s: %v, want %s", tc.text, err, tc.want)

@@ -204,12 +204,19 @@ func severity(r verify.Reason) int {
 	return 0
 }
 
-// closest returns the refused candidate that came closest.
+// closest returns the refused candidate that came closest. One that only the
+// condition refused is of the right signer and type: closer than any of another
+// signer, which whoever may push could have put beside it.
 func closest(candidates []verify.Candidate) (verify.Reason, error) {
 	reason, err := verify.Undecided, errors.New("no candidate")
-	for i, c := range candidates {
-		if i == 0 || severity(c.Reason) > severity(reason) {
-			reason, err = c.Reason, c.Err
+	best := -1
+	for _, c := range candidates {
+		rank := 2 * severity(c.Reason)
+		if c.Differs != nil && c.Differs.What == "where" {
+			rank = 2*severity(verify.WrongSigner) + 1
+		}
+		if rank > best {
+			best, reason, err = rank, c.Reason, c.Err
 		}
 	}
 	return reason, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/sigstore"
@@ -207,9 +208,18 @@ func TestSignatureRepository(t *testing.T) {
 		c := must[sigstore.Config](t)(f.Config(w.env()))
 		check(t, "shared", must[verify.Verifier](t)(session.Require(c)).Verify(t.Context(), img), verify.Verified, "")
 	}
+	// Those with other ones do not.
+	for form, want := range map[string]verify.Reason{
+		identities(release): verify.Unsigned,
+		identities(release) + "signature-repository: " + w.reg.Host() + "/team/none": verify.Unsigned,
+	} {
+		f, _ := read(t, form)
+		c := must[sigstore.Config](t)(f.Config(w.env()))
+		check(t, form, must[verify.Verifier](t)(session.Require(c)).Verify(t.Context(), img), want, "")
+	}
 	asked := 0
 	for _, r := range w.reg.Requests() {
-		if strings.Contains(r.URI, "/referrers/") {
+		if strings.Contains(r.URI, "/team/signatures/referrers/") {
 			asked++
 		}
 	}
@@ -231,10 +241,10 @@ func TestWhere(t *testing.T) {
 		message string
 	}{
 		{`predicate.buildDefinition.buildType == "https://example.com/build"`, verify.Verified, ""},
-		{`predicate.buildDefinition.buildType == "https://example.com/evil"`, verify.WrongSigner, "identity is"},
+		{`predicate.buildDefinition.buildType == "https://example.com/evil"`, verify.WrongType, "is not true"},
 		{`predicate.n == 1 && signer.startsWith("https://github.com/acme/") && issuer == "` + actions + `"`, verify.Verified, ""},
 		{`image.name == "` + w.reg.Host() + `/team/app" && image.tag == "v1" && image.digest == "` + img.Digest() + `"`, verify.Verified, ""},
-		{`claims["runner-environment"] == "github-hosted"`, verify.WrongSigner, ""},
+		{`claims["runner-environment"] == "github-hosted"`, verify.WrongType, "no such key"},
 	} {
 		v := w.require("type: slsaprovenance1\nwhere: "+quoted(tc.where)+"\n"+identities(release)).Verify(t.Context(), img)
 		check(t, tc.where, v, tc.want, tc.message)
@@ -272,6 +282,31 @@ func TestWhereRefuses(t *testing.T) {
 			t.Errorf("%s: differs %+v", tc.name, got)
 		}
 	}
+}
+
+// What is asked is what was signed: of an attestation in the older format too,
+// and never of one that has two predicates.
+func TestWhereReadsWhatIsSigned(t *testing.T) {
+	t.Parallel()
+	const form = "type: slsaprovenance1\nwhere: predicate.n == 1\n"
+	w := newWorld(t)
+	img, d := w.image("a")
+	put := func(predicate string) {
+		envelope, annotations, err := w.in.LegacyAttestation(slsaType, d.Digest.Encoded(), []byte(predicate), by(release))
+		if err != nil {
+			t.Fatal(err)
+		}
+		must[descriptor](t)(w.reg.PutTagged("team/app", d.Digest.String(), ".att", registrytest.Layer{MediaType: registrytest.Envelope, Blob: envelope, Annotations: annotations}))
+	}
+	put(`{"n":2}`)
+	check(t, "older format, false", w.require(form+identities(release)).Verify(t.Context(), img), verify.WrongType, "is not true")
+	put(`{"n":1}`)
+	check(t, "older format, true", w.require(form+identities(release)).Verify(t.Context(), img), verify.Verified, "")
+
+	img, d = w.image("b")
+	statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"x","digest":{"sha256":%q}}],"predicateType":%q,"predicate":{"n":2},"predicate":{"n":1}}`, d.Digest.Encoded(), slsaType)
+	must[descriptor](t)(w.reg.PutBundle("team/app", d, must[[]byte](t)(w.in.BundleOf([]byte(statement), by(release)))))
+	check(t, "two predicates", w.require(form+identities(release)).Verify(t.Context(), img), verify.BadSignature, "")
 }
 
 // A run that ends while a condition is looked at says so.

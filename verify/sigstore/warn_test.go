@@ -3,6 +3,8 @@ package sigstore
 import (
 	"strings"
 	"testing"
+
+	"github.com/boltseal/boltseal/verify/condition"
 )
 
 func TestWarnings(t *testing.T) {
@@ -106,10 +108,24 @@ func TestZeroMatchesNothing(t *testing.T) {
 		"zero key":                {Keys: []Key{{}}, Trust: &Trust{}},
 		"no trust root":           {Identities: []Identity{{some, some, nil}}},
 		"no log for certificates": {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, IgnoreLog: true},
+		"more than there are":     {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, AtLeast: 2},
+		"less than nobody":        {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, AtLeast: -1},
+		"condition of nothing":    {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, Where: &condition.Condition{}},
+		"empty claim":             {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, Claims: map[string]string{"build-trigger": ""}},
+		"unknown claim":           {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, Claims: map[string]string{"trigger": "push"}},
 		"nowhere":                 {Identities: []Identity{{some, some, nil}}, Trust: &Trust{}, On: "layer"},
 	} {
 		if _, err := session.Require(c); err == nil {
 			t.Errorf("%s: a Verifier was made", name)
+		}
+	}
+	// What only an image can be asked is not left out for a file.
+	for name, c := range map[string]Config{
+		"several signers": {Identities: []Identity{{some, some, nil}, {some, some, nil}}, AtLeast: 2},
+		"condition":       {Identities: []Identity{{some, some, nil}}, Predicate: "https://slsa.dev/provenance/v1", Where: &condition.Condition{}},
+	} {
+		if _, err := VerifyBundle(t.Context(), nil, c, Artifact{}); err == nil || !strings.Contains(err.Error(), "of a file") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
