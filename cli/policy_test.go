@@ -462,3 +462,44 @@ func TestPolicyExtends(t *testing.T) {
 		})
 	}
 }
+
+// What flags say of a trust root is not taken for that of an instance that the
+// policy names, and a file stands for the instance beside it.
+func TestPolicyTrust(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	private, err := os.ReadFile(w.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, foreign := newInstance(t)
+	for _, tc := range []struct {
+		name, trust, root string
+		code              int
+		reason            string
+	}{
+		{"that of the flags", "", w.root, 0, "verified"},
+		{"another one in the flags", "", foreign, 1, "bad-signature"},
+		{"a file of the policy", ", trusted-root: keys/root.json", foreign, 0, "verified"},
+		{"an instance of the policy", ", instance: public-good", w.root, 3, "unavailable"},
+		{"a file for another kind of instance", ", instance: github, trusted-root: keys/root.json", foreign, 1, "bad-signature"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := *w
+			w.t, w.root = t, tc.root
+			dir := workspaceOf(t, map[string]string{
+				".boltseal.yaml": w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]" + tc.trust + "}]}]\n"),
+				"keys/root.json": string(private),
+			})
+			nowhere := func(name string) string {
+				return map[string]string{"HTTPS_PROXY": "http://127.0.0.1:1", "HOME": t.TempDir()}[name]
+			}
+			code, got, errs := w.judge(dir, nowhere, "REGISTRY/team/app:v1")
+			if code != tc.code || got.Images[0].Reason != tc.reason {
+				t.Errorf("exit %d, want %d: %+v %s", code, tc.code, got.Images, errs)
+			}
+		})
+	}
+}

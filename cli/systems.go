@@ -22,7 +22,8 @@ type systems struct {
 	trusts    *trusts
 	platforms []string // that are built for
 
-	session *sigstore.Session // nil while policies are only read
+	session *sigstore.Session               // nil while policies are only read
+	configs map[policy.Form]sigstore.Config // what was made of forms, so that each key is read once
 	now     time.Time
 	files   []string // that requirements were read from
 }
@@ -37,7 +38,7 @@ func (s *systems) list() []policy.System {
 
 // bind says where signatures are looked for.
 func (s *systems) bind(store sigstore.Store, now time.Time) {
-	s.session, s.now = sigstore.NewSession(store, image.Ref{}), now
+	s.session, s.now, s.configs = sigstore.NewSession(store, image.Ref{}), now, map[policy.Form]sigstore.Config{}
 }
 
 // verifier makes the check of one of Sigstore's forms.
@@ -48,9 +49,13 @@ func (s *systems) verifier(f policy.Form, u image.Use) (verify.Verifier, error) 
 	if !ok || s.session == nil {
 		return nil, fmt.Errorf("%T makes no check", f)
 	}
-	c, err := form.Config(sigstore.Env{Trust: s.trust, ReadKey: s.readKey, Now: s.now})
-	if err != nil {
-		return nil, err
+	c, made := s.configs[f]
+	if !made {
+		var err error
+		if c, err = form.Config(sigstore.Env{Trust: s.trust, ReadKey: s.readKey, Now: s.now}); err != nil {
+			return nil, err
+		}
+		s.configs[f] = c
 	}
 	if !u.Foreign {
 		c.Platforms = asListed(s.platforms)
@@ -66,7 +71,7 @@ func (s *systems) trust(instance string, file yamlshape.Text) (*sigstore.Trust, 
 	if err != nil {
 		return nil, err
 	}
-	return s.trusts.of("", name)
+	return s.trusts.of(instance, name)
 }
 
 func (s *systems) readKey(file yamlshape.Text) ([]byte, error) {

@@ -12,13 +12,16 @@ import (
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
+// publicGood is the instance that everybody may use.
+const publicGood = "public-good"
+
 // trustFlags say which Sigstore instance is believed.
 type trustFlags struct {
 	instance, file, mirror, root, cache string
 }
 
 func (t *trustFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&t.instance, "sigstore", "public-good", "Sigstore instance by `NAME`: public-good, github (its own, for private repositories) or staging")
+	f.StringVar(&t.instance, "sigstore", publicGood, "Sigstore instance by `NAME`: public-good, github (its own, for private repositories) or staging")
 	f.StringVar(&t.file, "trusted-root", "", "trusted_root.json `FILE` to use instead of asking the instance's TUF repository")
 	f.StringVar(&t.mirror, "tuf-mirror", "", "`URL` of a private Sigstore's TUF repository")
 	f.StringVar(&t.root, "tuf-root", "", "root.json `FILE` that the private TUF repository's chain of trust begins with")
@@ -36,7 +39,7 @@ func (t *trustFlags) trust(getenv func(string) string, proxy func(*url.URL) (*ur
 		o.CacheDir = cacheDir(getenv)
 	}
 	switch {
-	case t.instance != "public-good" && t.instance != "github" && t.instance != "staging":
+	case t.instance != publicGood && t.instance != "github" && t.instance != "staging":
 		return nil, usagef("--sigstore", "write public-good, github or staging; a private instance is given by --trusted-root, or --tuf-mirror and --tuf-root", "unknown instance %q", t.instance)
 	case t.file != "" && (t.mirror != "" || t.root != ""):
 		return nil, usagef("--trusted-root", "leave one of them out", "the trust root comes from a file or from --tuf-mirror, not from both")

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"path/filepath"
 	"slices"
 
 	"github.com/boltseal/boltseal/report"
@@ -18,18 +18,13 @@ type trusts struct {
 	order   []*sigstore.Trust // of known, as they were first asked for
 }
 
-// of returns the trust root of an instance or of a file; that of the flags
-// where neither is named.
+// of returns the trust root of an instance, or what a file says instead of it;
+// that of the flags where neither is named. What flags say of their own instance
+// is never taken for one that a policy names.
 func (t *trusts) of(instance, file string) (*sigstore.Trust, error) {
 	from := *t.flags
-	switch {
-	case file != "":
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(t.command.Dir, file)
-		}
-		from = trustFlags{instance: "public-good", file: file, cache: from.cache}
-	case instance != "" && instance != from.instance:
-		from = trustFlags{instance: instance, cache: from.cache}
+	if instance != "" || file != "" {
+		from = trustFlags{instance: cmp.Or(instance, publicGood), file: file, cache: from.cache}
 	}
 	if known, ok := t.known[from]; ok {
 		return known, nil
