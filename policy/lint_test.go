@@ -45,6 +45,7 @@ func TestLint(t *testing.T) {
 
 		{"shadowed", rules(ruleFor(t, 1, own, "ghcr.io/**/*"), ruleFor(t, 2, own, "ghcr.io/*/**")), []string{"1:5 shadowed-rule the rule for ghcr.io/**/* never decides: ghcr.io/*/** at policy.yaml:2:10 always does"}},
 		{"shadowed by itself", rules(ruleFor(t, 1, own, "ghcr.io/**/* ghcr.io/*/**")), nil},
+		{"shadowed by another and itself", rules(ruleFor(t, 1, own, "ghcr.io/**/**/* ghcr.io/**/*/*"), ruleFor(t, 2, own, "ghcr.io/*/**/*")), []string{"1:5 shadowed-rule the rule for ghcr.io/**/**/* never decides: ghcr.io/*/**/* at policy.yaml:2:10 always does"}},
 		{"one pattern shadowed", rules(ruleFor(t, 1, own, "ghcr.io/**/* quay.io/a"), ruleFor(t, 2, own, "ghcr.io/*/**")), nil},
 		{"all shadowed or excluded", rules(ruleFor(t, 1, own, "quay.io/a ghcr.io/**/* !quay.io/a"), ruleFor(t, 2, own, "ghcr.io/*/**")), []string{"1:5 shadowed-rule", "1:10 excluded-pattern"}},
 		{"shadow with a hole", rules(ruleFor(t, 1, own, "ghcr.io/**/*"), ruleFor(t, 2, own, "ghcr.io/*/** !ghcr.io/acme/*")), nil},
