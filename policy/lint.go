@@ -190,7 +190,7 @@ func (l *linter) unsigned(r *rule) {
 // wide says what p matches where that is a whole registry or more, else "".
 func (p *Pattern) wide() string {
 	host := &p.name[0]
-	under, boundary := strings.CutPrefix(host.text, "*.")
+	under := strings.TrimPrefix(host.text, "*.")
 	switch {
 	case p.digest != "":
 		return "" // it is one image, wherever it lies
@@ -198,7 +198,7 @@ func (p *Pattern) wide() string {
 		return "every image"
 	case host.deep:
 		return "images of any registry"
-	case !host.literal() && !(boundary && strings.Contains(under, ".") && !strings.Contains(under, "*")):
+	case !host.literal() && (strings.Contains(under, "*") || !strings.Contains(under, ".")):
 		return "images of registries that anybody may open"
 	}
 	for _, s := range p.name[1:] {

@@ -56,6 +56,11 @@ func TestLint(t *testing.T) {
 		{"overridden publisher", rules(ruleFor(t, 3, own, "quay.io/b"), ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 2, own, "quay.io/a"), ruleFor(t, 8, pub, "cgr.dev/**"), ruleFor(t, 9, pub, "quay.io/a quay.io/b")),
 			[]string{"1:10 overridden-rules no rule of publisher acme ever decides: those of policy, such as the one for cgr.dev/**,"}},
 		{"overridden base", rules(ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 8, base, "cgr.dev/**")), []string{"1:10 overridden-rules no rule of policy base.yaml"}},
+		{"overridden, but for exceptions", &Policy{rules: []rule{ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 8, base, "cgr.dev/**")}, exceptions: []exception{func() exception {
+			e := exceptionFor(t, 9, "alpine", "2027-06-01", "a")
+			e.origin = base
+			return e
+		}()}}, nil},
 		{"overridden in part", rules(ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 8, base, "cgr.dev/**"), ruleFor(t, 9, base, "quay.io/a")), nil},
 		{"overridden with a hole", rules(ruleFor(t, 1, own, "cgr.dev/** !cgr.dev/x"), ruleFor(t, 8, base, "cgr.dev/**")), nil},
 
