@@ -210,6 +210,8 @@ func TestTies(t *testing.T) {
 		{"two levels taken", []string{"ghcr.io/acme/**", "ghcr.io/acme/**", "ghcr.io/acme/*", "ghcr.io/acme/*/*"}, "ghcr.io/acme/a/b/c", "policy.yaml:2:10"},
 		{"excluded", []string{"ghcr.io/acme/** !ghcr.io/acme/a*", "ghcr.io/acme/a* ghcr.io/acme/a*/**"}, "", ""},
 		{"one excluded", []string{"ghcr.io/acme/** !ghcr.io/acme/any", "ghcr.io/acme/**"}, "ghcr.io/acme/app", "policy.yaml:2:10"},
+		{"the first guess excluded", []string{"ghcr.io/acme/* !ghcr.io/acme/x", "ghcr.io/acme/*"}, "ghcr.io/acme/app", "policy.yaml:2:10"},
+		{"not with itself", []string{"ghcr.io/a*/** ghcr.io/*a/**", "ghcr.io/*a/**"}, "ghcr.io/aa/x", "policy.yaml:2:10"},
 		{"any registry", []string{"**", "**", "docker.io/**"}, "quay.io/x", "policy.yaml:2:10"},
 		{"any registry's app", []string{"**/app", "**/app"}, "quay.io/app", "policy.yaml:2:10"},
 		{"digest", []string{"ghcr.io/**@" + digestA, "ghcr.io/**@" + digestA}, "ghcr.io/a@" + digestA, "policy.yaml:2:10"},
@@ -272,6 +274,15 @@ func TestTiesBound(t *testing.T) {
 	}
 	if f := p.ties(); len(f) != maxTies {
 		t.Error(len(f))
+	}
+	// All are alike, and another decides in their place, which is seen of each
+	// pair anew.
+	for i := range p.rules {
+		p.rules[i].origin = base
+	}
+	p.rules = append(p.rules, ruleFor(t, 900, own, "ghcr.io/**/a*b*c*d*e*f*g*h*/**/z"))
+	if f := p.ties(); len(f) != 0 {
+		t.Error(f[0])
 	}
 	p.rules = nil
 	for i := range 600 {

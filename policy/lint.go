@@ -52,22 +52,29 @@ func Lints() []Lint {
 	}
 }
 
-// maxPairs bounds how many patterns are held against each other. What is left is
-// not doubted, however doubtful: nothing is decided by it.
-const maxPairs = 1 << 20
+// maxLintWork bounds what is done to hold patterns against each other, in
+// characters of one against those of another. What is left is not doubted,
+// however doubtful: nothing is decided by it.
+const maxLintWork = 1 << 27
 
 // A linter collects doubts.
 type linter struct {
 	*chooser
 	now    time.Time
 	doubts []Doubt
-	pairs  int // of patterns that may still be held against each other
+	work   int // done, as maxLintWork counts it
+}
+
+// spend reports whether there is enough left for some work.
+func (l *linter) spend(n int) bool {
+	l.work += n
+	return l.work <= maxLintWork
 }
 
 // Lint returns what p allows that is probably a mistake, by its place. Built-in
 // publishers are not looked into: nobody who reads the Doubts can change them.
 func (p *Policy) Lint(now time.Time) []Doubt {
-	l := linter{chooser: p.chooser(), now: now, pairs: maxPairs}
+	l := linter{chooser: p.chooser(), now: now}
 	for i := range p.rules {
 		r := &p.rules[i]
 		if r.origin.builtIn() {
@@ -112,7 +119,7 @@ func (l *linter) list(images Patterns) {
 		l.doubt(lintDuplicate, yamlshape.Faultf(p.at, "take one of them out",
 			"%s says the same as %s at %s", clip(p.text), clip(earlier.text), where(earlier.at)))
 	}
-	if l.pairs -= 2 * len(images.match) * len(images.not); l.pairs < 0 {
+	if !l.spend(length(images.match) * length(images.not)) {
 		return
 	}
 	for _, p := range images.match {
@@ -127,6 +134,13 @@ func (l *linter) list(images Patterns) {
 				"%s excludes nothing that the list would match", clip(n.text)))
 		}
 	}
+}
+
+func length(all []Pattern) (n int) {
+	for i := range all {
+		n += len(all[i].text)
+	}
+	return n
 }
 
 // normal is the same for patterns that say the same.
@@ -176,7 +190,7 @@ func (l *linter) unsigned(r *rule) {
 // wide says what p matches where that is a whole registry or more, else "".
 func (p *Pattern) wide() string {
 	host := &p.name[0]
-	under, boundary := strings.CutPrefix(host.text, "*.")
+	under := strings.TrimPrefix(host.text, "*.")
 	switch {
 	case p.digest != "":
 		return "" // it is one image, wherever it lies
@@ -184,7 +198,7 @@ func (p *Pattern) wide() string {
 		return "every image"
 	case host.deep:
 		return "images of any registry"
-	case !host.literal() && !(boundary && strings.Contains(under, ".") && !strings.Contains(under, "*")):
+	case !host.literal() && (strings.Contains(under, "*") || !strings.Contains(under, ".")):
 		return "images of registries that anybody may open"
 	}
 	for _, s := range p.name[1:] {
@@ -254,6 +268,9 @@ func (l *linter) shadows() {
 func (l *linter) shadow(i int) (by match, nearer, ok bool) {
 	r := &l.rules[i]
 	for _, p := range r.images.match {
+		if !l.spend(len(p.text) * length(r.images.not)) {
+			return match{}, false, false
+		}
 		if _, excluded := r.images.excluder(p); excluded {
 			continue
 		}
@@ -274,14 +291,15 @@ func (l *linter) shadow(i int) (by match, nearer, ok bool) {
 func (l *linter) winner(p Pattern, i int) (found match, ok bool) {
 	for _, stem := range stems(p.stem()) {
 		for _, at := range l.byRule.stems[stem] {
-			if l.pairs--; l.pairs < 0 {
-				return match{}, false
-			}
 			o := &l.rules[at.list]
 			q := o.images.match[at.pattern]
+			if !l.spend(len(p.text) * len(q.name)) {
+				return match{}, false
+			}
 			c := q.Compare(p)
 			wins := c > 0 || c == 0 && o.origin.layer < l.rules[i].origin.layer
-			if wins && at.list != i && q.covers(p) && !o.images.meetExclusion(p) {
+			if wins && at.list != i && q.covers(p) &&
+				l.spend(len(p.text)*length(o.images.not)) && !o.images.meetExclusion(p) {
 				if m := (match{at.list, q}); !ok || comparePlaces(q.at, found.pattern.at) < 0 {
 					found, ok = m, true
 				}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/boltseal/boltseal/internal/yamlshape"
 )
@@ -39,10 +40,12 @@ func TestLint(t *testing.T) {
 		{"excluded in part", rules(ruleFor(t, 1, own, "ghcr.io/** !ghcr.io/*")), nil},
 
 		{"idle", rules(ruleFor(t, 1, own, "ghcr.io/acme/** !ghcr.io/acne/legacy !ghcr.io/acme")), []string{"1:11 idle-exclusion !ghcr.io/acne/legacy excludes nothing", "1:12 idle-exclusion !ghcr.io/acme excludes"}},
+		{"idle digest", rules(ruleFor(t, 1, own, "alpine@"+digestA+" !alpine@"+digestB)), []string{"1:11 idle-exclusion"}},
 		{"not idle", rules(ruleFor(t, 1, own, "ghcr.io/acme/app* !ghcr.io/acme/*-old !**/app2")), nil},
 
 		{"shadowed", rules(ruleFor(t, 1, own, "ghcr.io/**/*"), ruleFor(t, 2, own, "ghcr.io/*/**")), []string{"1:5 shadowed-rule the rule for ghcr.io/**/* never decides: ghcr.io/*/** at policy.yaml:2:10 always does"}},
 		{"shadowed by itself", rules(ruleFor(t, 1, own, "ghcr.io/**/* ghcr.io/*/**")), nil},
+		{"shadowed by another and itself", rules(ruleFor(t, 1, own, "ghcr.io/**/**/* ghcr.io/**/*/*"), ruleFor(t, 2, own, "ghcr.io/*/**/*")), []string{"1:5 shadowed-rule the rule for ghcr.io/**/**/* never decides: ghcr.io/*/**/* at policy.yaml:2:10 always does"}},
 		{"one pattern shadowed", rules(ruleFor(t, 1, own, "ghcr.io/**/* quay.io/a"), ruleFor(t, 2, own, "ghcr.io/*/**")), nil},
 		{"all shadowed or excluded", rules(ruleFor(t, 1, own, "quay.io/a ghcr.io/**/* !quay.io/a"), ruleFor(t, 2, own, "ghcr.io/*/**")), []string{"1:5 shadowed-rule", "1:10 excluded-pattern"}},
 		{"shadow with a hole", rules(ruleFor(t, 1, own, "ghcr.io/**/*"), ruleFor(t, 2, own, "ghcr.io/*/** !ghcr.io/acme/*")), nil},
@@ -53,6 +56,11 @@ func TestLint(t *testing.T) {
 		{"overridden publisher", rules(ruleFor(t, 3, own, "quay.io/b"), ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 2, own, "quay.io/a"), ruleFor(t, 8, pub, "cgr.dev/**"), ruleFor(t, 9, pub, "quay.io/a quay.io/b")),
 			[]string{"1:10 overridden-rules no rule of publisher acme ever decides: those of policy, such as the one for cgr.dev/**,"}},
 		{"overridden base", rules(ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 8, base, "cgr.dev/**")), []string{"1:10 overridden-rules no rule of policy base.yaml"}},
+		{"overridden, but for exceptions", &Policy{rules: []rule{ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 8, base, "cgr.dev/**")}, exceptions: []exception{func() exception {
+			e := exceptionFor(t, 9, "alpine", "2027-06-01", "a")
+			e.origin = base
+			return e
+		}()}}, nil},
 		{"overridden in part", rules(ruleFor(t, 1, own, "cgr.dev/**"), ruleFor(t, 8, base, "cgr.dev/**"), ruleFor(t, 9, base, "quay.io/a")), nil},
 		{"overridden with a hole", rules(ruleFor(t, 1, own, "cgr.dev/** !cgr.dev/x"), ruleFor(t, 8, base, "cgr.dev/**")), nil},
 
@@ -126,6 +134,40 @@ func TestLints(t *testing.T) {
 	}
 	for name := range seen {
 		t.Errorf("%s is not among Lints", name)
+	}
+}
+
+// Neither a day too early nor too late.
+func TestLintMidnight(t *testing.T) {
+	p := &Policy{exceptions: []exception{exceptionFor(t, 1, "alpine", "2027-01-28", "a")}}
+	midnight := today.Truncate(24 * time.Hour)
+	if d := p.Lint(midnight); len(d) > 0 { // 14 days are left
+		t.Error(d)
+	}
+	if d := p.Lint(midnight.Add(1)); len(d) != 1 || d[0].Lint != lintExpiring {
+		t.Error(d)
+	}
+	p.exceptions = []exception{exceptionFor(t, 1, "alpine", "2028-01-16", "a")}
+	if d := p.Lint(midnight); len(d) > 0 { // it is 366 days away
+		t.Error(d)
+	}
+}
+
+// Policies that would take hours to look into are not looked into further.
+func TestLintBound(t *testing.T) {
+	p := &Policy{}
+	var stars, not []string
+	for i := range 400 {
+		stars = append(stars, fmt.Sprintf("ghcr.io/%s%03d", strings.Repeat("*a", 31), i))
+		not = append(not, fmt.Sprintf("!ghcr.io/%s%03db", strings.Repeat("*a", 31), i))
+	}
+	for i := range 50 {
+		p.rules = append(p.rules, rule{at: at(i + 1), origin: base, images: patterns(t, i+1, slices.Concat(stars, not)...)})
+	}
+	l := len(p.Lint(today))
+	p.rules = p.rules[:1]
+	if one := len(p.Lint(today)); one != 0 || l != 0 { // too much already, or nothing to tell
+		t.Error(one, l)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 // maxWork bounds what is done to find ties when a policy is read, in characters
-// of one pattern held against characters of another. What is left is found when
+// of one pattern held against characters of another; a rule that matches an image
+// counts as a hundred. What is left is found when
 // an image has a tie.
 const maxWork = 8 << 20
 
@@ -36,7 +37,7 @@ func (p *Policy) ties() []*yamlshape.Fault {
 				if work > maxWork || len(faults) == maxTies {
 					return sortedFaults(faults)
 				}
-				if f := c.witness(a, b); f != nil {
+				if f := c.witness(a, b, &work); f != nil {
 					tied[max(a.list, b.list)] = true
 					faults[f.Error()] = f
 				}
@@ -76,9 +77,9 @@ func (p *Policy) peers() [][]match {
 }
 
 // witness returns the tie at an image that a and b match, nil where none is
-// found. What the patterns say nothing of is filled in several ways, as some may
+// found; it adds what it did to work. What the patterns say nothing of is filled in several ways, as some may
 // be excluded, or another rule's.
-func (c *chooser) witness(a, b match) *yamlshape.Fault {
+func (c *chooser) witness(a, b match, work *int) *yamlshape.Fault {
 	for depth := 1; depth <= 3; depth++ {
 		for _, fill := range [...]string{"", "any", "x", "0"} {
 			text, ok := meet(a.pattern, b.pattern, fill, depth)
@@ -89,7 +90,9 @@ func (c *chooser) witness(a, b match) *yamlshape.Fault {
 			if err != nil {
 				continue
 			}
-			if found := c.undecided(c.matching(targetOf(ref))); has(found, a) && has(found, b) {
+			found := c.matching(targetOf(ref))
+			*work += 100 * len(found)
+			if tied := c.undecided(found); has(tied, a) && has(tied, b) {
 				return c.tie(b, a, text)
 			}
 		}
