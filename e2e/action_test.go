@@ -75,7 +75,7 @@ jobs:
 	got.asked(r, 1)
 	got.says("gate", "error", 0)
 	got.says("gate", "warning", 0)
-	if n := len(got.declared("gate")); n != 5 {
+	if n := len(got.declared("gate")); n != 7 {
 		t.Errorf("action.yml declares %d outputs", n)
 	}
 	pinned := legacy + "\n" + bundle

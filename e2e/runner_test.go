@@ -282,7 +282,7 @@ func (got ran) want(id string, code int, passed, verdict, pinned string) {
 		got.t.Errorf("%s: exit code %d, passed=%s, verdict=%s, pinned=%q; want %d, %s, %s, %q\n%s", id,
 			got.code(id), s.Outputs["passed"], s.Outputs["verdict"], s.Outputs["pinned"], code, passed, verdict, pinned, got.log)
 	}
-	if declared := got.declared(id); len(declared) != 5 || !maps.Equal(declared, s.Outputs) {
+	if declared := got.declared(id); len(declared) != 7 || !maps.Equal(declared, s.Outputs) {
 		got.t.Errorf("%s: outputs as action.yml declares them %q, all %q", id, declared, s.Outputs)
 	}
 	outcome := "success"
@@ -405,7 +405,7 @@ func (got ran) says(id, level string, times int, words ...string) {
 func (got ran) harmless(ids ...string) {
 	got.t.Helper()
 	own := []string{"error", "warning", "group", "endgroup", "add-mask"}
-	outputs := []string{"binary", "passed", "verdict", "images", "pinned", "report"}
+	outputs := []string{"binary", "passed", "verdict", "images", "pinned", "report", "sarif", "junit"}
 	for _, e := range got.entries {
 		switch {
 		case e.Command == "", e.Command == "summary", slices.Contains(own, e.Command):

@@ -363,6 +363,9 @@ func TestSARIFResults(t *testing.T) {
 	if at := results(report.Run{Inside: "services/api"}, base.at("../Dockerfile", 3))[0].at(); at != "services/Dockerfile 3:6-26" {
 		t.Errorf("at %s", at)
 	}
+	if at := results(report.Run{Inside: "services/api"}, base.at("/etc/Dockerfile", 3))[0].at(); at != ".boltseal.yaml 1:1-2" {
+		t.Errorf("at %s", at)
+	}
 	// Levels.
 	exempt := let("alpine", "c", excepted("asked"))
 	for mode, want := range map[string]string{"enforce": "error note", "warn": "warning note"} {

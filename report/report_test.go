@@ -420,6 +420,7 @@ func runs() []run {
 					verify.Difference{What: "runner-environment", Expected: "github-hosted"},
 					&verify.Acceptance{List: "claims", Line: `{runner-environment: "self-hosted"}`, Unwise: strings.Repeat("long ", 100)},
 				)),
+				tagged("ghcr.io/acme/lines:v3", "d", near(verify.Difference{What: "issuer", Found: "https://ci.acme.example/x", Expected: "https://*.example/y"}, nil)),
 				{use: ref("ghcr.io/other/app:v1"), rule: gate.Rule{Notes: []string{"1", "2", "3", "4", "5", "6", "7"}}, norule: &verify.Error{Op: "choose", Err: errors.New("no pattern of .boltseal.yaml matches"), Hint: "add a rule with images: [ghcr.io/other/app]"}},
 			},
 		},
