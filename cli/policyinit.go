@@ -280,9 +280,14 @@ func (r *initRun) readBack(text []byte, now time.Time) ([]policy.Doubt, error) {
 
 // summary says in a sentence what was found.
 func (f foundSigners) summary() string {
-	parts := []string{number(f.known, "image") + " of known publishers", number(f.signed, "image") + " with rules of their own"}
-	if f.open > 0 {
-		parts = append(parts, number(f.open, "image")+" to decide on, which the comments are about")
+	var parts []string
+	for _, x := range []struct {
+		n    int
+		what string
+	}{{f.known, " of known publishers"}, {f.signed, " with rules of their own"}, {f.open, " to decide on, which the comments are about"}} {
+		if x.n > 0 {
+			parts = append(parts, number(x.n, "image")+x.what)
+		}
 	}
-	return "policy of " + strings.Join(parts, ", ") + "; read each identity before you commit it: it is who has signed, not who should have"
+	return "policy for " + strings.Join(parts, ", ") + "; read each identity before you commit it: it is who has signed, not who should have"
 }

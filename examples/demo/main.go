@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -57,15 +58,17 @@ func run(ctx context.Context, w io.Writer) error {
 
 // A scene is one run of boltseal and how it has to end.
 type scene struct {
-	title string
-	args  []string // references are relative to the registry
-	code  int
-	says  string // part of the output
+	title   string
+	args    []string // references are relative to the registry
+	code    int
+	says    string   // part of the output
+	also    []string // further parts
+	command string   // "" is verify
 }
 
 // play runs boltseal as a person would, and prints what they would see.
 func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
-	args := append([]string{"verify"}, sc.args...)
+	args := append(strings.Fields(cmp.Or(sc.command, "verify")), sc.args...)
 	shown := ""
 	for i, a := range args {
 		args[i] = strings.ReplaceAll(a, "REGISTRY", s.reg.Host())
@@ -74,7 +77,9 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
 		}
 		shown += " " + a
 	}
-	args = append(args, "--trusted-root", filepath.Join(s.dir, "trusted_root.json"))
+	if sc.command != "policy check" { // which asks nobody
+		args = append(args, "--trusted-root", filepath.Join(s.dir, "trusted_root.json"))
+	}
 	fmt.Fprintf(w, "   $ boltseal%s\n", strings.ReplaceAll(shown, " --", " \\\n       --"))
 	var out bytes.Buffer
 	start := time.Now()
@@ -84,8 +89,10 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
 		fmt.Fprint(w, "   ", line)
 	}
 	fmt.Fprintf(w, "   exit code %d, after %s\n", code, time.Since(start).Round(time.Millisecond))
-	if code != sc.code || !strings.Contains(text, sc.says) {
-		return fmt.Errorf("exit code %d, want %d, and the words %q", code, sc.code, sc.says)
+	for _, words := range append([]string{sc.says}, sc.also...) {
+		if code != sc.code || !strings.Contains(text, words) {
+			return fmt.Errorf("exit code %d, want %d, and the words %q", code, sc.code, words)
+		}
 	}
 	return ctx.Err()
 }

@@ -118,21 +118,59 @@ FROM ${BASE}
 COPY --from=build /app /app
 `)
 
+	s.attacks(good, o, evil, late)
+
 	who := []string{"--certificate-identity", identity, "--certificate-oidc-issuer", issuer}
 	with := func(more ...string) []string { return append(more, who...) }
+	scenes := []scene{
+		{title: "Three images, signed in three formats: all are considered for each.", args: with("REGISTRY/team/legacy:v1", "REGISTRY/team/bundle:v1", "REGISTRY/team/rekor-v2:v1"), says: "gate passed: 3 images verified"},
+		{title: "An unsigned image beside a signed one.", args: with("REGISTRY/team/legacy:v1", "REGISTRY/team/unsigned:v1"), code: 1, says: "unsigned "},
+		{title: "Signed, but by somebody else: a look-alike organisation.", args: with("REGISTRY/team/stranger:v1"), code: 1, says: "wrong-signer"},
+		{title: "Only an attestation of the right workflow. It does not stand for a signature …", args: with("REGISTRY/team/attested:v1"), code: 1, says: "wrong-type"},
+		{title: "… but it is one, where that is what is asked for.", args: with("REGISTRY/team/attested:v1", "--attestation-type", "slsaprovenance1"), says: slsaType},
+		{title: "A good signature, copied from another image.", args: with("REGISTRY/team/copied:v1"), code: 1, says: "bad-signature"},
+		{title: "Signed an hour after the certificate had expired.", args: with("REGISTRY/team/expired:v1"), code: 1, says: "expired"},
+		{title: "A registry that refuses to show the signature: not an unsigned image.", args: with("REGISTRY/team/down:v1"), code: 3, says: "denied"},
+		{title: "An index that is unsigned itself, its platforms signed one by one.", args: with("REGISTRY/team/multi:v1", "--platform", "linux/amd64", "--platform", "linux/arm64"), says: "on platform manifest linux/arm64"},
+		{title: "An identity that half the world could have.", args: []string{"REGISTRY/team/legacy:v1", "--certificate-identity-regexp", "https://github.com/acme.*", "--certificate-oidc-issuer", issuer}, says: "warning: "},
+		{title: "A Dockerfile: what its last stage needs, each image at its line.", args: with("--file", "Dockerfile"), says: "used at   Dockerfile:4:6 (from)"},
+		{title: "The same for another target, which needs an unsigned one.", args: with("--file", "Dockerfile", "--target", "debug"), code: 1, says: "used at   Dockerfile:3:6 (from)"},
+		{title: "A slip of the pen: nothing is asked, and the flag is named.", args: []string{"REGISTRY/team/legacy:v1", "--certificate-identity", identity}, code: 2, says: "--certificate-oidc-issuer"},
+	}
+	return append(scenes, policyScenes()...), s.err
+}
+
+// attacks pushes to team/bundle, whose signer a policy will name by then, what
+// an attacker could.
+func (s *stage) attacks(good ocispec.Descriptor, o, evil, late sigstoretest.Options) {
+	const repo = "team/bundle"
+	put := func(tag string) ocispec.Descriptor { return s.put(s.reg.PutImage(repo, tag, tag)) }
+	put("unsigned")
+	s.legacy(repo, put("stranger"), evil)
+	s.legacy(repo, put("expired"), late)
+	d := put("attested")
+	s.bundle(repo, d, d, slsaType, o)
+	s.bundle(repo, good, put("copied"), signType, o)
+	d = put("down")
+	s.legacy(repo, d, o)
+	s.reg.Break(registrytest.Fault{Path: "/v2/" + repo + "/manifests/" + strings.Replace(d.Digest.String(), ":", "-", 1), Status: 403})
+}
+
+// policyScenes show how a first policy is written, and what it is worth.
+func policyScenes() []scene {
+	var attacked []string
+	for _, tag := range []string{"unsigned", "stranger", "expired", "attested", "copied", "down"} {
+		attacked = append(attacked, "REGISTRY/team/bundle:"+tag)
+	}
 	return []scene{
-		{"Three images, signed in three formats: all are considered for each.", with("REGISTRY/team/legacy:v1", "REGISTRY/team/bundle:v1", "REGISTRY/team/rekor-v2:v1"), 0, "gate passed: 3 images verified"},
-		{"An unsigned image beside a signed one.", with("REGISTRY/team/legacy:v1", "REGISTRY/team/unsigned:v1"), 1, "unsigned "},
-		{"Signed, but by somebody else: a look-alike organisation.", with("REGISTRY/team/stranger:v1"), 1, "wrong-signer"},
-		{"Only an attestation of the right workflow. It does not stand for a signature …", with("REGISTRY/team/attested:v1"), 1, "wrong-type"},
-		{"… but it is one, where that is what is asked for.", with("REGISTRY/team/attested:v1", "--attestation-type", "slsaprovenance1"), 0, slsaType},
-		{"A good signature, copied from another image.", with("REGISTRY/team/copied:v1"), 1, "bad-signature"},
-		{"Signed an hour after the certificate had expired.", with("REGISTRY/team/expired:v1"), 1, "expired"},
-		{"A registry that refuses to show the signature: not an unsigned image.", with("REGISTRY/team/down:v1"), 3, "denied"},
-		{"An index that is unsigned itself, its platforms signed one by one.", with("REGISTRY/team/multi:v1", "--platform", "linux/amd64", "--platform", "linux/arm64"), 0, "on platform manifest linux/arm64"},
-		{"An identity that half the world could have.", []string{"REGISTRY/team/legacy:v1", "--certificate-identity-regexp", "https://github.com/acme.*", "--certificate-oidc-issuer", issuer}, 0, "warning: "},
-		{"A Dockerfile: what its last stage needs, each image at its line.", with("--file", "Dockerfile"), 0, "used at   Dockerfile:4:6 (from)"},
-		{"The same for another target, which needs an unsigned one.", with("--file", "Dockerfile", "--target", "debug"), 1, "used at   Dockerfile:3:6 (from)"},
-		{"A slip of the pen: nothing is asked, and the flag is named.", []string{"REGISTRY/team/legacy:v1", "--certificate-identity", identity}, 2, "--certificate-oidc-issuer"},
-	}, s.err
+		{title: "A first policy, of those who have signed what the Dockerfile uses.", command: "policy init", args: []string{"Dockerfile"}, says: `subject: "` + identity + `"`},
+		{title: "The same into a file, which is then looked at for mistakes …", command: "policy init", args: []string{"Dockerfile", "--output-file", ".boltseal.yaml"}, says: "2 images with rules of their own"},
+		{title: "… and there are none.", command: "policy check", says: "nothing wrong or doubtful"},
+		{title: "By that policy the Dockerfile's images pass.", args: []string{"--file", "Dockerfile"}, says: "gate passed: 2 images verified"},
+		{
+			title: "What attackers push later to a repository that the policy knows does not.", args: attacked, code: 1,
+			says: "unsigned ", also: []string{"wrong-signer", "expired", "wrong-type", "bad-signature", "denied", "gate closed: 6 of 6"},
+		},
+		{title: "An image that the policy says nothing of.", args: []string{"REGISTRY/team/legacy:v1", "REGISTRY/team/rekor-v2:v1"}, code: 1, says: "no-rule"},
+	}
 }
