@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,8 +207,8 @@ func TestPolicyInitOpen(t *testing.T) {
 func claims(pairs ...string) map[string]string {
 	oid := map[string]string{"runner-environment": "1.11", "source-repository-uri": "1.12", "source-repository-ref": "1.14"}
 	out := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		out[oid[pairs[i]]] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		out[oid[pair[0]]] = pair[1]
 	}
 	return out
 }
