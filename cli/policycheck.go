@@ -3,16 +3,18 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/boltseal/boltseal/internal/yamlshape"
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
 )
 
 // checkVersion is the version of the JSON of policy check.
@@ -20,8 +22,8 @@ const checkVersion = 1
 
 func (c Command) policyCheck(code *int) *cobra.Command {
 	var (
-		output string
-		list   bool
+		v    = verifyFlags{mode: "enforce", signatureOn: verify.SignedImage, jobs: 1}
+		list bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check [FILE…]",
@@ -29,29 +31,31 @@ func (c Command) policyCheck(code *int) *cobra.Command {
 		Long: `check reads policies (default: ` + policyName + ` of the workspace) and says what is
 wrong with them, then what is allowed and probably a mistake: patterns that
 accept anybody, rules that never count, exceptions that have ended. Each has its
-place, the name of its lint and what to do. It verifies nothing.
+place, the name of its lint and what to do. It verifies no image. Nobody is asked
+for anything but the policies that a policy extends from elsewhere.
 
-Exit codes: 0 nothing, 1 something is doubtful, 2 a policy cannot be read.`,
+Exit codes: 0 nothing, 1 something is doubtful, 2 a policy cannot be read, 3 what
+a policy extends could not be asked for.`,
 		Example: `  boltseal policy check
   boltseal policy check .boltseal.yaml team/policy.yaml --output json
   boltseal policy check --list`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return usagef("--output", "write text or json", "%q is neither text nor json", output)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := v.sound(); err != nil {
+				return err
 			}
 			if list {
 				if len(args) > 0 {
 					return usagef("--list", "leave the files out", "it lists what is looked for, and looks at no file")
 				}
-				return c.listLints(code, output)
+				return c.listLints(code, v.output)
 			}
-			checks, err := c.checkPolicies(args)
+			checks, err := c.checkPolicies(cmd.Context(), v, args)
 			if err != nil {
 				return err
 			}
 			var b bytes.Buffer
 			write := checks.text
-			if output == "json" {
+			if v.output == "json" {
 				write = checks.json
 			}
 			if err := write(&b); err != nil {
@@ -63,8 +67,11 @@ Exit codes: 0 nothing, 1 something is doubtful, 2 a policy cannot be read.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&output, "output", "text", "`FORMAT` of the list: text, or json (docs/policy-commands.md)")
+	f.StringVar(&v.output, "output", "text", "`FORMAT` of the list: text, or json (docs/policy-commands.md)")
 	f.BoolVar(&list, "list", false, "list what is looked for, by name")
+	v.trust.register(f)
+	v.registry.register(f)
+	f.DurationVar(&v.timeout, "timeout", 3*time.Minute, "`DURATION` of asking for what each policy extends, such as 90s")
 	return cmd
 }
 
@@ -72,13 +79,14 @@ Exit codes: 0 nothing, 1 something is doubtful, 2 a policy cannot be read.`,
 type policyCheck struct {
 	file   string
 	faults []*yamlshape.Fault // it is no policy if there is one
+	silent bool               // the faults are that somebody gave no answer
 	doubts []yamlshape.Doubt
 }
 
 type policyChecks []policyCheck
 
 // checkPolicies reads the named policies, or that of the workspace.
-func (c Command) checkPolicies(names []string) (policyChecks, error) {
+func (c Command) checkPolicies(ctx context.Context, v verifyFlags, names []string) (policyChecks, error) {
 	if len(names) == 0 {
 		name, body, err := defaultPolicy(c)
 		if err != nil {
@@ -87,7 +95,7 @@ func (c Command) checkPolicies(names []string) (policyChecks, error) {
 		if body == nil {
 			return nil, usagef("", "name a policy, or let boltseal policy init write one", "there is no %s in the workspace", policyName)
 		}
-		check, err := c.checkPolicy(name, body)
+		check, err := c.checkPolicy(ctx, v, name, body)
 		return policyChecks{check}, err
 	}
 	var all policyChecks
@@ -96,7 +104,7 @@ func (c Command) checkPolicies(names []string) (policyChecks, error) {
 		if err != nil {
 			return nil, usagef(name, "name policy files; boltseal policy init writes a first one", "%w", err)
 		}
-		check, err := c.checkPolicy(filepath.ToSlash(name), body)
+		check, err := c.checkPolicy(ctx, v, filepath.ToSlash(name), body)
 		if err != nil {
 			return nil, err
 		}
@@ -105,11 +113,12 @@ func (c Command) checkPolicies(names []string) (policyChecks, error) {
 	return all, nil
 }
 
-func (c Command) checkPolicy(name string, body []byte) (policyCheck, error) {
+func (c Command) checkPolicy(ctx context.Context, v verifyFlags, name string, body []byte) (policyCheck, error) {
 	check := policyCheck{file: name}
-	p, err := policy.Read(name, body, policy.Options{Systems: c.forms()})
+	systems := &systems{command: c, trusts: &trusts{command: c, flags: &v.trust}}
+	p, err := v.load(ctx, c, systems, name, body)
 	if bad := (*policy.Error)(nil); errors.As(err, &bad) {
-		check.faults = bad.Faults()
+		check.faults, check.silent = bad.Faults(), policy.NoAnswer(err)
 		return check, nil
 	}
 	if err != nil {
@@ -122,10 +131,12 @@ func (c Command) checkPolicy(name string, body []byte) (policyCheck, error) {
 func (all policyChecks) code() int {
 	code := ExitPassed
 	for _, check := range all {
-		if len(check.faults) > 0 {
+		switch {
+		case len(check.faults) > 0 && !check.silent:
 			return ExitUsage
-		}
-		if len(check.doubts) > 0 {
+		case len(check.faults) > 0:
+			code = ExitNoAnswer
+		case len(check.doubts) > 0 && code == ExitPassed:
 			code = ExitClosed
 		}
 	}
@@ -133,7 +144,7 @@ func (all policyChecks) code() int {
 }
 
 // text writes a line for each finding, and one below it for what to do.
-func (all policyChecks) text(w io.Writer) error {
+func (all policyChecks) text(w *bytes.Buffer) error {
 	line := func(f *yamlshape.Fault, mark string) {
 		fmt.Fprintf(w, "%s:%d:%d: %s%s\n", report.Printable(f.At.File), f.At.Line, f.At.Col, mark, report.Printable(f.Err.Error()))
 		if f.Next != "" {
@@ -147,17 +158,14 @@ func (all policyChecks) text(w io.Writer) error {
 		for i := range check.doubts {
 			line(&check.doubts[i].Fault, "["+check.doubts[i].Lint+"] ")
 		}
-		var err error
+		file := report.Printable(check.file)
 		switch n := len(check.faults); {
 		case n > 0:
-			_, err = fmt.Fprintf(w, "%s cannot be used: %s\n", report.Printable(check.file), number(n, "fault"))
+			fmt.Fprintf(w, "%s cannot be used: %s\n", file, number(n, "fault"))
 		case len(check.doubts) > 0:
-			_, err = fmt.Fprintf(w, "%s can be used, with %s\n", report.Printable(check.file), number(len(check.doubts), "doubt"))
+			fmt.Fprintf(w, "%s can be used, with %s\n", file, number(len(check.doubts), "doubt"))
 		default:
-			_, err = fmt.Fprintf(w, "%s has nothing wrong or doubtful in it\n", report.Printable(check.file))
-		}
-		if err != nil {
-			return err
+			fmt.Fprintf(w, "%s has nothing wrong or doubtful in it\n", file)
 		}
 	}
 	return nil
@@ -184,7 +192,7 @@ type (
 	}
 )
 
-func (all policyChecks) json(w io.Writer) error {
+func (all policyChecks) json(w *bytes.Buffer) error {
 	of := func(f *yamlshape.Fault, lint string) faultDoc {
 		return faultDoc{f.At.File, f.At.Line, f.At.Col, lint, f.Err.Error(), f.Next}
 	}

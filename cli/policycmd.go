@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -63,6 +64,15 @@ func (c Command) forms() []policy.System {
 		all[i].Verifier = nil
 	}
 	return all
+}
+
+// aligned writes lines whose columns are parted by tabs.
+func aligned(w *bytes.Buffer, lines []byte) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := t.Write(lines); err != nil {
+		return err
+	}
+	return t.Flush()
 }
 
 // print writes what a command is for to standard output, and returns the exit

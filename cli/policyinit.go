@@ -267,12 +267,12 @@ func (s seeker) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
 
 // readBack reads the policy that was written as verify will, chooses its rules,
 // and returns what is doubtful in it. What cannot be used is not given to anybody.
-func (r *initRun) readBack(text []byte, now time.Time) ([]policy.Doubt, error) {
-	p, err := policy.Read("policy", text, policy.Options{Systems: r.systems.list()})
+func (v *initRun) readBack(text []byte, now time.Time) ([]policy.Doubt, error) {
+	p, err := policy.Read("policy", text, policy.Options{Systems: v.systems.list()})
 	if err != nil {
 		return nil, fmt.Errorf("read the policy that was to be written: %w; nothing was written; please report this", err)
 	}
-	if _, err := p.Rules(r.uses, r.systems.list(), now); err != nil {
+	if _, err := p.Rules(v.uses, v.systems.list(), now); err != nil {
 		return nil, fmt.Errorf("choose rules of the policy that was to be written: %w; nothing was written; please report this", err)
 	}
 	return p.Lint(now), nil

@@ -10,9 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/boltseal/boltseal/cli"
 	"github.com/boltseal/boltseal/internal/registrytest"
@@ -206,8 +209,8 @@ func TestPolicyInitOpen(t *testing.T) {
 func claims(pairs ...string) map[string]string {
 	oid := map[string]string{"runner-environment": "1.11", "source-repository-uri": "1.12", "source-repository-ref": "1.14"}
 	out := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		out[oid[pairs[i]]] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		out[oid[pair[0]]] = pair[1]
 	}
 	return out
 }
@@ -453,4 +456,75 @@ func TestPolicyInitGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.judged(dir, host+"/team/same:v1.0").want(t, 0, "verified")
+}
+
+// An index whose platforms are signed one by one gets a rule with which it
+// passes for them, and only for them.
+func TestPolicyInitPlatforms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	host := w.reg.Host()
+	amd64, arm64 := w.must(w.reg.PutImage("team/multi", "", "amd64")), w.must(w.reg.PutImage("team/multi", "", "arm64"))
+	amd64.Platform = &ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	arm64.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64"}
+	w.must(w.reg.PutIndex("team/multi", "v1", amd64, arm64))
+	w.signLegacy("team/multi", amd64, by())
+	w.signBundle("team/multi", arm64, signType, by(func(o *sigstoretest.Options) {
+		o.Identity = "me@acme.example"
+		o.Issuer = "https://accounts.google.com"
+	}))
+	dir := workspaceOf(t, nil)
+	text, _ := w.initIn(dir, 0, "--image", host+"/team/multi:v1", "--platform", "linux/amd64")
+	if !strings.Contains(text, "# on platform linux/amd64: cosign-legacy in ") || strings.Contains(text, "me@acme.example") {
+		t.Error(text)
+	}
+	w.judged(dir, host+"/team/multi:v1", "--platform", "linux/amd64").want(t, 0, "verified")
+	w.judged(dir, host+"/team/multi:v1", "--platform", "linux/amd64", "--platform", "linux/arm64").want(t, 1, "wrong-signer")
+	w.judged(dir, host+"/team/multi:v1").want(t, 1, "unsigned")
+}
+
+// Nothing is written where it was not asked for, nor after somebody ended the
+// run, nor over what is there.
+func TestPolicyInitFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	dir := workspaceOf(t, map[string]string{"there.yaml": "kept"})
+	if err := os.Symlink("there.yaml", filepath.Join(dir, "link.yaml")); err != nil {
+		t.Skip(err)
+	}
+	w.reg.Reset(0)
+	for _, tc := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--force"}, "--force: there is no file to write over"},
+		{[]string{"-o", "there.yaml"}, "there.yaml is there already"},
+		{[]string{"-o", "link.yaml", "--force"}, "link.yaml is a link"},
+		{[]string{"-o", "gone/p.yaml", "no-such-file"}, "no-such-file"},
+		{[]string{"--jobs", "0"}, "--jobs: 0 is out of range"},
+		{[]string{"--image", "A"}, "IMAGE: "},
+		{[]string{"--trusted-root", "gone.json"}, "--trusted-root"},
+	} {
+		r := in(t, dir, append([]string{"policy", "init", "--image", w.reg.Host() + "/team/app:v1", "--trusted-root", w.root}, tc.args...)...)
+		if r.code != cli.ExitUsage || r.stdout != "" || !strings.Contains(r.stderr, tc.says) {
+			t.Errorf("%q: exit %d\n%s%s", tc.args, r.code, r.stdout, r.stderr)
+		}
+	}
+	if n := len(w.reg.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := runIn(t, ctx, "", env, "policy", "init", "-o", filepath.Join(dir, "new.yaml"), "--image", w.reg.Host()+"/team/app:v1", "--trusted-root", w.root)
+	if _, err := os.Stat(filepath.Join(dir, "new.yaml")); err == nil || r.code != cli.ExitNoAnswer || !strings.Contains(r.stderr, "nothing was written") {
+		t.Errorf("interrupted: exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	body, err := os.ReadFile(filepath.Join(dir, "there.yaml"))
+	if string(body) != "kept" || err != nil {
+		t.Errorf("%q (%v)", body, err)
+	}
+	if text, _ := w.initIn(dir, 0, "--image", w.reg.Host()+"/team/app:v1"); !strings.Contains(text, identity) {
+		t.Error(text)
+	}
 }

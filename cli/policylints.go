@@ -1,9 +1,8 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
-	"io"
-	"text/tabwriter"
 
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
@@ -32,12 +31,12 @@ func lints() []policy.Lint {
 	}...)
 }
 
-func lintsTable(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func lintsTable(w *bytes.Buffer) error {
+	var lines bytes.Buffer
 	for _, l := range lints() {
-		fmt.Fprintf(t, "%s\t%s\n", l.Name, l.Doc)
+		fmt.Fprintf(&lines, "%s\t%s\n", l.Name, l.Doc)
 	}
-	return t.Flush()
+	return aligned(w, lines.Bytes())
 }
 
 // The JSON of policy check --list.
@@ -46,7 +45,7 @@ type lintDoc struct {
 	Doc  string `json:"doc"`
 }
 
-func lintsJSON(w io.Writer) error {
+func lintsJSON(w *bytes.Buffer) error {
 	doc := struct {
 		Version int       `json:"version"`
 		Lints   []lintDoc `json:"lints"`

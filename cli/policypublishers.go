@@ -3,9 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,23 +86,22 @@ func pickPublishers(all []policy.Publisher, names []string) ([]policy.Publisher,
 	return picked, nil
 }
 
-func publishersTable(w io.Writer, all []policy.Publisher) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tIMAGES\tSIGNED BY\tCHECKED\tSOURCE")
+func publishersTable(w *bytes.Buffer, all []policy.Publisher) error {
+	var lines bytes.Buffer
+	fmt.Fprintln(&lines, "NAME\tIMAGES\tSIGNED BY\tCHECKED\tSOURCE")
 	wide := false
 	for _, p := range all {
 		name := p.Name
 		if p.Wide != "" {
 			name, wide = name+" *", true
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, shortList(publisherImages(p)), shortList(publisherSigners(p)), p.Checked.Format(time.DateOnly), p.Source)
+		fmt.Fprintf(&lines, "%s\t%s\t%s\t%s\t%s\n", name, shortList(publisherImages(p)), shortList(publisherSigners(p)), p.Checked.Format(time.DateOnly), p.Source)
 	}
-	if err := t.Flush(); err != nil {
+	if err := aligned(w, lines.Bytes()); err != nil {
 		return err
 	}
 	if wide {
-		_, err := fmt.Fprintln(w, "\n* accepts more than one would like; boltseal policy publishers NAME says what")
-		return err
+		fmt.Fprintln(w, "\n* accepts more than one would like; boltseal policy publishers NAME says what")
 	}
 	return nil
 }
@@ -150,7 +147,7 @@ func signerText(s policy.Signer) string {
 }
 
 // describePublishers tells all that is known of publishers.
-func describePublishers(w io.Writer, all []policy.Publisher) {
+func describePublishers(w *bytes.Buffer, all []policy.Publisher) {
 	for i, p := range all {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -187,7 +184,7 @@ func publisherItem(p policy.Publisher) string {
 	return "{" + p.Name + ": {" + strings.Join(pairs, ", ") + "}}"
 }
 
-func describeRule(w io.Writer, r policy.PublisherRule) {
+func describeRule(w *bytes.Buffer, r policy.PublisherRule) {
 	fmt.Fprintf(w, "  images    %s\n", strings.Join(r.Images, ", "))
 	if r.Unsigned != "" {
 		fmt.Fprintf(w, "    pass unsigned, by digest only: %s\n", r.Unsigned)
@@ -268,7 +265,7 @@ type (
 	}
 )
 
-func publishersJSON(w io.Writer, all []policy.Publisher) error {
+func publishersJSON(w *bytes.Buffer, all []policy.Publisher) error {
 	day := func(t time.Time) string {
 		if t.IsZero() {
 			return ""

@@ -77,7 +77,7 @@ func (c Command) runTest(ctx context.Context, v testFlags, names []string) (int,
 		uses   []image.Use
 	)
 	for _, name := range names {
-		s, err := c.readSuite(v, name)
+		s, err := c.readSuite(ctx, v, name)
 		if err != nil {
 			return ExitUsage, err
 		}
@@ -147,7 +147,7 @@ type check struct {
 }
 
 // readSuite reads a file of cases and the policy that it names.
-func (c Command) readSuite(v testFlags, name string) (*suite, error) {
+func (c Command) readSuite(ctx context.Context, v testFlags, name string) (*suite, error) {
 	full := c.path(name)
 	body, err := readPolicy(full)
 	if err != nil {
@@ -181,9 +181,8 @@ func (c Command) readSuite(v testFlags, name string) (*suite, error) {
 	if err != nil {
 		return nil, usagef(at, "name the policy that the cases are about as policy:, relative to their file", "%w", err)
 	}
-	s.policy, err = policy.Read(rules, text, policy.Options{Systems: c.forms()})
-	if err != nil {
-		return nil, usagef("", "mend the policy; boltseal policy check looks at all of it", "%w", err)
+	if s.policy, err = v.load(ctx, c, &systems{command: c, trusts: s.trusts}, rules, text); err != nil {
+		return nil, v.policy.bad(err)
 	}
 	return s, nil
 }
@@ -220,7 +219,7 @@ func (s *suite) bind(c Command, client *registry.Client, record bool) error {
 		systems.bind(store, s.now)
 		rules, err := s.policy.Rules([]image.Use{s.use(i)}, systems.list(), s.now)
 		if err != nil {
-			return usagef("", "mend the policy; boltseal policy check looks at all of it", "%w", err)
+			return (&policyFlags{}).bad(err)
 		}
 		s.checked = append(s.checked, check{rules, store, evidence})
 	}

@@ -128,7 +128,7 @@ func TestPolicyTestDiffers(t *testing.T) {
 		if err != nil || !strings.Contains(string(body), from) {
 			t.Fatalf("%s: no %q (%v)", name, from, err)
 		}
-		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(body), from, to)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(body), from, to)), 0o600); err != nil { //nolint:gosec // of the test itself
 			t.Fatal(err)
 		}
 	}

@@ -97,7 +97,7 @@ func (d Draft) Text() []byte {
 		w.line(2, "- "+Quote(p.Name))
 	}
 	if len(d.Rules)+len(d.Open) == 0 {
-		return []byte(w.String())
+		return []byte(w.text.String())
 	}
 	w.line(0, "")
 	w.commented = len(d.Rules) == 0 // a list without an item is none
@@ -128,12 +128,12 @@ func (d Draft) Text() []byte {
 			w.line(2, `- {images: [`+Quote(image)+`], until: "", owner: "", reason: ""}`)
 		}
 	}
-	return []byte(w.String())
+	return []byte(w.text.String())
 }
 
 // A draftWriter writes lines.
 type draftWriter struct {
-	strings.Builder
+	text      strings.Builder
 	commented bool // what line writes is a comment
 }
 
@@ -149,13 +149,13 @@ func (w *draftWriter) line(indent int, text string) {
 		text = strings.Repeat(" ", indent-at) + text
 		indent, text = at, "#"+text
 	}
-	w.WriteString(strings.Repeat(" ", indent) + text + "\n")
+	fmt.Fprintf(&w.text, "%*s%s\n", indent, "", text)
 }
 
 // comment writes a remark. It has a space behind its #, a commented line of YAML
 // has none or more than one.
 func (w *draftWriter) comment(indent int, text string) {
-	w.WriteString(strings.Repeat(" ", indent) + "# " + inert(text) + "\n")
+	fmt.Fprintf(&w.text, "%*s# %s\n", indent, "", inert(text))
 }
 
 func (w *draftWriter) rule(r DraftRule) {

@@ -1,0 +1,94 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/boltseal/boltseal/cli"
+	"github.com/boltseal/boltseal/policy"
+)
+
+// What a policy extends is checked with it, and who gives no answer has not
+// said that anything is wrong.
+func TestPolicyCheckExtends(t *testing.T) {
+	t.Parallel()
+	sum := strings.Repeat("a", 64)
+	dir := workspaceOf(t, map[string]string{
+		"good.yaml":     "version: 1\nextends: [{file: base/policy.yaml}]\n",
+		"bad.yaml":      "version: 1\nextends: [{file: base/broken.yaml}]\n",
+		"doubtful.yaml": "version: 1\nextends: [{file: base/doubtful.yaml}]\n",
+		"silent.yaml":   "version: 1\nextends: [{url: 'https://127.0.0.1:1/p.yaml', sha256: " + sum + "}]\n",
+
+		"base/policy.yaml":   "version: 1\npublishers: [distroless]\n",
+		"base/broken.yaml":   "version: 1\nrule: 1\n",
+		"base/doubtful.yaml": "version: 1\npublishers: [distroless]\nexceptions:\n  - {images: [ghcr.io/acme/app], until: 2026-11-21, owner: me, reason: b}\n",
+	})
+	for _, tc := range []struct {
+		files string
+		code  int
+		says  string
+	}{
+		{"good.yaml", cli.ExitPassed, "good.yaml has nothing wrong"},
+		{"bad.yaml", cli.ExitUsage, "base/broken.yaml:2:1: the file has no key rule"},
+		{"doubtful.yaml", cli.ExitClosed, "base/doubtful.yaml:4:41: [expired-exception]"},
+		{"silent.yaml", cli.ExitNoAnswer, "silent.yaml:2:11: no answer"},
+		{"silent.yaml doubtful.yaml", cli.ExitNoAnswer, "expired-exception"},
+		{"silent.yaml bad.yaml", cli.ExitUsage, "bad.yaml cannot be used: "},
+	} {
+		r := in(t, dir, append([]string{"policy", "check"}, strings.Fields(tc.files)...)...)
+		if r.code != tc.code || !strings.Contains(r.stdout, tc.says) || r.stderr != "" {
+			t.Errorf("%s: exit %d, want %d and %q\n%s%s", tc.files, r.code, tc.code, tc.says, r.stdout, r.stderr)
+		}
+	}
+}
+
+// The list has every lint: those about a policy, and those that
+// docs/identities.md has of signers.
+func TestPolicyCheckList(t *testing.T) {
+	t.Parallel()
+	r := in(t, t.TempDir(), "policy", "check", "--list", "--output", "json")
+	var doc struct{ Lints []struct{ Name, Doc string } }
+	if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../docs/identities.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| `any-issuer` |")
+	want := []string{"any-issuer"}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllStringSubmatch(table, -1) {
+		want = append(want, m[1])
+	}
+	for _, l := range policy.Lints() {
+		want = append(want, l.Name)
+	}
+	var got []string
+	for _, l := range doc.Lints {
+		got = append(got, l.Name)
+		if !strings.HasSuffix(l.Doc, ".") {
+			t.Errorf("%s: %q is no sentence", l.Name, l.Doc)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("listed: %v\nwant    %v", got, want)
+	}
+}
+
+// What a policy says is shown as text, whatever it is.
+func TestPolicyCheckHostile(t *testing.T) {
+	t.Parallel()
+	dir := workspaceOf(t, map[string]string{"p.yaml": "version: 1\n\"\\e[31m##vso[x]\": 1\nexceptions:\n  - {images: [a/b], until: 2020-01-01, owner: \"\\e[2J##vso[x]\\n::error::\", reason: b}\npublishers: [\"##vso[y]\"]\n"})
+	for _, output := range []string{"text", "json"} {
+		r := in(t, dir, "policy", "check", "p.yaml", "--output", output)
+		if r.code != cli.ExitUsage || strings.ContainsAny(r.stdout, "\x1b") || strings.Contains(r.stdout, "##vso") || strings.Contains(r.stdout, "\n::") {
+			t.Errorf("exit %d\n%q", r.code, r.stdout)
+		}
+	}
+}
