@@ -44,7 +44,12 @@ func (id Identity) Warnings() []Warning {
 		warn("any-identity", "identity", id.subject, "anybody whom the issuer knows", probe)
 		return out
 	}
-	if probe := first(id.subject, []string{stranger + "@gmail.com", stranger + "@outlook.com", stranger + "@users.noreply.github.com"}); probe != "" {
+	mail := []string{stranger + "@gmail.com", stranger + "@outlook.com", stranger + "@users.noreply.github.com"}
+	if text := wildcards(id.subject); !strings.Contains(text, "://") && strings.Contains(text, "@") {
+		domain := text[strings.LastIndex(text, "@"):]
+		mail = append(mail, stranger+strings.ReplaceAll(domain, "*", ""), stranger+strings.ReplaceAll(domain, "*", stranger))
+	}
+	if probe := first(id.subject, mail); probe != "" {
 		warn("email-domain", "identity", id.subject, "everybody with an address there", probe)
 	}
 	for _, p := range []struct {

@@ -26,7 +26,7 @@ func TestWarnings(t *testing.T) {
 		{"https://github.com/acme/**", actions, false, []string{"any workflow", "any ref"}},
 		{"https://github.com/acme**", actions, false, []string{"other owners", "any workflow", "any ref"}},
 		{"**", actions, false, []string{"anybody"}},
-		{"*@example.com", "https://accounts.google.com", false, nil},
+		{"*@example.com", "https://accounts.google.com", false, []string{"everybody"}},
 		{`https://github\.com/acme/.*`, actions, true, []string{"any workflow", "any ref"}},
 		{`https://github.com/acme/.*`, actions, true, []string{"any workflow", "any ref"}},
 		{`^https://github\.com/acme.*$`, actions, true, []string{"other owners", "any workflow", "any ref"}},
