@@ -48,20 +48,26 @@ func (c Command) verify(code *int) *cobra.Command {
 		Use:   "verify [IMAGE…] [-f FILE]…",
 		Short: "Verify who signed images, before the build",
 		Long: `verify resolves each image once to a digest, and checks that this digest was
-signed by one of the given identities or keys. Every storage format is
-considered for every image: cosign's tags, Sigstore bundles as referrers, and
-the fallback tag of registries without a referrers API.
+signed by whom it should be. Every storage format is considered for every image:
+cosign's tags, Sigstore bundles as referrers, and the fallback tag of registries
+without a referrers API.
 
 The images are those given, and those that the files use which --file names.
 With neither, the whole workspace is searched, as boltseal scan does.
 
-Only repository@digest is ever reported as verified. Without an identity or a
-key nothing can pass, so one of them is required.`,
-		Example: `  boltseal verify gcr.io/distroless/static-debian12:nonroot \
+Who must have signed is said by identities or keys, for all images alike; or else
+by a policy, --policy or .boltseal.yaml of the workspace; or else by what is known
+of publishers (boltseal policy publishers). What none of them speaks of fails.
+
+Only repository@digest is ever reported as verified.
+
+Exit codes: 0 passed, 1 gate closed, 2 bad flag, input or policy, 3 no answer.`,
+		Example: `  boltseal verify
+  boltseal verify --file Dockerfile --build-arg TAG=v1 --policy .boltseal.yaml
+
+  boltseal verify gcr.io/distroless/static-debian12:nonroot \
     --certificate-identity keyless@distroless.iam.gserviceaccount.com \
     --certificate-oidc-issuer https://accounts.google.com
-
-  boltseal verify --file Dockerfile --build-arg TAG=v1 --key cosign.pub
 
   boltseal verify ghcr.io/acme/app:v1 --key cosign.pub --output json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
