@@ -262,6 +262,8 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 				at = append(at, strings.Replace(ref.String(), ref.Registry(), dead, 1))
 			}
 			value = strings.Join(at, "\n")
+		case "policy":
+			value = strings.ReplaceAll(value, "ghcr.io/acme/", dead+"/acme/")
 		case "cache-dir":
 			value = f.dir
 		case "key":
