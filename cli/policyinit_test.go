@@ -520,6 +520,18 @@ func TestPolicyInitFile(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "new.yaml")); err == nil || r.code != cli.ExitNoAnswer || !strings.Contains(r.stderr, "nothing was written") {
 		t.Errorf("interrupted: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
+	// Neither is what was found until then.
+	w.image("team/other")
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	w.reg.Break(registrytest.Fault{Path: "/v2/team/other/manifests/v1", Body: func(b []byte) []byte {
+		cancel()
+		return b
+	}})
+	r = runIn(t, ctx, "", env, "policy", "init", "--jobs", "1", "-o", filepath.Join(dir, "new.yaml"), "--image", w.reg.Host()+"/team/app:v1", "--image", w.reg.Host()+"/team/other:v1", "--trusted-root", w.root)
+	if _, err := os.Stat(filepath.Join(dir, "new.yaml")); err == nil || r.code != cli.ExitNoAnswer || !strings.Contains(r.stderr, "nothing was written") {
+		t.Errorf("interrupted in the middle: exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
 	body, err := os.ReadFile(filepath.Join(dir, "there.yaml"))
 	if string(body) != "kept" || err != nil {
 		t.Errorf("%q (%v)", body, err)

@@ -118,11 +118,14 @@ func TestDraftParts(t *testing.T) {
 		}
 	}
 	d := policy.Draft{Publishers: []policy.DraftPublisher{{Name: "distroless", Comments: []string{"why"}}}, Open: open}
-	p, err := policy.Read("p", d.Text(), policy.Options{Systems: []policy.System{{Name: "sigstore", New: func() policy.Form { return &asked{} }}}})
+	_, err := policy.Read("p", d.Text(), policy.Options{Systems: []policy.System{{Name: "sigstore", New: func() policy.Form { return &asked{} }}}})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, d.Text())
 	}
-	_ = p
+	long := policy.Draft{Head: []string{strings.Repeat("x", 1000)}, Publishers: d.Publishers}.Text()
+	if n := strings.Count(string(long), "x"); n != 500 || !strings.Contains(string(long), "x...\n") {
+		t.Errorf("a comment has %d characters", n)
+	}
 	full := commentedCode.ReplaceAllString(string(d.Text()), "$1$2")
 	_, err = readAsked([]byte(full))
 	if err == nil || strings.Count(err.Error(), "empty text") != 3 || strings.Count(err.Error(), "no date") != 1 {
