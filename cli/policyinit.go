@@ -94,7 +94,7 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 		c.warn("the run was ended before all images had been looked at; nothing was written")
 		return ExitNoAnswer, nil
 	}
-	found := findSigners(r)
+	found := findSigners(r, v.instance())
 	text := found.draft().Text()
 	if !found.any() {
 		// No policy can be made of nothing, and a file of comments alone would be
@@ -117,6 +117,15 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	}
 	c.warn(found.summary())
 	return found.code(), nil
+}
+
+// instance returns the Sigstore instance that rules have to name, "" where it is
+// the usual one, or one that only a flag can give.
+func (v *initFlags) instance() string {
+	if v.trust.instance == "public-good" || v.trust.file != "" || v.trust.mirror != "" {
+		return ""
+	}
+	return v.trust.instance
 }
 
 // free reports an error if the policy's file is there and must not be.

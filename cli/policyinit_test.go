@@ -79,7 +79,17 @@ func TestPolicyInitHolds(t *testing.T) {
 		"Dockerfile":   "FROM " + host + "/team/legacy:v1 AS a\nFROM " + host + "/team/bundle:v1\nCOPY --from=a / /\n",
 		"compose.yaml": "services:\n  db: {image: '" + host + "/team/rekor-v2:v1'}\n",
 	})
+	w.reg.Reset(0)
 	text, said := w.initIn(dir, cli.ExitPassed)
+	resolved := 0
+	for _, r := range w.reg.Requests() {
+		if strings.HasSuffix(r.URI, "/manifests/v1") {
+			resolved++
+		}
+	}
+	if resolved != 3 {
+		t.Errorf("%d tags were resolved, want each of 3 once", resolved)
+	}
 	if strings.Contains(text, "*") || strings.Count(text, identity) != 6 || strings.Contains(said, "[") {
 		t.Errorf("the identities are not exact, or doubtful:\n%s%s", text, said)
 	}

@@ -21,6 +21,7 @@ import (
 // foundSigners is what policy init found, sorted into what a policy says and
 // what somebody has to decide.
 type foundSigners struct {
+	instance   string              // of Sigstore, that rules have to name
 	publishers map[string][]string // comments, by name
 	rules      []policy.DraftRule
 	opens      []policy.DraftOpen
@@ -70,9 +71,10 @@ type seenImage struct {
 	remarks  []string
 }
 
-// findSigners sorts what a run of seekers found.
-func findSigners(r gate.Report) foundSigners {
-	f := foundSigners{publishers: map[string][]string{}}
+// findSigners sorts what a run of seekers found, in an instance of Sigstore that
+// rules have to name; "" for what they mean without.
+func findSigners(r gate.Report, instance string) foundSigners {
+	f := foundSigners{instance: instance, publishers: map[string][]string{}}
 	byRepository := map[string][]seenImage{}
 	for _, finding := range r.Findings() {
 		switch reason := finding.Reason(); {
@@ -273,7 +275,7 @@ func (f *foundSigners) repository(name string, all []seenImage) {
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		group := groups[key]
 		f.signed += len(group)
-		rule := policy.DraftRule{Images: []string{name}, Signers: group[0].signers, Attested: attestedByAll(group)}
+		rule := policy.DraftRule{Images: []string{name}, Signers: group[0].signers, Instance: f.instance, Attested: attestedByAll(group)}
 		if len(groups) > 1 {
 			rule.Images = patternsOf(group)
 		}
@@ -348,13 +350,13 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 	switch {
 	case len(unsure) > 0:
 		remark("Somebody has signed it who may not be the one who should. Find out before you use this:")
-		o.Signed = &policy.DraftRule{Images: []string{pattern}, Signers: unsure}
+		o.Signed = &policy.DraftRule{Images: []string{pattern}, Signers: unsure, Instance: f.instance}
 	case len(s.keys) > 0:
 		remark("It is signed with a key. Get the public key from its publisher, not from the registry; this holds it to the one that was used:")
 		o.Key = &policy.DraftKey{Image: pattern, SHA256: s.keys[0]}
 	case len(s.attested) > 0:
 		remark("It is attested, and not signed. This would require the attestations instead of a signature:")
-		o.Attested = &policy.DraftRule{Images: []string{pattern}, Attested: attestedByAll([]seenImage{s})}
+		o.Attested = &policy.DraftRule{Images: []string{pattern}, Instance: f.instance, Attested: attestedByAll([]seenImage{s})}
 	case len(s.remarks) > 0:
 		remark("So nothing is suggested: find out why before you use this image.")
 	default:

@@ -31,6 +31,7 @@ type DraftRule struct {
 	Comments []string
 	Images   []string
 	Signers  []DraftSigner // at least one
+	Instance string        // of Sigstore; "" is that of the command line
 	// Attested are attestations that could be required too. They are written as
 	// comments.
 	Attested []DraftAttestation
@@ -166,6 +167,7 @@ func (w *draftWriter) rule(r DraftRule) {
 	w.line(4, "require:")
 	if len(r.Signers) > 0 {
 		w.line(6, "- sigstore:")
+		w.instance(r)
 		w.signers(10, r.Signers)
 	}
 	whole := w.commented
@@ -176,8 +178,15 @@ func (w *draftWriter) rule(r DraftRule) {
 		}
 		w.line(6, "- attestation:")
 		w.line(10, "type: "+Quote(a.Type))
+		w.instance(r)
 		w.signers(10, a.Signers)
 		w.commented = whole
+	}
+}
+
+func (w *draftWriter) instance(r DraftRule) {
+	if r.Instance != "" {
+		w.line(10, "instance: "+Quote(r.Instance))
 	}
 }
 

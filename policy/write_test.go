@@ -122,6 +122,9 @@ func TestDraftParts(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, d.Text())
 	}
+	if text := string(policy.Draft{Rules: []policy.DraftRule{{Images: []string{"a/b"}, Instance: "github", Signers: []policy.DraftSigner{{Issuer: "i", Subject: "s"}}}}}.Text()); !strings.Contains(text, "      - sigstore:\n          instance: \"github\"\n          identities:\n") {
+		t.Error(text)
+	}
 	long := policy.Draft{Head: []string{strings.Repeat("x", 1000)}, Publishers: d.Publishers}.Text()
 	if n := strings.Count(string(long), "x"); n != 500 || !strings.Contains(string(long), "x...\n") {
 		t.Errorf("a comment has %d characters", n)
