@@ -1,12 +1,16 @@
 package main_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/internal/golden"
 	"github.com/boltseal/boltseal/internal/registrytest"
@@ -22,6 +26,62 @@ func TestDocsPolicySchemas(t *testing.T) {
 			t.Fatalf("%q: exit %d\n%s", args, code, errs)
 		}
 		golden.Equal(t, filepath.Join("docs", file), out)
+	}
+}
+
+// The schema of files of cases follows the reader, as far as a schema can.
+func TestPolicyTestSchema(t *testing.T) {
+	t.Parallel()
+	body, err := os.ReadFile("docs/policy-test.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("cases.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("cases.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	files := map[string]string{".boltseal.yaml": "version: 1\npublishers: [distroless]\n"}
+	const one = "cases: [{image: quay.io/acme/app, expect: no-rule}]\n"
+	for _, tc := range []struct {
+		body  string
+		sound bool
+	}{
+		{"version: 1\n" + one, true},
+		{"version: 1\nnow: 2026-11-22\nplatforms: [linux/amd64]\ncases: [{image: quay.io/a/b, expect: no-rule, name: a}, {image: quay.io/a/b, expect: no-rule}]\n", true},
+		{one, false},
+		{"version: 2\n" + one, false},
+		{"version: 1\ncases: []\n", false},
+		{"version: 1\n", false},
+		{"version: 1\nnow: tomorrow\n" + one, false},
+		{"version: 1\ncases: [{image: quay.io/a/b, expect: passed}]\n", false},
+		{"version: 1\ncases: [{image: quay.io/a/b, expect: no-rule, sign: me}]\n", false},
+		{"version: 1\ncases: [{expect: no-rule}]\n", false},
+	} {
+		var n yaml.Node
+		if err := yaml.Unmarshal([]byte(tc.body), &n); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(asJSON(n.Content[0])); (err == nil) != tc.sound {
+			t.Errorf("%s: the schema says %v", tc.body, err)
+		}
+		files["cases.yaml"] = tc.body
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, _, errs := boltsealIn(t, dir, noEnv, "policy", "test", "cases.yaml"); (code == 0) != tc.sound || !tc.sound && code != 2 {
+			t.Errorf("%s: exit %d\n%s", tc.body, code, errs)
+		}
 	}
 }
 

@@ -112,6 +112,9 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	if code := c.writePolicy(v, text); code != ExitPassed {
 		return code, nil
 	}
+	for _, n := range found.notes {
+		c.warn(n)
+	}
 	for _, d := range doubts {
 		c.warn(fmt.Sprintf("%s [%s]", d.Error(), d.Lint))
 	}

@@ -452,6 +452,11 @@ func TestPolicyInitGroups(t *testing.T) {
 	if strings.Contains(said, "[") {
 		t.Errorf("it is doubtful: %s", said)
 	}
+	for _, want := range []string{"/team/both has 2 signers, any of whom will do", "/team/split has images of different signers"} {
+		if strings.Count(said, want) != 1 {
+			t.Errorf("no %q in %s", want, said)
+		}
+	}
 	if r := w.judged(dir, host+"/team/same:v1.0", host+"/team/same:v1.1", host+"/team/split:v1", host+"/team/split:edge", host+"/team/both:v1"); r.code != 0 {
 		t.Errorf("exit %d\n%s", r.code, r.stdout)
 	}

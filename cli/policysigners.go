@@ -25,6 +25,7 @@ type foundSigners struct {
 	publishers map[string][]string // comments, by name
 	rules      []policy.DraftRule
 	opens      []policy.DraftOpen
+	notes      []string // what is to be said at once, besides
 
 	known, signed, open int // images
 	unanswered          bool
@@ -272,6 +273,9 @@ func (f *foundSigners) repository(name string, all []seenImage) {
 			groups[key] = append(groups[key], s)
 		}
 	}
+	if len(groups) > 1 {
+		f.notes = append(f.notes, fmt.Sprintf("%s has images of different signers, and a rule for each; find out why", name))
+	}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		group := groups[key]
 		f.signed += len(group)
@@ -285,6 +289,7 @@ func (f *foundSigners) repository(name string, all []seenImage) {
 		}
 		if len(rule.Signers) > 1 {
 			rule.Comments = append(rule.Comments, fmt.Sprintf("It has %d signers, any of whom will do. Keep those who should sign it.", len(rule.Signers)))
+			f.notes = append(f.notes, fmt.Sprintf("%s has %d signers, any of whom will do; keep those who should sign it", name, len(rule.Signers)))
 		}
 		if len(groups) > 1 {
 			rule.Comments = append(rule.Comments, "Other images of this repository have other signers, so that this is about these alone.")
