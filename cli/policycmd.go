@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/boltseal/boltseal/internal/spelling"
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
 )
@@ -19,9 +20,19 @@ func (c Command) policyCommand(code *int) *cobra.Command {
 		Long: `policy has the commands for a policy file, which says who must have signed
 which image. boltseal verify reads ` + policyName + ` of the workspace, or the file that
 --policy names.`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return usagef("", "say which, such as boltseal policy check; boltseal policy --help lists them", "no command was given")
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("", "say which, such as boltseal policy check; boltseal policy --help lists them", "no command was given")
+			}
+			var names []string
+			for _, sub := range cmd.Commands() {
+				names = append(names, sub.Name())
+			}
+			next := "boltseal policy --help lists them"
+			if near := spelling.Nearest(args[0], names); near != "" {
+				next = "did you mean boltseal policy " + near + "?"
+			}
+			return usagef("", next, "boltseal policy has no command %q", args[0])
 		},
 	}
 	cmd.AddCommand(c.policyCheck(code), c.policyInit(code), c.policyTest(code), c.policyPublishers(code), c.policySchema(code))
