@@ -3,9 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -131,14 +129,6 @@ type suite struct {
 	checked []check // of the cases
 }
 
-// A tape is an evidence file.
-type tape struct {
-	name     string // relative to the suite's dir
-	replayer *registry.Replayer
-	recorder *registry.Recorder
-	useless  bool // nothing was answered that a case expects
-}
-
 // A check is what a case needs to be judged.
 type check struct {
 	rules gate.Rules
@@ -198,9 +188,6 @@ func (s *suite) asked(record bool) []image.Use {
 	return uses
 }
 
-// maxEvidence bounds an evidence file, in bytes.
-const maxEvidence = 64 << 20
-
 // bind says whom each case asks, and makes its rules.
 func (s *suite) bind(c Command, client *registry.Client, record bool) error {
 	for i, t := range s.Cases {
@@ -228,75 +215,6 @@ func (s *suite) bind(c Command, client *registry.Client, record bool) error {
 
 func (s *suite) use(i int) image.Use {
 	return image.Use{Text: s.Cases[i].Image.Value, Ref: s.refs[i]}
-}
-
-// tape returns the evidence file of a case. Cases may share one.
-func (s *suite) tape(t caseText, client *registry.Client, record bool) (*tape, error) {
-	name := filepath.Clean(filepath.FromSlash(t.Evidence.Value))
-	for _, have := range s.tapes {
-		if have.name == name {
-			return have, nil
-		}
-	}
-	one := &tape{name: name}
-	body, err := s.load(name)
-	switch {
-	case err == nil:
-		if one.replayer, err = registry.Replay(body); err != nil {
-			return nil, usagef(place(t.Evidence.At), "take it out of the way, and write it anew with --record", "%w", err)
-		}
-	case !record || !errors.Is(err, os.ErrNotExist):
-		return nil, usagef(place(t.Evidence.At), "write it with --record", "%w", err)
-	}
-	if record {
-		one.recorder = registry.Record(client)
-	}
-	s.tapes = append(s.tapes, one)
-	return one, nil
-}
-
-// load reads an evidence file. It is within the folder of the cases, whatever
-// links there are.
-func (s *suite) load(name string) ([]byte, error) {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close() //nolint:errcheck // only read
-	info, err := root.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxEvidence {
-		return nil, fmt.Errorf("%s is no file of at most %d bytes", name, maxEvidence)
-	}
-	return root.ReadFile(name)
-}
-
-// save writes what was recorded. A recording in which a registry gave no answer
-// does not take the place of one in which it did.
-func (s *suite) save() error {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close() //nolint:errcheck // the files are closed
-	for _, t := range s.tapes {
-		if t.useless && t.replayer != nil {
-			continue
-		}
-		body, err := t.recorder.Text()
-		if err == nil {
-			err = root.MkdirAll(filepath.Dir(t.name), 0o755)
-		}
-		if err == nil {
-			err = root.WriteFile(t.name, body, 0o644)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // run judges all cases, several at a time.
