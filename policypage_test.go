@@ -32,7 +32,7 @@ func TestDocsPolicies(t *testing.T) {
 				text = extends.ReplaceAllString(text, "extends: [{file: platform.yaml}]\n$1")
 			}
 			for name, body := range map[string]string{".boltseal.yaml": text, "platform.yaml": "version: 1\npublishers: [distroless]\n"} {
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil { //nolint:gosec // a name of this table
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
