@@ -67,7 +67,7 @@ func (v *verifyFlags) requirements(c Command, t *trusts) ([]sigstore.Config, err
 	}
 	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: asListed(v.platforms), On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
 	if len(ids) > 0 || !v.signers.ignoreLog {
-		if config.Trust, err = t.of("", ""); err != nil {
+		if config.Trust, err = t.of(""); err != nil {
 			return nil, err
 		}
 	}

@@ -121,6 +121,10 @@ func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (deman
 	if err != nil {
 		return nil, err
 	}
+	ignored := ""
+	if len(v.policy.publishers) > 0 {
+		ignored, _, _ = defaultPolicy(c)
+	}
 	d := &policyDemand{flags: &v.policy, systems: &systems{command: c, trusts: t, platforms: v.platforms}}
 	switch {
 	case body != nil:
@@ -130,6 +134,9 @@ func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (deman
 		d.read = append(d.read, c.path(filepath.FromSlash(name)))
 		d.policy, err = v.load(ctx, c, d.systems, name, body)
 	case len(v.policy.publishers) > 0:
+		if ignored != "" {
+			d.warnings = append(d.warnings, report.Warning{Text: ignored + " does not count, since --publisher says whose rules do"})
+		}
 		d.policy, err = policy.FromPublishers(v.policy.publishers, d.systems.list())
 	default:
 		d.policy, err = policy.BuiltIn(d.systems.list())
@@ -156,7 +163,7 @@ func (v *verifyFlags) load(ctx context.Context, c Command, s *systems, name stri
 		File: func(name string) ([]byte, error) {
 			file := c.path(filepath.FromSlash(name))
 			s.files = append(s.files, file)
-			return readPolicy(file)
+			return c.readPolicy(file, givenByPolicy)
 		},
 		URL: func(ctx context.Context, address string) ([]byte, error) {
 			return client.Get(ctx, address, policy.MaxText)

@@ -50,7 +50,7 @@ func (p *policyFlags) source(c Command) (name string, body []byte, err error) {
 	case strings.ContainsFunc(given, endsLine), strings.HasPrefix(given, "{"):
 		return "policy", []byte(p.policy), nil
 	case given != "":
-		if body, err = readPolicy(c.path(given)); err != nil {
+		if body, err = c.readPolicy(c.path(given), givenByUser); err != nil {
 			return "", nil, usagef("--policy", "name a policy file; boltseal policy init writes a first one", "%w", err)
 		}
 		return filepath.ToSlash(given), body, nil
@@ -86,13 +86,61 @@ func defaultPolicy(c Command) (name string, body []byte, err error) {
 		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		body, err := readPolicy(file)
+		body, err := c.readPolicy(file, givenByPolicy)
 		if err != nil {
 			return "", nil, usagef(policyName, "see whether the policy file may be read, or name another one with --policy", "%w", err)
 		}
 		return slashed(base, file), body, nil
 	}
 	return "", nil, nil
+}
+
+// Who gave the name of a file that is read.
+const (
+	givenByUser   = false
+	givenByPolicy = true // or by nobody: it was looked for
+)
+
+// readPolicy reads a policy, or a file that a policy names. Where anybody may
+// have written the policy, it is one of the repository, whatever links there
+// are: messages quote what cannot be read as a policy, and the runner has files
+// that are nobody's business.
+func (c Command) readPolicy(name string, by bool) ([]byte, error) {
+	if !c.anybodys() {
+		return readPolicy(name)
+	}
+	base, err := filepath.Abs(cmp.Or(c.Dir, "."))
+	if err != nil {
+		return nil, err
+	}
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	dir := repository(base, base)
+	inside, err := filepath.Rel(dir, full)
+	if err != nil || !filepath.IsLocal(inside) {
+		if by == givenByUser {
+			return readPolicy(name)
+		}
+		return nil, fmt.Errorf("%s is no file of the repository, and others are not read on pull_request_target", name)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // only read
+	info, err := root.Stat(inside)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", name)
+	}
+	if err == nil && info.Size() > maxText {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxText)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return root.ReadFile(inside)
 }
 
 // readPolicy reads a regular file: one that never ends is no policy.

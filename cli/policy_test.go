@@ -11,6 +11,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,7 +246,7 @@ func TestPolicyFound(t *testing.T) {
 		{"named", "b", env, []string{"--policy", "../other.yaml"}, 0, ""},
 		{"written out", "b", env, []string{"--policy", good}, 0, ""},
 		{"flags", "b", env, flags, 0, ".boltseal.yaml does not count"},
-		{"publishers named", ".", env, []string{"--publisher", "distroless"}, 1, ""},
+		{"publishers named", ".", env, []string{"--publisher", "distroless"}, 1, ".boltseal.yaml does not count"},
 		{"of a proposal", ".", target, nil, 0, "that of whatever was checked out"},
 		{"named, of a proposal", ".", target, []string{"--policy", "other.yaml"}, 0, ""},
 		{"broken", "broken", env, nil, 2, ".boltseal.yaml:2:8"},
@@ -499,6 +501,54 @@ func TestPolicyTrust(t *testing.T) {
 			code, got, errs := w.judge(dir, nowhere, "REGISTRY/team/app:v1")
 			if code != tc.code || got.Images[0].Reason != tc.reason {
 				t.Errorf("exit %d, want %d: %+v %s", code, tc.code, got.Images, errs)
+			}
+		})
+	}
+}
+
+// Where anybody may have written the policy, no file of the runner is read for
+// it: messages would quote it.
+func TestPolicyOfAnybody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	outside := workspaceOf(t, map[string]string{"secret": "machine github.com password hunter2\n", "policy.yaml": w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}]\n")})
+	secret := filepath.ToSlash(filepath.Join(outside, "secret"))
+	const rule = "rules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]MORE}]}]\n"
+	for _, tc := range []struct {
+		name, policy string
+		args         []string
+		code         int
+	}{
+		{"its own", strings.Replace(rule, "MORE", "", 1), nil, 0},
+		{"a link", "", nil, 2},
+		{"a link that is named", "", []string{"--policy", ".boltseal.yaml"}, 2},
+		{"extends an absolute path", "extends: [{file: '" + secret + "'}]\n", nil, 2},
+		{"extends beyond the repository", "extends: [{file: '../../../../../../../../../../../.." + secret + "'}]\n", nil, 2},
+		{"extends a link", "extends: [{file: link}]\n", nil, 2},
+		{"trust root elsewhere", strings.Replace(rule, "MORE", ", trusted-root: '"+secret+"'", 1), nil, 2},
+		{"trust root that never ends", strings.Replace(rule, "MORE", ", trusted-root: /dev/zero", 1), nil, 2},
+		{"key elsewhere", strings.Replace(rule, "MORE", ", keys: [{file: '"+secret+"'}]", 1), nil, 2},
+		{"named by the job", "", []string{"--policy", filepath.Join(outside, "policy.yaml")}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := *w
+			w.t = t
+			files := map[string]string{".git/HEAD": "ref: refs/heads/main\n", "deep/x": ""}
+			if tc.policy != "" {
+				files["deep/.boltseal.yaml"] = w.policy("version: 1\n" + tc.policy)
+			}
+			dir := workspaceOf(t, files)
+			for _, link := range []string{"deep/.boltseal.yaml", "deep/link"} {
+				if err := os.Symlink(secret, filepath.Join(dir, link)); err != nil && !errors.Is(err, fs.ErrExist) {
+					t.Fatal(err)
+				}
+			}
+			target := func(name string) string { return map[string]string{"GITHUB_EVENT_NAME": "pull_request_target"}[name] }
+			code, _, errs := w.judge(filepath.Join(dir, "deep"), target, append([]string{"REGISTRY/team/app:v1"}, tc.args...)...)
+			if code != tc.code || strings.Contains(errs, "hunter2") || strings.Contains(errs, "machine") {
+				t.Errorf("exit %d, want %d: %s", code, tc.code, errs)
 			}
 		})
 	}

@@ -213,7 +213,7 @@ func (v *initRun) seekers(c Command) (gate.Rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("built-in publishers: %w", err)
 	}
-	trust, err := v.trusts.of("", "")
+	trust, err := v.trusts.of("")
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (w *watched) Describe(ctx context.Context, img image.Pinned) (image.Pinned,
 // lookAtAll has everything recorded that another policy could ask for of the
 // image, so that the evidence outlives a change of the policy.
 func (s *suite) lookAtAll(ctx context.Context, img image.Pinned, from store) {
-	trust, err := s.trusts.of("", "")
+	trust, err := s.trusts.of("")
 	if err != nil {
 		return // who needs it has been told
 	}

@@ -65,13 +65,17 @@ func (s *systems) verifier(f policy.Form, u image.Use) (verify.Verifier, error) 
 
 func (s *systems) trust(instance string, file yamlshape.Text) (*sigstore.Trust, error) {
 	if file.Value == "" {
-		return s.trusts.of(instance, "")
+		return s.trusts.of(instance)
 	}
 	name, err := s.beside(file)
 	if err != nil {
 		return nil, err
 	}
-	return s.trusts.of(instance, name)
+	body, err := s.command.readPolicy(name, givenByPolicy)
+	if err != nil {
+		return nil, err
+	}
+	return s.trusts.file(instance, name, body)
 }
 
 func (s *systems) readKey(file yamlshape.Text) ([]byte, error) {
@@ -79,7 +83,7 @@ func (s *systems) readKey(file yamlshape.Text) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readPolicy(name)
+	return s.command.readPolicy(name, givenByPolicy)
 }
 
 // beside returns the path of a file that a policy names, which is relative to

@@ -30,10 +30,7 @@ func (t *trustFlags) register(f *pflag.FlagSet) {
 
 // trust returns the trust root, without fetching it yet.
 func (t *trustFlags) trust(getenv func(string) string, proxy func(*url.URL) (*url.URL, error)) (*sigstore.Trust, error) {
-	rules := sigstore.PublicRules()
-	if t.instance == "github" {
-		rules = sigstore.GitHubRules()
-	}
+	rules := t.rules()
 	o := sigstore.TUFOptions{CacheDir: t.cache, Proxy: proxy, Rules: rules}
 	if o.CacheDir == "" {
 		o.CacheDir = cacheDir(getenv)
@@ -63,6 +60,14 @@ func (t *trustFlags) trust(getenv func(string) string, proxy func(*url.URL) (*ur
 		o.Mirror, o.Root = sigstore.PublicMirror, sigstore.PublicRoot()
 	}
 	return sigstore.TrustTUF(o), nil
+}
+
+// rules are what signatures of the instance must carry.
+func (t *trustFlags) rules() sigstore.Rules {
+	if t.instance == "github" {
+		return sigstore.GitHubRules()
+	}
+	return sigstore.PublicRules()
 }
 
 func (t *trustFlags) private(o sigstore.TUFOptions) (*sigstore.Trust, error) {

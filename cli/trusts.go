@@ -18,18 +18,30 @@ type trusts struct {
 	order   []*sigstore.Trust // of known, as they were first asked for
 }
 
-// of returns the trust root of an instance, or what a file says instead of it;
-// that of the flags where neither is named. What flags say of their own instance
-// is never taken for one that a policy names.
-func (t *trusts) of(instance, file string) (*sigstore.Trust, error) {
+// of returns the trust root of an instance, that of the flags where none is
+// named. What flags say of their own instance is never taken for one that a
+// policy names.
+func (t *trusts) of(instance string) (*sigstore.Trust, error) {
 	from := *t.flags
-	if instance != "" || file != "" {
-		from = trustFlags{instance: cmp.Or(instance, publicGood), file: file, cache: from.cache}
+	if instance != "" {
+		from = trustFlags{instance: instance, cache: from.cache}
 	}
+	return t.get(from, func() (*sigstore.Trust, error) { return from.trust(t.command.getenv, t.command.proxy()) })
+}
+
+// file returns the trust root of the text of a file, which stands in for what an
+// instance says ("" for the public one).
+func (t *trusts) file(instance, name string, body []byte) (*sigstore.Trust, error) {
+	from := trustFlags{instance: cmp.Or(instance, publicGood), file: name}
+	return t.get(from, func() (*sigstore.Trust, error) { return sigstore.TrustJSON(body, from.rules()) })
+}
+
+// get returns the trust root that is known for from, or else makes it.
+func (t *trusts) get(from trustFlags, obtain func() (*sigstore.Trust, error)) (*sigstore.Trust, error) {
 	if known, ok := t.known[from]; ok {
 		return known, nil
 	}
-	trust, err := from.trust(t.command.getenv, t.command.proxy())
+	trust, err := obtain()
 	if err != nil {
 		return nil, err
 	}
