@@ -54,7 +54,11 @@ func (f *common) doubtIdentity(t identityText, id Identity, doubt doubter) {
 		issuer = t.IssuerRegexp
 	}
 	lints := map[string]bool{}
+	misfit := id.misfit()
 	for _, w := range id.Warnings() {
+		if w.Lint == "no-ref" && (misfit != "" || id.subject.kind() != "regexp" && regexpLike().MatchString(id.subject.text)) {
+			continue // there is more to say of it
+		}
 		lints[w.Lint] = true
 		at := subject.At
 		if w.Lint == "any-issuer" || w.Lint == "issuer-no-url" {
@@ -62,8 +66,8 @@ func (f *common) doubtIdentity(t identityText, id Identity, doubt doubter) {
 		}
 		doubt(at, w.Lint, narrower(w.Lint), "%s", w.Text)
 	}
-	if text := id.misfit(); text != "" {
-		doubt(issuer.At, "issuer-misfit", "write the issuer that vouches for such subjects, or the subject that it vouches for", "%s", text)
+	if misfit != "" {
+		doubt(issuer.At, "issuer-misfit", "write the issuer that vouches for such subjects, or the subject that it vouches for", "%s", misfit)
 	}
 	if text := id.shared(f.Claims, t.Claims); text != "" {
 		doubt(subject.At, "shared-workflow", "add claims: {source-repository: https://github.com/…}, the repository that it builds", "%s", text)
@@ -105,6 +109,10 @@ func narrower(lint string) string {
 		return "name each address that signs"
 	case "other-owners":
 		return "write the owner out, with a slash behind it"
+	case "no-ref":
+		return "write the workflow's file and the ref, such as https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v*"
+	case "pull-request":
+		return "have a branch or a tag signed, and write that"
 	case "any-workflow":
 		return "name the file of the workflow that signs"
 	}

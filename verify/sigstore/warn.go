@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // stranger is a name that nobody means. A pattern that accepts it in some place
@@ -34,10 +35,13 @@ func (id Identity) Warnings() []Warning {
 	if issuer := id.issuer.String(); id.issuer.exact && !strings.Contains(issuer, "://") {
 		out = append(out, Warning{"issuer-no-url", fmt.Sprintf("issuer %q is no address; certificates name theirs with https://", issuer)})
 	}
+	if id.nobody() {
+		out = append(out, Warning{"no-ref", fmt.Sprintf("identity %q fits no certificate of GitHub's workflows, which end in .github/workflows/FILE@refs/heads/… or @refs/tags/…", id.subject)})
+	}
+	if strings.Contains(id.subject.String(), "@refs/pull/") {
+		out = append(out, Warning{"pull-request", fmt.Sprintf("identity %q is that of a run for a proposal, which is made of what its author wrote", id.subject)})
+	}
 	if id.subject.exact {
-		if subject := id.subject.String(); strings.Contains(subject, "/.github/workflows/") && !strings.Contains(subject, "@") {
-			out = append(out, Warning{"no-ref", fmt.Sprintf("identity %q has no @ref, which the certificates of GitHub's workflows have", subject)})
-		}
 		return out
 	}
 	if probe := first(id.subject, []string{stranger + "@" + stranger + ".example", "https://" + stranger + ".example/x"}); probe != "" {
@@ -51,6 +55,10 @@ func (id Identity) Warnings() []Warning {
 	}
 	if probe := first(id.subject, mail); probe != "" {
 		warn("email-domain", "identity", id.subject, "everybody with an address there", probe)
+	}
+	if probe := first(id.subject, ownerProbes(id.subject)); probe != "" {
+		warn("other-owners", "identity", id.subject, "other owners", probe)
+		return out
 	}
 	for _, p := range []struct {
 		lint, what string
@@ -92,20 +100,71 @@ func issuerProbes(m Matcher) []string {
 	return probes
 }
 
-// A workflow says which parts of a GitHub Actions identity to probe; the others
-// stay as the pattern has them.
+// githubSubject matches the subjects of GitHub's workflows.
+var githubSubject = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^https://github\.com/[^/]+/[^/]+/\.github/workflows/[^@]+@(?:refs/(?:heads|tags|pull)/.+|[0-9a-f]{40})$`)
+})
+
+// nobody reports whether the subject is none that GitHub's issuer vouches for.
+// Of patterns it only knows that "*" stands for no slash, of which there are
+// nine before a branch or tag, and seven before a commit.
+func (id Identity) nobody() bool {
+	text := id.subject.text
+	ofGitHub := id.issuer.exact && id.issuer.text == actionsIssuer || strings.Contains(text, "/.github/workflows/")
+	switch {
+	case !ofGitHub:
+		return false
+	case id.subject.exact:
+		return !githubSubject().MatchString(text)
+	case id.subject.kind() == "regexp" || strings.Contains(text, "**"):
+		return false
+	}
+	_, ref, _ := strings.Cut(text, "@")
+	slashes := strings.Count(text, "/")
+	return slashes < 7 || slashes < 9 && (ref == "" || ref == "*" || strings.Contains(ref, "refs/") || len(ref) != 40)
+}
+
+// A forge says how the subjects of its workflows are built:
+// HOST OWNER / REPOSITORY BETWEEN FILE @ REF.
+type forge struct{ host, between, file string }
+
+// forgeOf returns that of the subjects that m may be about: GitHub's unless it
+// names another host.
+func forgeOf(m Matcher) (f forge, path string) {
+	text := wildcards(m)
+	rest, isURL := strings.CutPrefix(text, "https://")
+	host, path, hasPath := strings.Cut(rest, "/")
+	if !isURL || !hasPath || strings.Contains(host, "*") || host == "github.com" {
+		_, path, _ := strings.Cut(text, "github.com/")
+		return forge{"https://github.com/", "/.github/workflows/", "release.yml"}, path
+	}
+	return forge{"https://" + host + "/", "//", ".gitlab-ci.yml"}, path
+}
+
+// ownerProbes returns subjects of a stranger at another host than GitHub, whose
+// form is not known.
+func ownerProbes(m Matcher) []string {
+	f, path := forgeOf(m)
+	if f.between != "//" || strings.Contains(path, "//") {
+		return nil
+	}
+	return []string{f.host + stranger, f.host + stranger + "/" + stranger}
+}
+
+// A workflow says which parts of an identity to probe; the others stay as the
+// pattern has them.
 type workflow struct{ owner, file, ref bool }
 
 func (w workflow) probes(m Matcher) []string {
 	text := wildcards(m)
-	_, path, _ := strings.Cut(text, "github.com/")
+	f, path := forgeOf(m)
 	owner, rest, _ := strings.Cut(path, "/")
 	repo, _, _ := strings.Cut(rest, "/")
 	owners := literal(owner)
 	if w.owner {
 		owners = []string{stranger, strings.ReplaceAll(owner, "*", "") + "-probe"}
 	}
-	files := []string{named(text, `[A-Za-z0-9_-]+\.ya?ml`, "release.yml")}
+	files := []string{named(path, `[A-Za-z0-9._-]*[A-Za-z0-9_-]+\.ya?ml`, f.file)}
 	if w.file {
 		files = []string{stranger + ".yml"}
 	}
@@ -116,9 +175,9 @@ func (w workflow) probes(m Matcher) []string {
 	var probes []string
 	for _, o := range owners {
 		for _, r := range literal(repo) {
-			for _, f := range files {
+			for _, file := range files {
 				for _, ref := range refs {
-					probes = append(probes, "https://github.com/"+o+"/"+r+"/.github/workflows/"+f+"@"+ref)
+					probes = append(probes, f.host+o+"/"+r+f.between+file+"@"+ref)
 				}
 			}
 		}
