@@ -47,7 +47,7 @@ func TestWarnings(t *testing.T) {
 		{`https://github\.com/acme/app/\.github/workflows/(release|build)\.yml@refs/tags/v\d+`, actions, true, nil},
 		{"*", "https://accounts.google.com", false, []string{"anybody"}},
 		{exact, "token.actions.githubusercontent.com", false, []string{"no address"}},
-		{"https://github.com/acme/app/.github/workflows/release.yml", actions, false, []string{"fits no certificate"}},
+		{"https://github.com/acme/app/.github/workflows/release.yml", actions, false, []string{"no certificate of GitHub"}},
 		{"https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main", "https://gitlab.com", false, nil},
 		{"*@*", "https://accounts.google.com", false, []string{"anybody"}},
 		{"*@gmail.com", "https://accounts.google.com", false, []string{"everybody"}},
