@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
@@ -22,7 +24,9 @@ type Matcher struct {
 	text  string
 	exact bool
 	glob  bool // where re was made from a glob
-	re    *regexp.Regexp
+	// re is compiled when it is first used: a policy has many that no image of a
+	// run asks for.
+	re func() *regexp.Regexp
 }
 
 // Pattern returns a Matcher for s: exactly s, or, where s has a "*", a glob in
@@ -46,8 +50,7 @@ func Pattern(s string) (Matcher, error) {
 			b.WriteString(regexp.QuoteMeta(literal))
 		}
 	}
-	re, err := regexp.Compile(`^(?s:` + b.String() + `)$`)
-	return Matcher{text: s, glob: true, re: re}, err
+	return Matcher{text: s, glob: true, re: lazily(`^(?s:` + b.String() + `)$`)}, nil
 }
 
 // Regexp returns a Matcher for the strings that expr (RE2 syntax) matches from
@@ -56,11 +59,36 @@ func Regexp(expr string) (Matcher, error) {
 	if err := checkPattern(expr); err != nil {
 		return Matcher{}, err
 	}
-	if _, err := regexp.Compile(expr); err != nil { // before it is wrapped: "a)(b" must not become valid
+	parsed, err := syntax.Parse(expr, syntax.Perl) // before it is wrapped: "a)(b" must not become valid
+	if err != nil {
 		return Matcher{}, err
 	}
-	re, err := regexp.Compile(`^(?:` + expr + `)$`)
-	return Matcher{text: expr, re: re}, err
+	if n := steps(parsed); n > maxSteps {
+		return Matcher{}, fmt.Errorf("it repeats too much, %d steps written out, of %d", n, maxSteps)
+	}
+	return Matcher{text: expr, re: lazily(`^(?:` + expr + `)$`)}, nil
+}
+
+// lazily returns the expression, which is known to be sound.
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
+// maxSteps bounds an expression with its repetitions written out, which is what
+// it takes in memory. Ten bytes can stand for a million.
+const maxSteps = 10_000
+
+// steps returns about how large re is with its repetitions written out, or a
+// number above maxSteps.
+func steps(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n = min(n+steps(sub), maxSteps+1)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return min(n, maxSteps+1)
 }
 
 func checkPattern(s string) error {
@@ -79,7 +107,7 @@ func (m Matcher) Match(s string) bool {
 	case m.exact:
 		return s == m.text
 	case m.re != nil:
-		return s != "" && m.re.MatchString(s)
+		return s != "" && m.re().MatchString(s)
 	}
 	return false
 }

@@ -88,9 +88,9 @@ func (k Key) Fingerprint() string { return k.fingerprint }
 
 func (k Key) bounded() bool { return !k.from.IsZero() || !k.until.IsZero() }
 
-// expired returns nil if a signature made at signed counts. Where nobody vouches
-// for that time, signed is zero, and what counts is now: whoever holds the key
-// after its end may write any date.
+// expired returns nil if a signature made at signed counts; that is zero where
+// nobody vouches for a time. Then the end of the key has to be ahead, as whoever
+// holds it later may write any date, and a beginning cannot be shown at all.
 func (k Key) expired(signed, now time.Time) error {
 	const day = "2006-01-02 15:04"
 	what, at := "the signature was made", signed
@@ -104,6 +104,8 @@ func (k Key) expired(signed, now time.Time) error {
 		return refuse(verify.Undecided, "%s counts for a time only, and there is no clock", k)
 	case !k.until.IsZero() && !at.Before(k.until):
 		return refuse(verify.Expired, "%s counts until %s (UTC); %s %s", k, k.until.UTC().Format(day), what, at.UTC().Format(day))
+	case !k.from.IsZero() && signed.IsZero():
+		return refuse(verify.Expired, "%s counts from %s (UTC); no log or time authority says when the signature was made", k, k.from.UTC().Format(day))
 	case !k.from.IsZero() && at.Before(k.from):
 		return refuse(verify.Expired, "%s counts from %s (UTC); %s %s", k, k.from.UTC().Format(day), what, at.UTC().Format(day))
 	}

@@ -165,6 +165,8 @@ func TestKeyTimes(t *testing.T) {
 		{"inside by a time authority", sigstoretest.Options{RekorV2: true, Timestamp: true}, ", from: 2026-03-01, until: 2026-03-01", "", at(20), verify.Verified},
 		{"after by a time authority", sigstoretest.Options{RekorV2: true, Timestamp: true}, ", until: 2026-02-28", "", at(1), verify.Expired},
 		{"nobody vouches, now inside", sigstoretest.Options{NoLog: true}, ", until: 2026-03-10", ignore, at(10), verify.Verified},
+		{"nobody vouches for a beginning", sigstoretest.Options{NoLog: true}, ", from: 2026-01-01", ignore, at(10), verify.Expired},
+		{"nobody vouches for a beginning, now inside", sigstoretest.Options{NoLog: true}, ", from: 2026-01-01, until: 2026-12-31", ignore, at(10), verify.Expired},
 		{"nobody vouches, now after", sigstoretest.Options{NoLog: true}, ", until: 2026-03-10", ignore, at(11), verify.Expired},
 		{"nobody vouches, now before", sigstoretest.Options{NoLog: true}, ", from: 2026-03-12", ignore, at(11), verify.Expired},
 		{"a log entry that is ignored", sigstoretest.Options{}, ", until: 2026-03-10", ignore, at(11), verify.Expired},

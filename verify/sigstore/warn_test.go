@@ -129,3 +129,24 @@ func TestZeroMatchesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Short texts do not stand for programs that take all memory.
+func TestMatcherBounds(t *testing.T) {
+	t.Parallel()
+	for expr, ok := range map[string]bool{
+		`https://github\.com/acme/app/\.github/workflows/release\.yml@refs/tags/v[0-9.]{1,40}`: true,
+		`[ab]{1000}`:                        true,
+		`([ab]{100}){100}`:                  false,
+		`(((a{10}){10}){10}){10}`:           false,
+		`a{1000}b{1000}c{1000}` + "(d{9})*": true,
+		`a)(b`:                              false,
+	} {
+		m, err := Regexp(expr)
+		if (err == nil) != ok || ok == m.IsZero() {
+			t.Errorf("%s: %v", expr, err)
+		}
+	}
+	if m, _ := Regexp(`a{3}`); !m.Match("aaa") || m.Match("aa") || m.Match("aaaa") {
+		t.Error("a{3} does not match what it should")
+	}
+}
