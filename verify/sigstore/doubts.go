@@ -157,7 +157,9 @@ func (id Identity) shared(claims ...map[string]yamlshape.Text) string {
 	}
 	for _, c := range claims {
 		for name := range c {
-			if strings.HasPrefix(name, "source-repository") || strings.HasPrefix(name, "build-config-uri") || name == "github-workflow-repository" {
+			switch name { // what says whose repository it is, by itself
+			case "source-repository", "source-repository-uri", "source-repository-identifier", "source-repository-owner", "source-repository-owner-uri",
+				"source-repository-owner-identifier", "build-config-uri", "github-workflow-repository":
 				return ""
 			}
 		}

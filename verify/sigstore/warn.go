@@ -44,7 +44,11 @@ func (id Identity) Warnings() []Warning {
 	if id.subject.exact {
 		return out
 	}
-	if probe := first(id.subject, []string{stranger + "@" + stranger + ".example", "https://" + stranger + ".example/x"}); probe != "" {
+	anybody := []string{stranger + "@" + stranger + ".example", "https://" + stranger + ".example/x", "https://kubernetes.io/namespaces/" + stranger + "/serviceaccounts/" + stranger}
+	if text := wildcards(id.subject); strings.Contains(text, "*") && !strings.Contains(text, "@") {
+		anybody = append(anybody, stranger+"@"+stranger+text[strings.LastIndex(text, "*")+1:])
+	}
+	if probe := first(id.subject, anybody); probe != "" {
 		warn("any-identity", "identity", id.subject, "anybody whom the issuer knows", probe)
 		return out
 	}
@@ -52,6 +56,9 @@ func (id Identity) Warnings() []Warning {
 	if text := wildcards(id.subject); !strings.Contains(text, "://") && strings.Contains(text, "@") {
 		domain := text[strings.LastIndex(text, "@"):]
 		mail = append(mail, stranger+strings.ReplaceAll(domain, "*", ""), stranger+strings.ReplaceAll(domain, "*", stranger))
+		if local := text[:len(text)-len(domain)]; strings.Contains(local, "*") && slices.Contains(mailHosts(), domain) {
+			mail = append(mail, strings.ReplaceAll(text, "*", stranger))
+		}
 	}
 	if probe := first(id.subject, mail); probe != "" {
 		warn("email-domain", "identity", id.subject, "everybody with an address there", probe)
@@ -75,6 +82,12 @@ func (id Identity) Warnings() []Warning {
 	return out
 }
 
+// mailHosts are domains where anybody may have an address with a name that is
+// free, such as one that begins as a pattern says.
+func mailHosts() []string {
+	return []string{"@gmail.com", "@googlemail.com", "@outlook.com", "@hotmail.com", "@yahoo.com", "@icloud.com", "@proton.me", "@protonmail.com", "@users.noreply.github.com"}
+}
+
 // first returns the first of the probes that m accepts, "" if it accepts none.
 func first(m Matcher, probes []string) string {
 	if i := slices.IndexFunc(probes, m.Match); i >= 0 {
@@ -96,6 +109,10 @@ func issuerProbes(m Matcher) []string {
 	// Before the end of one, anything goes unless two labels of it are said.
 	if host, _, _ := strings.Cut(tail, "/"); len(parts) > 1 && strings.Count(head, "/") < 3 && strings.Count(strings.Trim(host, "."), ".") == 0 {
 		probes = append(probes, head+stranger+tail)
+	}
+	// Nor if a label is only said by its end.
+	if tail != "" && len(parts) > 1 && strings.Count(head, "/") < 3 && !strings.HasPrefix(tail, ".") && !strings.HasPrefix(tail, "/") {
+		probes = append(probes, head+stranger+tail, "https://"+stranger+tail)
 	}
 	return probes
 }
@@ -162,7 +179,7 @@ func (w workflow) probes(m Matcher) []string {
 	repo, _, _ := strings.Cut(rest, "/")
 	owners := literal(owner)
 	if w.owner {
-		owners = []string{stranger, strings.ReplaceAll(owner, "*", "") + "-probe"}
+		owners = []string{stranger, strings.ReplaceAll(stranger, "-", ""), strings.ReplaceAll(owner, "*", "") + "-probe"}
 	}
 	files := []string{named(path, `[A-Za-z0-9._-]*[A-Za-z0-9_-]+\.ya?ml`, f.file)}
 	if w.file {
@@ -171,6 +188,9 @@ func (w workflow) probes(m Matcher) []string {
 	refs := []string{named(text, `refs/(?:heads|tags)/[A-Za-z0-9_.-]*[A-Za-z0-9]`, "refs/heads/main"), "refs/tags/v1"}
 	if w.ref {
 		refs = []string{"refs/heads/" + stranger}
+		if _, behind, ok := strings.Cut(text, "@refs/*/"); ok { // a branch that is called as a tag
+			refs = append(refs, "refs/heads/"+strings.ReplaceAll(behind, "*", "1"))
+		}
 	}
 	var probes []string
 	for _, o := range owners {
