@@ -309,6 +309,7 @@ func TestActionBadInput(t *testing.T) {
 		{"an option", w.inputs("--mode=warn"), "input images", []string{"--mode=warn", "registry/repository:tag"}},
 		{"a claim of nobody", map[string]string{"images": img, "attestation-type": "spdx"}, "input attestation-type", []string{"add certificate-identity with certificate-oidc-issuer, or key"}},
 		{"policy with a mistake", map[string]string{"images": img, "policy": "version: 1\nrules: []\nrule: 1\n"}, "input policy", []string{"policy:3:1", "did you mean rules?"}},
+		{"policy of blanks", map[string]string{"images": img, "policy": " \n"}, "input policy", []string{"it is there, and has nothing but blanks"}},
 		{"policy and key", map[string]string{"images": img, "policy": "p.yaml", "key": "k.pub"}, "input policy", []string{"with it, the policy says who must have signed"}},
 		{"identity without issuer", w.inputs(img, with("certificate-oidc-issuer", "")), "input certificate-identity", []string{"add certificate-oidc-issuer"}},
 		{"issuers in no order", w.inputs(img, with("certificate-identity-regexp", "a@b"), with("certificate-oidc-issuer", "https://a.example\nhttps://b.example")), "input certificate-identity-regexp", []string{"nothing says which issuer goes with which identity"}},

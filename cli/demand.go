@@ -128,7 +128,7 @@ func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (deman
 	d := &policyDemand{flags: &v.policy, systems: &systems{command: c, trusts: t, platforms: v.platforms}}
 	switch {
 	case body != nil:
-		if v.policy.policy == "" && c.anybodys() {
+		if c.anybodys() && c.inRepository(name) {
 			d.warnings = append(d.warnings, report.Warning{Text: "on pull_request_target, " + name + " is that of whatever was checked out; name a policy that is not part of a proposal"})
 		}
 		d.read = append(d.read, c.path(filepath.FromSlash(name)))

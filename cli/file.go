@@ -175,6 +175,7 @@ func (f *fileFlags) open(name string, others reportFiles, inputs []string) (*os.
 	if leads(name) {
 		return nil, fmt.Errorf("%s is a link, and whoever wrote it chose the file that would be overwritten", name)
 	}
+	_, before := os.Lstat(name)
 	// Opening a pipe that nobody reads would wait for ever.
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644) //nolint:gosec // the user names it, and others may read a report
 	if err != nil {
@@ -191,7 +192,11 @@ func (f *fileFlags) open(name string, others reportFiles, inputs []string) (*os.
 	}
 	for _, input := range inputs {
 		if same(os.Stat(input)) {
-			return nil, errors.Join(fmt.Errorf("%s is a file that this run reads", name), file.Close())
+			err := errors.Join(fmt.Errorf("%s is a file that this run reads", name), file.Close())
+			if errors.Is(before, fs.ErrNotExist) { // such as a lock that is to be written: an empty one would be read
+				err = errors.Join(err, os.Remove(name))
+			}
+			return nil, err
 		}
 	}
 	return file, nil

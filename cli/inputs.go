@@ -186,8 +186,11 @@ func (in inputs) set(f *pflag.FlagSet) error {
 			}
 			values = []string{value}
 		case inputDocument:
-			if strings.TrimSpace(text) != "" {
+			switch {
+			case strings.TrimSpace(text) != "":
 				values = []string{text}
+			case text != "": // an expression in it may have come to nothing
+				return usagef("--"+i.name, "write it, or leave the input out", "it is there, and has nothing but blanks")
 			}
 		case inputOwn:
 		}

@@ -36,6 +36,8 @@ func (p *policyFlags) sound() error {
 	switch {
 	case p.updateLock && p.lock == "":
 		return usagef("--update-lock", "add --lock FILE", "there is no lock to update")
+	case p.policy != "" && strings.TrimSpace(p.policy) == "":
+		return usagef("--policy", "name a policy file, or leave the flag out", "it has nothing but blanks")
 	case p.policy != "" && len(p.publishers) > 0:
 		return usagef("--publisher", "list the publisher in the policy, as publishers: [NAME]", "with --policy, the policy says which publishers count")
 	}
@@ -101,6 +103,35 @@ const (
 	givenByPolicy = true // or by nobody: it was looked for
 )
 
+// within returns the repository around the workspace, and the path of a file in
+// it, "" for one that is elsewhere.
+func (c Command) within(name string) (dir, inside string, err error) {
+	base, err := filepath.Abs(cmp.Or(c.Dir, "."))
+	if err != nil {
+		return "", "", err
+	}
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return "", "", err
+	}
+	dir = repository(base, base)
+	if inside, err = filepath.Rel(dir, full); err != nil || !filepath.IsLocal(inside) {
+		inside = ""
+	}
+	return dir, inside, nil
+}
+
+// inRepository reports whether a policy of that name is a file of the
+// repository.
+func (c Command) inRepository(name string) bool {
+	full := c.path(filepath.FromSlash(name))
+	_, inside, err := c.within(full)
+	if _, there := os.Lstat(full); there != nil {
+		return false // it was written out, and has a name of ours
+	}
+	return err == nil && inside != ""
+}
+
 // readPolicy reads a policy, or a file that a policy names. Where anybody may
 // have written the policy, it is one of the repository, whatever links there
 // are: messages quote what cannot be read as a policy, and the runner has files
@@ -109,17 +140,11 @@ func (c Command) readPolicy(name string, by bool) ([]byte, error) {
 	if !c.anybodys() {
 		return readPolicy(name)
 	}
-	base, err := filepath.Abs(cmp.Or(c.Dir, "."))
+	dir, inside, err := c.within(name)
 	if err != nil {
 		return nil, err
 	}
-	full, err := filepath.Abs(name)
-	if err != nil {
-		return nil, err
-	}
-	dir := repository(base, base)
-	inside, err := filepath.Rel(dir, full)
-	if err != nil || !filepath.IsLocal(inside) {
+	if inside == "" {
 		if by == givenByUser {
 			return readPolicy(name)
 		}

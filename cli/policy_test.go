@@ -248,7 +248,9 @@ func TestPolicyFound(t *testing.T) {
 		{"flags", "b", env, flags, 0, ".boltseal.yaml does not count"},
 		{"publishers named", ".", env, []string{"--publisher", "distroless"}, 1, ".boltseal.yaml does not count"},
 		{"of a proposal", ".", target, nil, 0, "that of whatever was checked out"},
-		{"named, of a proposal", ".", target, []string{"--policy", "other.yaml"}, 0, ""},
+		{"named, of a proposal", ".", target, []string{"--policy", "other.yaml"}, 0, "that of whatever was checked out"},
+		{"written out, beside a proposal", ".", target, []string{"--policy", good}, 0, ""},
+		{"nothing", ".", env, []string{"--policy", " \n"}, 2, "nothing but blanks"},
 		{"broken", "broken", env, nil, 2, ".boltseal.yaml:2:8"},
 		{"all that is wrong", "broken", env, nil, 2, ".boltseal.yaml:3:1"},
 		{"misnamed", "misnamed", env, nil, 2, "rename it to .boltseal.yaml"},
@@ -396,6 +398,13 @@ func TestLock(t *testing.T) {
 			t.Fatal(err)
 		}
 		step(name, 2, "", "--lock", app)
+	}
+	if err := os.RemoveAll(lock); err != nil {
+		t.Fatal(err)
+	}
+	step("a report that is the lock", 2, "", "is a file that this run reads", "--report", "json="+lock, app)
+	if _, err := os.Lstat(lock); err == nil {
+		t.Error("an empty lock was left behind")
 	}
 	step("no folder", 2, "", "there is no folder", "--lock", "none/boltseal.lock", app)
 }
