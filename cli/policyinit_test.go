@@ -146,7 +146,21 @@ func TestPolicyInitHolds(t *testing.T) {
 	w.judged(dir, host+"/other/app:v1").want(t, 1, "no-rule")
 }
 
-var uncommented = regexp.MustCompile(`(?m)^( *)#(-|  |[a-z])`)
+var (
+	commentBlock = regexp.MustCompile(`(?m)(?:^ *#.*\n)+`)
+	commentMark  = regexp.MustCompile(`(?m)^( *)# ?`)
+)
+
+// toggled takes the comments of all suggestions away as editors do: of each line
+// of a block the first # and the blank behind it.
+func toggled(text string) string {
+	return commentBlock.ReplaceAllStringFunc(text, func(block string) string {
+		if !strings.Contains(block, "## ") {
+			return block
+		}
+		return commentMark.ReplaceAllString(block, "$1")
+	})
+}
 
 // What nobody has signed, or not with a certificate, is never let through
 // without somebody's decision.
@@ -177,7 +191,7 @@ func TestPolicyInitOpen(t *testing.T) {
 	text, said := w.initIn(dir, cli.ExitNoAnswer, args...)
 	for _, want := range []string{
 		"# " + host + "/team/bare:v1 was " + bare.Digest.String(),
-		"Nobody has signed it", `#- images: ["` + host + "/team/bare@" + bare.Digest.String() + `"]`, `until: "", owner: "", reason: ""`,
+		"Nobody has signed it", `# - images: ["` + host + "/team/bare@" + bare.Digest.String() + `"]`, `until: "", owner: "", reason: ""`,
 		"It is signed with a key", "It is attested, and not signed", "It signed for a proposed change",
 		"A signature does not hold: expired", "/team/down:v1 was sha256:", "could not be looked at: denied", "/team/gone:v1 was not looked at: not-found",
 	} {
@@ -198,7 +212,7 @@ func TestPolicyInitOpen(t *testing.T) {
 	}
 	// With the comments taken away it says what is to be filled in, and passes
 	// nothing before.
-	all := uncommented.ReplaceAllString(text, "$1$2")
+	all := toggled(text)
 	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(all), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +345,7 @@ func TestPolicyInitHostile(t *testing.T) {
 			t.Errorf("it counts: %s", line)
 		}
 	}
-	if strings.Count(text, "#- images") > 0 || strings.Count(text, "A signer cannot be written") != 6 {
+	if strings.Count(text, "# - images") > 0 || strings.Count(text, "A signer cannot be written") != 6 {
 		t.Errorf("what cannot be written is suggested:\n%s", text)
 	}
 	if r := in(t, dir, "policy", "check"); r.code != cli.ExitClosed { // two names do not fit their issuer
@@ -381,8 +395,8 @@ func TestPolicyInitPublishers(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\npublishers:\n  # gcr.io/distroless/static:v1 (Dockerfile:1:6) was sha256:", `- "distroless"`,
-		"The built-in publisher distroless knows it, and what it asks for was not found", `#            subject: "keyless@distroless-evil.iam.gserviceaccount.com"`,
-		`#- images: ["gcr.io/distroless/bare@` + bare.Digest.String(), "The built-in publisher docker-official does not sign.",
+		"The built-in publisher distroless knows it, and what it asks for was not found", `  #             subject: "keyless@distroless-evil.iam.gserviceaccount.com"`,
+		`# - images: ["gcr.io/distroless/bare@` + bare.Digest.String(), "The built-in publisher docker-official does not sign.",
 		"# docker.io/library/alpine:3.22 (Dockerfile:4:6) was " + alpine.Digest.String(),
 	} {
 		if !strings.Contains(text, want) {
@@ -439,8 +453,7 @@ func TestPolicyInitGroups(t *testing.T) {
 		"# It has 2 signers, any of whom will do.":   1,
 		"- images": 4,
 		"# It is attested too. This would require it:\n":  4,
-		"      #- attestation:\n":                         0,
-		"  #    - attestation:\n":                         4,
+		"\n      # - attestation:\n":                      4,
 		`/.github/workflows/release.yml@refs/tags/v*"`:    6,
 		`/.github/workflows/release.yml@refs/heads/main"`: 2,
 		`subject: "me@acme.example"`:                      1,
@@ -466,7 +479,7 @@ func TestPolicyInitGroups(t *testing.T) {
 	w.signBundle("team/split", d, signType, at("refs/tags/v2"))
 	w.judged(dir, host+"/team/split:edge").want(t, 1, "wrong-signer")
 	// With the attestations required too, all pass still.
-	all := uncommented.ReplaceAllString(text, "$1$2")
+	all := toggled(text)
 	if err := os.WriteFile(filepath.Join(dir, ".boltseal.yaml"), []byte(all), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,10 @@ func (f foundSigners) draft() policy.Draft {
 		Rules: f.rules, Open: f.opens,
 	}
 	if len(f.opens) > 0 {
-		d.Head = append(d.Head, "Suggestions are commented: take away the # in front of one, and fill in what is empty, to use it.")
+		d.Head = append(d.Head,
+			`Suggestions have one # in front of each line: take "# " away from all lines of one, as editors do, and fill in`,
+			"what is empty, to use it. Lines with two # are remarks.",
+		)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.publishers)) {
 		d.Publishers = append(d.Publishers, policy.DraftPublisher{Name: name, Comments: f.publishers[name]})
