@@ -20,6 +20,10 @@ func Known(r image.Ref) string {
 	if err != nil {
 		return "" // whoever asks for the publishers is told
 	}
+	return c.knows(r)
+}
+
+func (c catalogue) knows(r image.Ref) string {
 	for _, k := range c.known {
 		if _, ok := k.images.Match(r); ok {
 			return k.publisher
@@ -60,7 +64,7 @@ func FromPublishers(names []string, systems []System) (*Policy, error) {
 }
 
 func (c catalogue) policy(all []listed, systems []System) (*Policy, error) {
-	r := &reader{options: Options{Systems: systems}, policy: Policy{Unlisted: Known}}
+	r := &reader{options: Options{Systems: systems}, policy: Policy{Unlisted: Advice}}
 	r.add(c, all, origin{})
 	if len(r.faults) == 0 {
 		r.fault(r.policy.ties()...)
@@ -88,7 +92,7 @@ func (r *reader) publishers(raws []yamlshape.Raw, from origin) {
 		}
 		return
 	}
-	r.policy.Unlisted = Known
+	r.policy.Unlisted = Advice
 	all, faults := c.list(raws)
 	r.fault(faults...)
 	r.add(c, all, from)

@@ -311,7 +311,7 @@ func TestListedPublishers(t *testing.T) {
 			t.Errorf("rule %d stands at %+v, its requirement at %+v, its pattern at %+v", i, r.at, r.require[0].at, r.images.match[0].At())
 		}
 	}
-	if p.Unlisted == nil || p.Unlisted(ref(t, "registry.k8s.io/pause")) != "kubernetes" {
+	if p.Unlisted == nil || !strings.Contains(p.Unlisted(ref(t, "registry.k8s.io/pause")), "[kubernetes]") {
 		t.Error("the policy does not know which publisher is not listed")
 	}
 	private := p.rules[1].images
