@@ -199,6 +199,11 @@ func TestPolicyInitOpen(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
+	for _, want := range []string{"boltseal: " + host + "/team/down:v1 was sha256:", "could not be looked at: denied, ", "boltseal: " + host + "/team/gone:v1 was not looked at: not-found, "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not said at once:\n%s", want, said)
+		}
+	}
 	if !strings.Contains(said, "1 image with rules of their own, 7 images to decide on") {
 		t.Errorf("summary: %s", said)
 	}
@@ -411,6 +416,33 @@ func TestPolicyInitPublishers(t *testing.T) {
 		want := map[string]string{"gcr.io/distroless/static:v1": "verified", "gcr.io/distroless/evil:v1": "wrong-signer", "gcr.io/distroless/bare:v1": "unsigned", "docker.io/library/alpine:3.22": "no-rule"}[i.Reference]
 		if i.Reason != want {
 			t.Errorf("%s is %s, want %s", i.Reference, i.Reason, want)
+		}
+	}
+}
+
+// Of a publisher that is known and not built in it is said why: without a
+// signature that can be seen, nobody has to conclude that there is none.
+func TestPolicyInitOmitted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	proxy := func(name string) string {
+		if name == "HTTP_PROXY" {
+			return "http://" + w.reg.Host()
+		}
+		return ""
+	}
+	d := w.image("dotnet/sdk")
+	w.image("kibana/kibana")
+	r := inWith(t, t.TempDir(), proxy, "policy", "init", "--image", "mcr.microsoft.com/dotnet/sdk:v1", "--image", "docker.elastic.co/kibana/kibana:v1", "--trusted-root", w.root,
+		"--insecure-registry", "mcr.microsoft.com", "--insecure-registry", "docker.elastic.co")
+	for _, want := range []string{
+		"no policy was written: there is nobody whom it could name as a signer",
+		"  ## Its publisher is known, and not built in: Microsoft .NET: signs with Notation, which rules cannot ask for yet.\n  ## So rules cannot ask for its signature yet.",
+		`  # - images: ["mcr.microsoft.com/dotnet/sdk@` + d.Digest.String() + "\"]\n  #   allow-unsigned: ",
+		"  ## Its publisher is known, and not built in: Elastic: signs with a key (https://artifacts.elastic.co/cosign.pub) whose text could not be obtained from two sources.\n  ## Nobody has signed it.",
+	} {
+		if !strings.Contains(r.stderr, want) || r.code != cli.ExitClosed || r.stdout != "" {
+			t.Errorf("exit %d, no %q in\n%s%s", r.code, want, r.stdout, r.stderr)
 		}
 	}
 }
