@@ -318,7 +318,11 @@ func (b *binder) formVerifier(r *requirement, u image.Use) verify.Verifier {
 		return nil
 	}
 	v, err := b.systems[i].Verifier(r.form, u)
+	placed := (*yamlshape.Fault)(nil)
 	switch {
+	case errors.As(err, &placed): // it knows the place better
+		b.fault(placed)
+		return nil
 	case err != nil:
 		b.fault(&yamlshape.Fault{At: r.at, Err: fmt.Errorf("prepare the check of %s: %w", r.of.Name, err), Next: verify.Hint(err)})
 		return nil
