@@ -6,7 +6,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -229,14 +231,22 @@ func TestPolicyInitOpen(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(filled), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := in(t, dir, "policy", "check", "all.yaml"); r.code != cli.ExitPassed {
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cosign.pub"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// That of a proposed change stays doubtful.
+	if r := in(t, dir, "policy", "check", "all.yaml"); r.code != cli.ExitClosed || strings.Count(r.stdout, "[pull-request]") != 1 || !strings.Contains(r.stdout, "with 1 doubt\n") {
 		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, filled)
 	}
 }
 
 // claims are Fulcio's by their object identifiers.
 func claims(pairs ...string) map[string]string {
-	oid := map[string]string{"runner-environment": "1.11", "source-repository-uri": "1.12", "source-repository-ref": "1.14"}
+	oid := map[string]string{"runner-environment": "1.11", "source-repository-uri": "1.12", "source-repository-ref": "1.14", "github-workflow-repository": "1.5", "github-workflow-ref": "1.6"}
 	out := map[string]string{}
 	for pair := range slices.Chunk(pairs, 2) {
 		out[oid[pair[0]]] = pair[1]
@@ -272,6 +282,12 @@ func TestPolicyInitIdentities(t *testing.T) {
 			claims("source-repository-uri", "https://github.com/acme/app", "source-repository-ref", "refs/heads/main"),
 			[]string{`subject: "https://github.com/builders/all/.github/workflows/build.yml@refs/tags/v*"`, `"source-repository-ref": "refs/heads/main"`, `"source-repository-uri": "https://github.com/acme/app"`}, "",
 		},
+		{
+			"a workflow that others call, of an old certificate", "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0",
+			claims("github-workflow-repository", "acme/app", "github-workflow-ref", "refs/tags/v1"),
+			[]string{`subject: "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v*"`, `"github-workflow-repository": "acme/app"`}, "workflow-ref",
+		},
+		{"its own source, of an old certificate", workflow + "refs/heads/main", claims("github-workflow-repository", "acme/app"), nil, "claims:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -416,6 +432,35 @@ func TestPolicyInitPublishers(t *testing.T) {
 		want := map[string]string{"gcr.io/distroless/static:v1": "verified", "gcr.io/distroless/evil:v1": "wrong-signer", "gcr.io/distroless/bare:v1": "unsigned", "docker.io/library/alpine:3.22": "no-rule"}[i.Reference]
 		if i.Reason != want {
 			t.Errorf("%s is %s, want %s", i.Reference, i.Reason, want)
+		}
+	}
+}
+
+// What speaks against a signer stands beside it, and whom anybody can be is
+// left to somebody's decision.
+func TestPolicyInitLookTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	host := w.reg.Host()
+	const shared = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0"
+	for repo, o := range map[string]sigstoretest.Options{
+		"team/shared": by(func(o *sigstoretest.Options) { o.Identity = shared }),
+		"team/mail": by(func(o *sigstoretest.Options) {
+			o.Identity, o.Issuer = "somebody@gmail.com", "https://github.com/login/oauth"
+		}),
+		"team/issuer": by(func(o *sigstoretest.Options) { o.Identity, o.Issuer = "release@acme.com", "https://evil.example" }),
+		"team/runner": by(func(o *sigstoretest.Options) { o.Claims = claims("runner-environment", "self-hosted") }),
+	} {
+		w.signBundle(repo, w.image(repo), signType, o)
+	}
+	text, _ := w.initIn(workspaceOf(t, nil), 0, "--image", host+"/team/shared:v1", "--image", host+"/team/mail:v1", "--image", host+"/team/issuer:v1", "--image", host+"/team/runner:v1")
+	for _, want := range []string{
+		"\n  # - images: [\"" + host + "/team/shared:v1\"]\n", "## Anybody may call this workflow, and nothing in the certificate says who did.",
+		"\n            # Look twice: anybody can have an address at gmail.com", "\n            # Look twice: the issuer https://evil.example is not one that is known here",
+		"\n            # Look twice: it was signed on a runner of its own (self-hosted)",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
 }

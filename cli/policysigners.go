@@ -193,6 +193,9 @@ func (s *seenImage) add(c verify.Candidate) {
 		return
 	}
 	signer, problem, err := signerOf(c)
+	if err == nil && problem == "" {
+		problem = lookTwice(&signer, c)
+	}
 	switch {
 	case err != nil:
 		s.remark("A signer cannot be written: " + err.Error())

@@ -185,7 +185,7 @@ func TestPolicyTestShows(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := strings.Replace(string(cases), "now: 2026-06-30", "now: 2026-07-01", 1)
-	if err := os.WriteFile(filepath.Join(dir, "policy-test.yaml"), []byte(later), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "policy-test.yaml"), []byte(later), 0o600); err != nil { //nolint:gosec // of the test itself
 		t.Fatal(err)
 	}
 	r := in(t, dir, "policy", "test") // which looks beside the policy

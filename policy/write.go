@@ -297,6 +297,8 @@ func inert(s string) string {
 			b.WriteString(`\x23`)
 		case r >= ' ' && r <= '~':
 			b.WriteRune(r)
+		case r == '…': // which our own messages have
+			b.WriteString("...")
 		default:
 			fmt.Fprintf(&b, `\u{%x}`, r)
 		}
