@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
@@ -183,7 +184,7 @@ func (p *policyFlags) bad(err error) error {
 	}
 	switch {
 	case len(p.publishers) > 0:
-		return usagef("--publisher", "boltseal policy publishers lists them, and what they need to know", "%w", err)
+		return usagef("--publisher", cmp.Or(verify.Hint(err), "boltseal policy publishers lists them, and what they need to know"), "%w", err)
 	case p.policy != "":
 		return usagef("--policy", mend, "%w", err)
 	}

@@ -31,8 +31,9 @@ func (c Command) policyCheck(code *int) *cobra.Command {
 		Long: `check reads policies (default: ` + policyName + ` of the workspace) and says what is
 wrong with them, then what is allowed and probably a mistake: patterns that
 accept anybody, rules that never count, exceptions that have ended. Each has its
-place, the name of its lint and what to do. It verifies no image. Nobody is asked
-for anything but the policies that a policy extends from elsewhere.
+place, the name of its lint and what to do. Keys and trust roots that a policy
+names are read. It verifies no image. Nobody is asked for anything but the
+policies that a policy extends from elsewhere.
 
 Exit codes: 0 nothing, 1 something is doubtful, 2 a policy cannot be read, 3 what
 a policy extends could not be asked for.`,
@@ -117,7 +118,8 @@ func (c Command) checkPolicy(ctx context.Context, v verifyFlags, name string, bo
 	check := policyCheck{file: name}
 	systems := &systems{command: c, trusts: &trusts{command: c, flags: &v.trust}}
 	p, err := v.load(ctx, c, systems, name, body)
-	if bad := (*policy.Error)(nil); errors.As(err, &bad) {
+	bad := (*policy.Error)(nil)
+	if errors.As(err, &bad) {
 		check.faults, check.silent = bad.Faults(), policy.NoAnswer(err)
 		return check, nil
 	}
@@ -125,6 +127,9 @@ func (c Command) checkPolicy(ctx context.Context, v verifyFlags, name string, bo
 		return check, usagef(name, "boltseal policy init writes a first policy", "%w", err)
 	}
 	check.doubts = p.Lint(c.now())
+	if err := p.Prepare(systems.list(), c.now()); errors.As(err, &bad) {
+		check.faults = bad.Faults()
+	}
 	return check, nil
 }
 
@@ -160,6 +165,8 @@ func (all policyChecks) text(w *bytes.Buffer) error {
 		}
 		file := report.Printable(check.file)
 		switch n := len(check.faults); {
+		case check.silent:
+			fmt.Fprintf(w, "%s could not be looked at as a whole: no answer\n", file)
 		case n > 0:
 			fmt.Fprintf(w, "%s cannot be used: %s\n", file, number(n, "fault"))
 		case len(check.doubts) > 0:

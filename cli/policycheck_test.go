@@ -36,12 +36,62 @@ func TestPolicyCheckExtends(t *testing.T) {
 		{"bad.yaml", cli.ExitUsage, "base/broken.yaml:2:1: the file has no key rule"},
 		{"doubtful.yaml", cli.ExitClosed, "base/doubtful.yaml:4:41: [expired-exception]"},
 		{"silent.yaml", cli.ExitNoAnswer, "silent.yaml:2:11: no answer"},
+		{"silent.yaml", cli.ExitNoAnswer, "\nsilent.yaml could not be looked at as a whole: no answer\n"},
 		{"silent.yaml doubtful.yaml", cli.ExitNoAnswer, "expired-exception"},
 		{"silent.yaml bad.yaml", cli.ExitUsage, "bad.yaml cannot be used: "},
 	} {
 		r := in(t, dir, append([]string{"policy", "check"}, strings.Fields(tc.files)...)...)
 		if r.code != tc.code || !strings.Contains(r.stdout, tc.says) || r.stderr != "" {
 			t.Errorf("%s: exit %d, want %d and %q\n%s%s", tc.files, r.code, tc.code, tc.says, r.stdout, r.stderr)
+		}
+	}
+}
+
+// What a requirement reads from files is read, and each fault stands where the
+// file is named, whether or not it would ever be chosen.
+func TestPolicyCheckFiles(t *testing.T) {
+	t.Parallel()
+	_, root := newInstance(t)
+	trusted, err := os.ReadFile(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKdROmntRJFBrOJOQF5ww6gDBJqGm\nFxa4333s1KsL9ISjtmRzGNih9lNRsqfRVjgFgJIdL6EQ9dohdanvn7r2cg==\n-----END PUBLIC KEY-----\n"
+	rule := func(require string) string {
+		return "version: 1\nrules:\n  - images: [ghcr.io/acme/app]\n    require:\n      - " + require + "\n"
+	}
+	dir := workspaceOf(t, map[string]string{
+		"keys/good.pub": key, "keys/same.pub": key, "keys/bad.pub": "hunter2", "root.json": string(trusted), "bad.json": "{",
+		"team/policy.yaml": rule("sigstore: {keys: [{file: ../keys/good.pub}], trusted-root: ../root.json}"),
+		"good.yaml":        rule("any-of: [sigstore: {keys: [{file: keys/good.pub}]}, attestation: {type: spdx, keys: [{file: keys/good.pub}]}]"),
+		"gone.yaml":        rule("any-of: [sigstore: {keys: [{file: gone.pub}]}, sigstore: {keys: [{file: keys/bad.pub}]}]"),
+		"twice.yaml":       rule("sigstore: {keys: [{file: keys/good.pub}, {file: keys/same.pub}]}"),
+		"folder.yaml":      rule("sigstore: {keys: [{file: keys}]}"),
+		"noroot.yaml":      rule("sigstore: {keys: [{file: keys/good.pub}], trusted-root: gone.json}"),
+		"badroot.yaml":     rule("sigstore: {keys: [{file: keys/good.pub}], trusted-root: bad.json}"),
+		"extends.yaml":     "version: 1\nextends: [{file: gone.yaml}]\n",
+		"both.yaml":        rule("sigstore: {keys: [{file: gone.pub}], ignore-tlog: true}"),
+	})
+	for _, tc := range []struct {
+		file string
+		code int
+		says []string
+	}{
+		{"team/policy.yaml", cli.ExitPassed, []string{"has nothing wrong"}},
+		{"good.yaml", cli.ExitPassed, []string{"has nothing wrong"}},
+		{"gone.yaml", cli.ExitUsage, []string{"gone.yaml:5:43: ", "gone.yaml:5:81: ", "gone.yaml cannot be used: 2 faults"}},
+		{"twice.yaml", cli.ExitUsage, []string{"twice.yaml:5:50: "}},
+		{"folder.yaml", cli.ExitUsage, []string{"folder.yaml:5:34: ", "is not a file"}},
+		{"noroot.yaml", cli.ExitUsage, []string{"noroot.yaml:5:65: trust root: "}},
+		{"badroot.yaml", cli.ExitUsage, []string{"badroot.yaml:5:65: trust root: "}},
+		{"extends.yaml", cli.ExitUsage, []string{"gone.yaml:5:43: ", "extends.yaml cannot be used: 2 faults"}},
+		{"both.yaml", cli.ExitUsage, []string{"both.yaml:5:34: ", "[ignore-tlog]", "both.yaml cannot be used: 1 fault"}},
+	} {
+		r := in(t, dir, "policy", "check", tc.file)
+		for _, want := range tc.says {
+			if r.code != tc.code || !strings.Contains(r.stdout, want) || r.stderr != "" || strings.Contains(r.stdout, "hunter2") {
+				t.Errorf("%s: exit %d, want %d and %q\n%s%s", tc.file, r.code, tc.code, want, r.stdout, r.stderr)
+			}
 		}
 	}
 }

@@ -18,8 +18,8 @@ func (c Command) policyCommand(code *int) *cobra.Command {
 		Use:   "policy",
 		Short: "Write, check and test a policy",
 		Long: `policy has the commands for a policy file, which says who must have signed
-which image. boltseal verify reads ` + policyName + ` of the workspace, or the file that
---policy names.`,
+which image. boltseal verify reads ` + policyName + ` of the workspace, or the
+file that --policy names.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("", "say which, such as boltseal policy check; boltseal policy --help lists them", "no command was given")
@@ -45,8 +45,8 @@ func (c Command) policySchema(code *int) *cobra.Command {
 		Use:   "schema",
 		Short: "Print the JSON Schema of policy files",
 		Long: `schema prints the JSON Schema of policy files, which editors complete and check
-them by. docs/policy.schema.json has the same text, and docs/policy-test.schema.json
-that of files of cases.`,
+them by. docs/policy.schema.json has the same text, and
+docs/policy-test.schema.json that of files of cases.`,
 		Example: `  boltseal policy schema > policy.schema.json
   boltseal policy schema --cases`,
 		Args: cobra.NoArgs,

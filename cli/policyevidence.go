@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -35,8 +36,10 @@ func (s *suite) tape(t caseText, client *registry.Client, record bool) (*tape, e
 		if one.replayer, err = registry.Replay(body); err != nil {
 			return nil, usagef(place(t.Evidence.At), "take it out of the way, and write it anew with --record", "%w", err)
 		}
-	case !record || !errors.Is(err, os.ErrNotExist):
-		return nil, usagef(place(t.Evidence.At), "write it with --record", "%w", err)
+	case errors.Is(err, fs.ErrNotExist) && !record:
+		return nil, usagef(place(t.Evidence.At), "write it with --record", "there is no file %s", t.Evidence)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, usagef(place(t.Evidence.At), "take it out of the way, and write it anew with --record", "%w", err)
 	}
 	if record {
 		one.recorder = registry.Record(client)
@@ -54,6 +57,9 @@ func (s *suite) load(name string) ([]byte, error) {
 	}
 	defer root.Close() //nolint:errcheck // only read
 	info, err := root.Stat(name)
+	if wrong := (*fs.PathError)(nil); errors.As(err, &wrong) {
+		err = fmt.Errorf("read %s: %w", name, wrong.Err) // its Op is the name of a system call
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -77,11 +77,16 @@ func tagsLike(workflow, tag string) (subject string, expression bool) {
 func claimsOf(c verify.Candidate, workflow string) (map[string]string, error) {
 	claims := map[string]string{}
 	names := []string{"runner-environment"}
-	if source := c.Claims["source-repository-uri"]; source != "" && !strings.HasPrefix(workflow, source+"/") {
-		// A workflow that others call: who called it is what matters.
-		names = append(names, "source-repository-uri")
-		if !strings.HasPrefix(c.Claims["source-repository-ref"], "refs/tags/") { // another one each time, and claims have no patterns
-			names = append(names, "source-repository-ref")
+	// Of a workflow that others call, who called it is what matters. Certificates
+	// before Fulcio 1.2 name that in another claim, which GitHub's alone have.
+	source, caller, ref := c.Claims["source-repository-uri"], "source-repository-uri", "source-repository-ref"
+	if old := c.Claims["github-workflow-repository"]; source == "" && old != "" {
+		source, caller, ref = "https://github.com/"+old, "github-workflow-repository", "github-workflow-ref"
+	}
+	if source != "" && !strings.HasPrefix(workflow, source+"/") {
+		names = append(names, caller)
+		if !strings.HasPrefix(c.Claims[ref], "refs/tags/") { // another one each time, and claims have no patterns
+			names = append(names, ref)
 		}
 	}
 	for _, name := range names {
@@ -95,6 +100,27 @@ func claimsOf(c verify.Candidate, workflow string) (map[string]string, error) {
 		}
 	}
 	return claims, nil
+}
+
+// lookTwice adds to a signer what speaks against it. A problem says why nobody
+// should accept it without a look.
+func lookTwice(s *policy.DraftSigner, c verify.Candidate) (problem string) {
+	if c.Accept != nil && c.Accept.Unwise != "" {
+		s.Comments = append(s.Comments, "Look twice: "+c.Accept.Unwise+".")
+	}
+	alone := policy.Draft{Rules: []policy.DraftRule{{Images: []string{"registry.example/image"}, Signers: []policy.DraftSigner{*s}}}}
+	p, err := policy.Read("policy", alone.Text(), policy.Options{Systems: (&systems{}).list()})
+	if err != nil {
+		return "" // the whole policy is read before anybody gets it
+	}
+	for _, d := range p.Lint(time.Time{}) {
+		if d.Lint == "shared-workflow" {
+			problem = "Anybody may call this workflow, and nothing in the certificate says who did."
+			continue
+		}
+		s.Comments = append(s.Comments, fmt.Sprintf("Look twice: %s [%s].", d.Err, d.Lint))
+	}
+	return problem
 }
 
 // seenText says what was seen of a signature.

@@ -96,14 +96,13 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	}
 	found := findSigners(r, v.instance())
 	text := found.draft().Text()
+	for _, s := range found.untold {
+		c.warn(s)
+	}
 	if !found.any() {
 		// No policy can be made of nothing, and a file of comments alone would be
 		// bad input to everybody.
-		c.warn("no image was found whose signer a policy could name, and so nothing was written")
-		if len(found.opens) > 0 {
-			fmt.Fprintf(c.Stderr, "%s", text)
-		}
-		return max(ExitClosed, found.code()), nil
+		return max(ExitClosed, found.code()), c.nothingFound(found, text)
 	}
 	doubts, err := run.readBack(text, c.now())
 	if err != nil {
@@ -120,6 +119,22 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	}
 	c.warn(found.summary())
 	return found.code(), nil
+}
+
+// nothingFound says why no policy was written, and what could be said in one.
+func (c Command) nothingFound(found foundSigners, text []byte) error {
+	const none = "no policy was written: "
+	switch {
+	case found.open == 0:
+		c.warn(none + "there is no image to write one for")
+		return nil
+	case found.open == len(found.untold):
+		c.warn(none + "none of the images could be looked at")
+		return nil
+	}
+	c.warn(none + "there is nobody whom it could name as a signer; this could stand in one, once somebody has decided:")
+	_, err := c.Stderr.Write(text)
+	return err
 }
 
 // instance returns the Sigstore instance that rules have to name, "" where it is

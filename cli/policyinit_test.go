@@ -6,7 +6,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -146,7 +148,21 @@ func TestPolicyInitHolds(t *testing.T) {
 	w.judged(dir, host+"/other/app:v1").want(t, 1, "no-rule")
 }
 
-var uncommented = regexp.MustCompile(`(?m)^( *)#(-|  |[a-z])`)
+var (
+	commentBlock = regexp.MustCompile(`(?m)(?:^ *#.*\n)+`)
+	commentMark  = regexp.MustCompile(`(?m)^( *)# ?`)
+)
+
+// toggled takes the comments of all suggestions away as editors do: of each line
+// of a block the first # and the blank behind it.
+func toggled(text string) string {
+	return commentBlock.ReplaceAllStringFunc(text, func(block string) string {
+		if !strings.Contains(block, "## ") {
+			return block
+		}
+		return commentMark.ReplaceAllString(block, "$1")
+	})
+}
 
 // What nobody has signed, or not with a certificate, is never let through
 // without somebody's decision.
@@ -177,12 +193,17 @@ func TestPolicyInitOpen(t *testing.T) {
 	text, said := w.initIn(dir, cli.ExitNoAnswer, args...)
 	for _, want := range []string{
 		"# " + host + "/team/bare:v1 was " + bare.Digest.String(),
-		"Nobody has signed it", `#- images: ["` + host + "/team/bare@" + bare.Digest.String() + `"]`, `until: "", owner: "", reason: ""`,
+		"Nobody has signed it", `# - images: ["` + host + "/team/bare@" + bare.Digest.String() + `"]`, `until: "", owner: "", reason: ""`,
 		"It is signed with a key", "It is attested, and not signed", "It signed for a proposed change",
 		"A signature does not hold: expired", "/team/down:v1 was sha256:", "could not be looked at: denied", "/team/gone:v1 was not looked at: not-found",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	for _, want := range []string{"boltseal: " + host + "/team/down:v1 was sha256:", "could not be looked at: denied, ", "boltseal: " + host + "/team/gone:v1 was not looked at: not-found, "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not said at once:\n%s", want, said)
 		}
 	}
 	if !strings.Contains(said, "1 image with rules of their own, 7 images to decide on") {
@@ -198,7 +219,7 @@ func TestPolicyInitOpen(t *testing.T) {
 	}
 	// With the comments taken away it says what is to be filled in, and passes
 	// nothing before.
-	all := uncommented.ReplaceAllString(text, "$1$2")
+	all := toggled(text)
 	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(all), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -210,14 +231,22 @@ func TestPolicyInitOpen(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(filled), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := in(t, dir, "policy", "check", "all.yaml"); r.code != cli.ExitPassed {
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cosign.pub"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// That of a proposed change stays doubtful.
+	if r := in(t, dir, "policy", "check", "all.yaml"); r.code != cli.ExitClosed || strings.Count(r.stdout, "[pull-request]") != 1 || !strings.Contains(r.stdout, "with 1 doubt\n") {
 		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, filled)
 	}
 }
 
 // claims are Fulcio's by their object identifiers.
 func claims(pairs ...string) map[string]string {
-	oid := map[string]string{"runner-environment": "1.11", "source-repository-uri": "1.12", "source-repository-ref": "1.14"}
+	oid := map[string]string{"runner-environment": "1.11", "source-repository-uri": "1.12", "source-repository-ref": "1.14", "github-workflow-repository": "1.5", "github-workflow-ref": "1.6"}
 	out := map[string]string{}
 	for pair := range slices.Chunk(pairs, 2) {
 		out[oid[pair[0]]] = pair[1]
@@ -253,6 +282,12 @@ func TestPolicyInitIdentities(t *testing.T) {
 			claims("source-repository-uri", "https://github.com/acme/app", "source-repository-ref", "refs/heads/main"),
 			[]string{`subject: "https://github.com/builders/all/.github/workflows/build.yml@refs/tags/v*"`, `"source-repository-ref": "refs/heads/main"`, `"source-repository-uri": "https://github.com/acme/app"`}, "",
 		},
+		{
+			"a workflow that others call, of an old certificate", "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0",
+			claims("github-workflow-repository", "acme/app", "github-workflow-ref", "refs/tags/v1"),
+			[]string{`subject: "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v*"`, `"github-workflow-repository": "acme/app"`}, "workflow-ref",
+		},
+		{"its own source, of an old certificate", workflow + "refs/heads/main", claims("github-workflow-repository", "acme/app"), nil, "claims:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -331,7 +366,7 @@ func TestPolicyInitHostile(t *testing.T) {
 			t.Errorf("it counts: %s", line)
 		}
 	}
-	if strings.Count(text, "#- images") > 0 || strings.Count(text, "A signer cannot be written") != 6 {
+	if strings.Count(text, "# - images") > 0 || strings.Count(text, "A signer cannot be written") != 6 {
 		t.Errorf("what cannot be written is suggested:\n%s", text)
 	}
 	if r := in(t, dir, "policy", "check"); r.code != cli.ExitClosed { // two names do not fit their issuer
@@ -381,8 +416,8 @@ func TestPolicyInitPublishers(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\npublishers:\n  # gcr.io/distroless/static:v1 (Dockerfile:1:6) was sha256:", `- "distroless"`,
-		"The built-in publisher distroless knows it, and what it asks for was not found", `#            subject: "keyless@distroless-evil.iam.gserviceaccount.com"`,
-		`#- images: ["gcr.io/distroless/bare@` + bare.Digest.String(), "The built-in publisher docker-official does not sign.",
+		"The built-in publisher distroless knows it, and what it asks for was not found", `  #             subject: "keyless@distroless-evil.iam.gserviceaccount.com"`,
+		`# - images: ["gcr.io/distroless/bare@` + bare.Digest.String(), "The built-in publisher docker-official does not sign.",
 		"# docker.io/library/alpine:3.22 (Dockerfile:4:6) was " + alpine.Digest.String(),
 	} {
 		if !strings.Contains(text, want) {
@@ -397,6 +432,62 @@ func TestPolicyInitPublishers(t *testing.T) {
 		want := map[string]string{"gcr.io/distroless/static:v1": "verified", "gcr.io/distroless/evil:v1": "wrong-signer", "gcr.io/distroless/bare:v1": "unsigned", "docker.io/library/alpine:3.22": "no-rule"}[i.Reference]
 		if i.Reason != want {
 			t.Errorf("%s is %s, want %s", i.Reference, i.Reason, want)
+		}
+	}
+}
+
+// What speaks against a signer stands beside it, and whom anybody can be is
+// left to somebody's decision.
+func TestPolicyInitLookTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	host := w.reg.Host()
+	const shared = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0"
+	for repo, o := range map[string]sigstoretest.Options{
+		"team/shared": by(func(o *sigstoretest.Options) { o.Identity = shared }),
+		"team/mail": by(func(o *sigstoretest.Options) {
+			o.Identity, o.Issuer = "somebody@gmail.com", "https://github.com/login/oauth"
+		}),
+		"team/issuer": by(func(o *sigstoretest.Options) { o.Identity, o.Issuer = "release@acme.com", "https://evil.example" }),
+		"team/runner": by(func(o *sigstoretest.Options) { o.Claims = claims("runner-environment", "self-hosted") }),
+	} {
+		w.signBundle(repo, w.image(repo), signType, o)
+	}
+	text, _ := w.initIn(workspaceOf(t, nil), 0, "--image", host+"/team/shared:v1", "--image", host+"/team/mail:v1", "--image", host+"/team/issuer:v1", "--image", host+"/team/runner:v1")
+	for _, want := range []string{
+		"\n  # - images: [\"" + host + "/team/shared:v1\"]\n", "## Anybody may call this workflow, and nothing in the certificate says who did.",
+		"\n            # Look twice: anybody can have an address at gmail.com", "\n            # Look twice: the issuer https://evil.example is not one that is known here",
+		"\n            # Look twice: it was signed on a runner of its own (self-hosted)",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// Of a publisher that is known and not built in it is said why: without a
+// signature that can be seen, nobody has to conclude that there is none.
+func TestPolicyInitOmitted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	proxy := func(name string) string {
+		if name == "HTTP_PROXY" {
+			return "http://" + w.reg.Host()
+		}
+		return ""
+	}
+	d := w.image("dotnet/sdk")
+	w.image("kibana/kibana")
+	r := inWith(t, t.TempDir(), proxy, "policy", "init", "--image", "mcr.microsoft.com/dotnet/sdk:v1", "--image", "docker.elastic.co/kibana/kibana:v1", "--trusted-root", w.root,
+		"--insecure-registry", "mcr.microsoft.com", "--insecure-registry", "docker.elastic.co")
+	for _, want := range []string{
+		"no policy was written: there is nobody whom it could name as a signer",
+		"  ## Its publisher is known, and not built in: Microsoft .NET: signs with Notation, which rules cannot ask for yet.\n  ## So rules cannot ask for its signature yet.",
+		`  # - images: ["mcr.microsoft.com/dotnet/sdk@` + d.Digest.String() + "\"]\n  #   allow-unsigned: ",
+		"  ## Its publisher is known, and not built in: Elastic: signs with a key (https://artifacts.elastic.co/cosign.pub) whose text could not be obtained from two sources.\n  ## Nobody has signed it.",
+	} {
+		if !strings.Contains(r.stderr, want) || r.code != cli.ExitClosed || r.stdout != "" {
+			t.Errorf("exit %d, no %q in\n%s%s", r.code, want, r.stdout, r.stderr)
 		}
 	}
 }
@@ -439,8 +530,7 @@ func TestPolicyInitGroups(t *testing.T) {
 		"# It has 2 signers, any of whom will do.":   1,
 		"- images": 4,
 		"# It is attested too. This would require it:\n":  4,
-		"      #- attestation:\n":                         0,
-		"  #    - attestation:\n":                         4,
+		"\n      # - attestation:\n":                      4,
 		`/.github/workflows/release.yml@refs/tags/v*"`:    6,
 		`/.github/workflows/release.yml@refs/heads/main"`: 2,
 		`subject: "me@acme.example"`:                      1,
@@ -466,7 +556,7 @@ func TestPolicyInitGroups(t *testing.T) {
 	w.signBundle("team/split", d, signType, at("refs/tags/v2"))
 	w.judged(dir, host+"/team/split:edge").want(t, 1, "wrong-signer")
 	// With the attestations required too, all pass still.
-	all := uncommented.ReplaceAllString(text, "$1$2")
+	all := toggled(text)
 	if err := os.WriteFile(filepath.Join(dir, ".boltseal.yaml"), []byte(all), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -88,20 +88,21 @@ func pickPublishers(all []policy.Publisher, names []string) ([]policy.Publisher,
 
 func publishersTable(w *bytes.Buffer, all []policy.Publisher) error {
 	var lines bytes.Buffer
-	fmt.Fprintln(&lines, "NAME\tIMAGES\tSIGNED BY\tCHECKED\tSOURCE")
+	fmt.Fprintln(&lines, "NAME\tIMAGES\tSIGNED BY")
 	wide := false
 	for _, p := range all {
 		name := p.Name
 		if p.Wide != "" {
 			name, wide = name+" *", true
 		}
-		fmt.Fprintf(&lines, "%s\t%s\t%s\t%s\t%s\n", name, shortList(publisherImages(p)), shortList(publisherSigners(p)), p.Checked.Format(time.DateOnly), p.Source)
+		fmt.Fprintf(&lines, "%s\t%s\t%s\n", name, shortList(publisherImages(p)), shortList(publisherSigners(p)))
 	}
 	if err := aligned(w, lines.Bytes()); err != nil {
 		return err
 	}
+	fmt.Fprintln(w, "\nboltseal policy publishers NAME says more of one, and where that is known from")
 	if wide {
-		fmt.Fprintln(w, "\n* accepts more than one would like; boltseal policy publishers NAME says what")
+		fmt.Fprintln(w, "* accepts more than one would like, which NAME tells")
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type foundSigners struct {
 	rules      []policy.DraftRule
 	opens      []policy.DraftOpen
 	notes      []string // what is to be said at once, besides
+	untold     []string // the images that nothing is known of, and why
 
 	known, signed, open int // images
 	unanswered          bool
@@ -51,7 +52,10 @@ func (f foundSigners) draft() policy.Draft {
 		Rules: f.rules, Open: f.opens,
 	}
 	if len(f.opens) > 0 {
-		d.Head = append(d.Head, "Suggestions are commented: take away the # in front of one, and fill in what is empty, to use it.")
+		d.Head = append(d.Head,
+			`Suggestions have one # in front of each line: take "# " away from all lines of one, as editors do, and fill in`,
+			"what is empty, to use it. Lines with two # are remarks.",
+		)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.publishers)) {
 		d.Publishers = append(d.Publishers, policy.DraftPublisher{Name: name, Comments: f.publishers[name]})
@@ -77,15 +81,15 @@ func findSigners(r gate.Report, instance string) foundSigners {
 	for _, finding := range r.Findings() {
 		switch reason := finding.Reason(); {
 		case finding.Use.Err != nil:
-			f.leave(policy.DraftOpen{Comments: []string{fmt.Sprintf("%s is not known before the build: %s", finding.Use.Text, finding.Use.Err)}})
+			f.leaveUntold(fmt.Sprintf("%s is not known before the build: %s", finding.Use.Text, finding.Use.Err))
 		case reason == verify.Verified:
 			f.known++
 			f.publishers[finding.Rule.Name] = append(f.publishers[finding.Rule.Name], told(finding)+": signed as its publisher says")
 		case reason.NoAnswer(), reason == verify.Undecided:
 			f.unanswered = true
-			f.leave(policy.DraftOpen{Comments: []string{told(finding) + " could not be looked at: " + reasonText(finding)}})
+			f.leaveUntold(told(finding) + " could not be looked at: " + reasonText(finding))
 		case finding.Pinned.Digest() == "", reason == verify.NotFound, reason == verify.Unsupported:
-			f.leave(policy.DraftOpen{Comments: []string{told(finding) + " was not looked at: " + reasonText(finding)}})
+			f.leaveUntold(told(finding) + " was not looked at: " + reasonText(finding))
 		default:
 			name := repositoryPattern(finding.Use.Ref)
 			byRepository[name] = append(byRepository[name], look(finding))
@@ -100,6 +104,12 @@ func findSigners(r gate.Report, instance string) foundSigners {
 func (f *foundSigners) leave(o policy.DraftOpen) {
 	f.open++
 	f.opens = append(f.opens, o)
+}
+
+// leaveUntold leaves an image of which nothing is known.
+func (f *foundSigners) leaveUntold(why string) {
+	f.untold = append(f.untold, why)
+	f.leave(policy.DraftOpen{Comments: []string{why}})
 }
 
 // told says which image it is and where it is used.
@@ -183,6 +193,9 @@ func (s *seenImage) add(c verify.Candidate) {
 		return
 	}
 	signer, problem, err := signerOf(c)
+	if err == nil && problem == "" {
+		problem = lookTwice(&signer, c)
+	}
 	switch {
 	case err != nil:
 		s.remark("A signer cannot be written: " + err.Error())
@@ -341,7 +354,10 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 	for _, text := range s.remarks {
 		remark(text)
 	}
+	omitted, known := policy.KnownOmitted(s.finding.Use.Ref)
 	switch {
+	case known:
+		remark("Its publisher is known, and not built in: " + omitted.Who + ": " + omitted.Why + ".")
 	case publisher == "":
 	case s.finding.Rule.Why == notSigned:
 		remark("The built-in publisher " + publisher + " does not sign. With publishers: [" + publisher + "], its images pass by digest alone.")
@@ -349,6 +365,7 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 		remark("The built-in publisher " + publisher + " knows it, and what it asks for was not found. boltseal policy publishers " + publisher + " says what that is.")
 	}
 	unsure := slices.Concat(s.suspect, s.signers)
+	unsigned := &policy.DraftUnsigned{ByDigest: repositoryPattern(s.finding.Use.Ref) + "@" + s.finding.Pinned.Digest(), AsWritten: pattern}
 	switch {
 	case len(unsure) > 0:
 		remark("Somebody has signed it who may not be the one who should. Find out before you use this:")
@@ -361,9 +378,12 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 		o.Attested = &policy.DraftRule{Images: []string{pattern}, Instance: f.instance, Attested: attestedByAll([]seenImage{s})}
 	case len(s.remarks) > 0:
 		remark("So nothing is suggested: find out why before you use this image.")
+	case omitted.Signs == "unsupported":
+		remark("So rules cannot ask for its signature yet. To let it through, write it with its digest where it is used, and say why:")
+		o.Unsigned = unsigned
 	default:
 		remark("Nobody has signed it. To let it through, write it with its digest where it is used, and say why:")
-		o.Unsigned = &policy.DraftUnsigned{ByDigest: repositoryPattern(s.finding.Use.Ref) + "@" + s.finding.Pinned.Digest(), AsWritten: pattern}
+		o.Unsigned = unsigned
 	}
 	f.leave(o)
 }

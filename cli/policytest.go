@@ -2,8 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -17,7 +21,9 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // testFlags are the flags of boltseal policy test.
@@ -30,16 +36,18 @@ type testFlags struct {
 func (c Command) policyTest(code *int) *cobra.Command {
 	var f testFlags
 	cmd := &cobra.Command{
-		Use:   "test FILE…",
+		Use:   "test [FILE…]",
 		Short: "Say whether a policy judges images as it should",
-		Long: `test reads files of cases, each an image and how the policy should judge it, and
-says which differ. A case with evidence, a file that --record wrote, is judged by
+		Long: `test reads files of cases (default: ` + casesName + ` beside the workspace's
+policy), each an image and how the policy should judge it, and says which differ,
+with what boltseal verify would say of them. A case with evidence, a file that --record wrote, is judged by
 that, and no registry is asked; the trust root is not asked for either where the
 file of cases names one. The others are judged by what their registries say.
 
 Exit codes: 0 all cases are as they should be, 1 some differ, 2 bad input, 3 some
 could not be judged.`,
-		Example: `  boltseal policy test policy-test.yaml
+		Example: `  boltseal policy test
+  boltseal policy test team/policy-test.yaml
   boltseal policy test policy-test.yaml --record`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -68,7 +76,11 @@ func (c Command) runTest(ctx context.Context, v testFlags, names []string) (int,
 		return ExitUsage, err
 	}
 	if len(names) == 0 {
-		return ExitUsage, usagef("", "name a file of cases; docs/policy-commands.md has one", "no file was given")
+		name, err := c.defaultCases()
+		if err != nil {
+			return ExitUsage, err
+		}
+		names = []string{name}
 	}
 	var (
 		suites []*suite
@@ -76,6 +88,9 @@ func (c Command) runTest(ctx context.Context, v testFlags, names []string) (int,
 	)
 	for _, name := range names {
 		s, err := c.readSuite(ctx, v, name)
+		if wrong := casesError(nil); errors.As(err, &wrong) {
+			return c.refuseCases(wrong), nil
+		}
 		if err != nil {
 			return ExitUsage, err
 		}
@@ -136,17 +151,47 @@ type check struct {
 	tape  *tape // nil where the registry is asked
 }
 
+// casesName is the file of cases that is read where none is named.
+const casesName = "policy-test.yaml"
+
+// defaultCases returns the file of cases that stands beside the workspace's
+// policy.
+func (c Command) defaultCases() (string, error) {
+	rules, _, err := defaultPolicy(c)
+	if err != nil {
+		return "", err
+	}
+	beside := cmp.Or(rules, policyName)
+	name := path.Join(path.Dir(beside), casesName)
+	if _, err := os.Stat(c.path(filepath.FromSlash(name))); errors.Is(err, fs.ErrNotExist) {
+		return "", usagef("", "name a file of cases, or write "+name+"; docs/policy-commands.md has one", "no file was given, and there is no %s beside %s", casesName, beside)
+	}
+	return name, nil
+}
+
+// refuseCases says what is wrong with a file of cases, and returns the exit
+// code.
+func (c Command) refuseCases(all casesError) int {
+	for _, f := range all {
+		c.warn(f.Error())
+		if f.Next != "" {
+			fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(f.Next))
+		}
+	}
+	return ExitUsage
+}
+
 // readSuite reads a file of cases and the policy that it names.
 func (c Command) readSuite(ctx context.Context, v testFlags, name string) (*suite, error) {
 	full := c.path(name)
-	body, err := readPolicy(full)
+	body, err := c.readPolicy(full, givenByUser)
 	if err != nil {
 		return nil, usagef(name, "name a file of cases; docs/policy-commands.md has one", "%w", err)
 	}
 	s := &suite{dir: filepath.Dir(full), now: c.now()}
 	slashed := filepath.ToSlash(name)
 	if err := s.read(slashed, body); err != nil {
-		return nil, usagef("", "mend the file of cases", "%w", err)
+		return nil, err
 	}
 	if s.Now != nil {
 		s.now = s.Now.Time
@@ -160,6 +205,9 @@ func (c Command) readSuite(ctx context.Context, v testFlags, name string) (*suit
 	trust := v.trust
 	if trust.file == "" && s.TrustedRoot != nil {
 		trust.file = c.path(filepath.FromSlash(beside(s.TrustedRoot.Value)))
+		if err := c.checkRoot(trust); err != nil {
+			return nil, usagef(place(s.TrustedRoot.At), "give a trusted_root.json, as `cosign trusted-root create` writes it", "trusted-root: %w", err)
+		}
 	}
 	s.trusts = &trusts{command: c, flags: &trust}
 	rules, at := policyName, name
@@ -167,7 +215,7 @@ func (c Command) readSuite(ctx context.Context, v testFlags, name string) (*suit
 		rules, at = s.Policy.Value, place(s.Policy.At)
 	}
 	rules = beside(rules)
-	text, err := readPolicy(c.path(filepath.FromSlash(rules)))
+	text, err := c.readPolicy(c.path(filepath.FromSlash(rules)), givenByPolicy)
 	if err != nil {
 		return nil, usagef(at, "name the policy that the cases are about as policy:, relative to their file", "%w", err)
 	}
@@ -175,6 +223,15 @@ func (c Command) readSuite(ctx context.Context, v testFlags, name string) (*suit
 		return nil, v.policy.bad(err)
 	}
 	return s, nil
+}
+
+// checkRoot reads the trust root that a file of cases names.
+func (c Command) checkRoot(t trustFlags) error {
+	body, err := c.readPolicy(t.file, givenByPolicy)
+	if err == nil {
+		_, err = sigstore.TrustJSON(body, t.rules())
+	}
+	return err
 }
 
 // asked returns the images that registries are asked about.
@@ -248,7 +305,7 @@ func (s *suite) judge(ctx context.Context, i int) outcome {
 	if check.tape != nil && check.tape.recorder != nil && f.Pinned.Digest() != "" {
 		s.lookAtAll(ctx, f.Pinned, check.store)
 	}
-	o := outcome{text: t, got: f.Reason(), signers: signersOf(f)}
+	o := outcome{text: t, got: f.Reason(), signers: signersOf(f), report: r}
 	for _, v := range f.Verdicts {
 		if !v.Passed() {
 			o.err = v.Err()

@@ -16,9 +16,9 @@ type tested struct {
 	Version int
 	Passed  bool
 	Cases   []struct {
-		Name, Image, File, Expected, Reason, Result, Message, Next string
-		Line, Column                                               int
-		Signers                                                    []string
+		Name, Image, File, Expected, Reason, Result, Message, Next, Detail string
+		Line, Column                                                       int
+		Signers                                                            []string
 	}
 }
 
@@ -171,6 +171,43 @@ func TestPolicyTestDiffers(t *testing.T) {
 	}
 }
 
+// A case that differs is shown as boltseal verify shows the image: by which
+// rule, what it said of exceptions, where the signer differs, and what would
+// accept it.
+func TestPolicyTestShows(t *testing.T) {
+	t.Parallel()
+	w, dir := suite(t, `  - {image: REGISTRY/team/evil:v1, expect: verified}
+  - {image: REGISTRY/team/old:v1, expect: exempt}
+  - {image: REGISTRY/team/app:v1, expect: wrong-signer}
+`)
+	cases, err := os.ReadFile(filepath.Join(dir, "cases.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := strings.Replace(string(cases), "now: 2026-06-30", "now: 2026-07-01", 1)
+	if err := os.WriteFile(filepath.Join(dir, "policy-test.yaml"), []byte(later), 0o600); err != nil { //nolint:gosec // of the test itself
+		t.Fatal(err)
+	}
+	r := in(t, dir, "policy", "test") // which looks beside the policy
+	host := w.reg.Host()
+	for _, want := range []string{
+		"FAIL       " + host + "/team/evil:v1: expected verified, got wrong-signer\n           at   policy-test.yaml:5:5\n           wrong-signer   " + host + "/team/evil:v1\n",
+		"rule      " + host + "/team/evil (policy, .boltseal.yaml:6:5)",
+		"differs   in ", "to accept", "wanted ",
+		"rule      " + host + "/team/** (policy, .boltseal.yaml:3:5)", "note      the exception for it at .boltseal.yaml:10:5 (owner: me) ended with 2026-06-30\n",
+		"got verified\n           at   policy-test.yaml:7:5\n           by the rule " + host + "/team/** (policy, .boltseal.yaml:3:5): ",
+		"3 cases: 0 as expected, 3 not, 0 without an answer",
+	} {
+		if !strings.Contains(r.stdout, want) || r.code != cli.ExitClosed {
+			t.Errorf("exit %d, no %q in\n%s%s", r.code, want, r.stdout, r.stderr)
+		}
+	}
+	doc, _ := runPolicyTest(t, dir)
+	if d := doc.Cases[0].Detail; !strings.Contains(d, "to accept") || doc.Cases[1].Detail != "" {
+		t.Errorf("detail: %q and %q", d, doc.Cases[1].Detail)
+	}
+}
+
 // Without evidence the registry is asked, and its refusal is no judgement.
 func TestPolicyTestOnline(t *testing.T) {
 	t.Parallel()
@@ -209,12 +246,16 @@ func TestPolicyTestBadInput(t *testing.T) {
 		{"version: 1\ncases: [{image: a, expect: unsigned, signer: me}]\n", "bad.yaml:2:46: signer: nobody is found"},
 		{"version: 1\ncases: [{image: a, expect: unsigned, evidence: ../x}]\n", "bad.yaml:2:48: evidence: \"../x\" leads elsewhere"},
 		{"version: 1\ncases: [{image: a, expect: unsigned, evidence: /etc/passwd}]\n", "leads elsewhere"},
-		{"version: 1\ncases: [{image: a, expect: unsigned, evidence: gone.json}]\n", "bad.yaml:2:48: "},
+		{"version: 1\ncases: [{image: a, expect: unsigned, evidence: gone.json}]\n", "bad.yaml:2:48: there is no file gone.json\n  next: write it with --record\n"},
+		{"version: 1\ncases: [{image: a, expect: unsigned, evidence: cases.yaml/x}]\n", "bad.yaml:2:48: "},
 		{"version: 1\ncases: [{image: a, expect: unsigned, evidence: cases.yaml}]\n", "bad.yaml:2:48: recording"},
 		{"version: 1\nplatforms: [x]\ncases: [{image: a, expect: unsigned}]\n", "bad.yaml:2:13: --platform"},
 		{"version: 1\npolicy: gone.yaml\ncases: [{image: a, expect: unsigned}]\n", "bad.yaml:2:9: "},
 		{"version: 1\npolicy: cases.yaml\ncases: [{image: a, expect: unsigned}]\n", "cases.yaml:4:1: the file has no key cases"},
-		{"version: 1\ntrusted-root: cases.yaml\ncases: [{image: '" + host + "/team/app', expect: unsigned}]\n", "--trusted-root"},
+		{"version: 1\ntrusted-root: cases.yaml\ncases: [{image: '" + host + "/team/app', expect: unsigned}]\n", "bad.yaml:2:15: trusted-root: "},
+		{"version: 1\ntrusted-root: .\ncases: [{image: a, expect: unsigned}]\n", "bad.yaml:2:15: trusted-root: "},
+		{"version: 1\ncases: [{image: A, expect: unsinged}, {image: a}]\n", "boltseal: bad.yaml:2:28: expect is \"unsinged\", and must be verified or exempt"},
+		{"version: 1\ncases: [{image: A, expect: unsinged}, {image: a}]\n", "\n  next: did you mean unsigned?\nboltseal: bad.yaml:2:39: an item of cases lacks the key expect\n"},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte(tc.text), 0o600); err != nil {
 			t.Fatal(err)

@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/yamlshape"
@@ -33,8 +33,8 @@ type (
 	}
 )
 
-// read reads the text of the file of cases called name. The error is faults, all
-// that there are.
+// read reads the text of the file of cases called name. The error is a
+// casesError.
 func (s *suite) read(name string, body []byte) error {
 	faults := yamlshape.Read(name, body, &s.suiteText)
 	for _, t := range s.Cases {
@@ -50,16 +50,23 @@ func (s *suite) read(name string, body []byte) error {
 			faults = append(faults, &yamlshape.Fault{At: p.At, Err: err})
 		}
 	}
-	yamlshape.Sort(faults)
-	var errs []error
-	for _, f := range faults {
-		err := error(f)
-		if f.Next != "" {
-			err = fmt.Errorf("%w; %s", f, f.Next)
-		}
-		errs = append(errs, err)
+	if len(faults) == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	yamlshape.Sort(faults)
+	return casesError(faults)
+}
+
+// A casesError is what is wrong with a file of cases: one or more, by place.
+type casesError []*yamlshape.Fault
+
+// Error returns a line for each fault.
+func (e casesError) Error() string {
+	var lines []string
+	for _, f := range e {
+		lines = append(lines, f.Error())
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (t caseText) check() []*yamlshape.Fault {

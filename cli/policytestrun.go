@@ -106,6 +106,7 @@ type outcome struct {
 	got     verify.Reason
 	signers []string // who were found to have signed
 	err     error    // why it is not verified; may be nil
+	report  gate.Report
 }
 
 // signersOf returns whose sound signatures were found.
@@ -180,20 +181,52 @@ func (all outcomes) text(w *bytes.Buffer) error {
 		}
 		fmt.Fprintf(w, "%-9s  %s: expected %s, got %s\n", o.result, report.Printable(o.text.name()), report.Printable(o.expected()), report.Printable(o.found()))
 		fmt.Fprintf(w, "           at   %s\n", place(o.text.At))
-		if o.err != nil {
+		if o.incomplete() {
 			fmt.Fprintf(w, "           why  %s\n", report.Printable(o.err.Error()))
+			fmt.Fprintf(w, "           next %s\n", report.Printable(o.next()))
+			continue
 		}
-		if next := o.next(); next != "" {
-			fmt.Fprintf(w, "           next %s\n", report.Printable(next))
+		detail, err := o.detail()
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(detail) {
+			fmt.Fprintf(w, "           %s", line)
 		}
 	}
 	fmt.Fprintf(w, "%s: %d as expected, %d not, %d without an answer\n", number(len(all), "case"), count[asExpected], count[differs], count[unanswered])
 	return nil
 }
 
+// incomplete reports whether the evidence lacks something, so that what came of
+// the rest says nothing.
+func (o outcome) incomplete() bool { return errors.Is(o.err, registry.ErrNotRecorded) }
+
+// detail is what boltseal verify says of the image, and by which rule it passed,
+// which goes without saying there.
+func (o outcome) detail() (string, error) {
+	var b strings.Builder
+	for _, f := range o.report.Findings() {
+		if f.Passed() {
+			fmt.Fprintf(&b, "by the rule %s\n", ruleText(f.Rule))
+		}
+	}
+	err := report.Findings(&b, o.report, report.TextOptions{}, func(gate.Finding) bool { return true })
+	return b.String(), err
+}
+
+// ruleText says which rule was chosen, and why.
+func ruleText(r gate.Rule) string {
+	text := r.Name + " (" + r.Origin
+	if r.At.File != "" {
+		text += ", " + place(r.At)
+	}
+	return report.Printable(text + "): " + r.Why)
+}
+
 // next says what to do about a case.
 func (o outcome) next() string {
-	if errors.Is(o.err, registry.ErrNotRecorded) {
+	if o.incomplete() {
 		return "record the evidence anew, with --record"
 	}
 	return verify.Hint(o.err)
@@ -221,6 +254,7 @@ type (
 		Signers  []string `json:"signers"`
 		Message  string   `json:"message,omitempty"`
 		Next     string   `json:"next,omitempty"`
+		Detail   string   `json:"detail,omitempty"` // for people
 	}
 )
 
@@ -237,6 +271,12 @@ func (all outcomes) json(w *bytes.Buffer) error {
 		}
 		if o.err != nil && o.result != asExpected {
 			d.Message, d.Next = o.err.Error(), o.next()
+		}
+		if o.result != asExpected && !o.incomplete() {
+			var err error
+			if d.Detail, err = o.detail(); err != nil {
+				return err
+			}
 		}
 		doc.Cases = append(doc.Cases, d)
 	}

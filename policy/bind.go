@@ -201,9 +201,7 @@ func (b *binder) unspoken(ref image.Ref, t target, notes []string) error {
 	said = append(said, notes...)
 	hint := "add a rule to the policy (.boltseal.yaml), such as `- {images: [" + ref.Name() + "], require: [sigstore: {identities: [{issuer: ISSUER, subject: SUBJECT}]}]}`; boltseal policy init finds out who signed it"
 	if b.Unlisted != nil {
-		if name := b.Unlisted(ref); name != "" {
-			hint = "add the built-in rules for it: `publishers: [" + name + "]`"
-		}
+		hint = cmp.Or(b.Unlisted(ref), hint)
 	}
 	return &verify.Error{Op: op, Err: errors.New(strings.Join(said, "; ")), Hint: hint}
 }
@@ -320,7 +318,11 @@ func (b *binder) formVerifier(r *requirement, u image.Use) verify.Verifier {
 		return nil
 	}
 	v, err := b.systems[i].Verifier(r.form, u)
+	placed := (*yamlshape.Fault)(nil)
 	switch {
+	case errors.As(err, &placed): // it knows the place better
+		b.fault(placed)
+		return nil
 	case err != nil:
 		b.fault(&yamlshape.Fault{At: r.at, Err: fmt.Errorf("prepare the check of %s: %w", r.of.Name, err), Next: verify.Hint(err)})
 		return nil

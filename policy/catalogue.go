@@ -55,6 +55,7 @@ type (
 		Who    yamlshape.Text   `yaml:"who,required"`
 		Images []yamlshape.Text `yaml:"images,required"`
 		Why    yamlshape.Text   `yaml:"why,required"`
+		Signs  yamlshape.Text   `yaml:"signs,required" enum:"key,certificate,nothing,unknown,unsupported"`
 	}
 )
 

@@ -309,11 +309,11 @@ func TestNoRule(t *testing.T) {
 		{"ghcr.io/zeta/app@" + digestB, "at policy.yaml:5:10 (for another digest); ", "`- {images: [ghcr.io/zeta/app],"},
 		{"ghcr.io/acme/legacy", "the nearest are ghcr.io/acme/**, at policy.yaml:1:10 (a ! in its list excludes the image); ", "`- {images: [ghcr.io/acme/legacy],"},
 		{"alpine", "search the rules of the policy: none matches it", "`- {images: [docker.io/library/alpine],"},
-		{"cgr.dev/chainguard/go", "none matches it", "`publishers: [chainguard]`"},
+		{"cgr.dev/chainguard/go", "none matches it", "list chainguard"},
 	} {
 		p.Unlisted = func(r image.Ref) string {
 			if r.Registry() == "cgr.dev" {
-				return "chainguard"
+				return "list chainguard"
 			}
 			return ""
 		}

@@ -70,8 +70,8 @@ type exception struct {
 // A Policy is what was read, sound but not yet bound to anything that could be
 // asked.
 type Policy struct {
-	// Unlisted names the built-in publisher that would speak of an image if the
-	// policy listed it, "" where there is none; it serves messages. May be nil.
+	// Unlisted says what to do about an image that no rule speaks of, "" where
+	// nothing is known of its publisher; it serves messages. May be nil.
 	Unlisted func(image.Ref) string
 
 	rules      []rule

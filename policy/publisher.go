@@ -61,6 +61,9 @@ type Omitted struct {
 	Who    string
 	Images []string
 	Why    string
+	// Signs is how: "key", "certificate", "nothing", "unknown", or "unsupported",
+	// in a way that rules cannot ask for.
+	Signs string
 }
 
 // Publishers returns the built-in publishers in the order of the catalogue.
@@ -101,7 +104,7 @@ func NotShipped() ([]Omitted, error) {
 	}
 	var all []Omitted
 	for _, t := range c.text.NotShipped {
-		all = append(all, Omitted{Who: t.Who.Value, Images: values(t.Images), Why: t.Why.Value})
+		all = append(all, t.omitted())
 	}
 	return all, nil
 }

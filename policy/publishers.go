@@ -11,6 +11,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/spelling"
 	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/verify"
 )
 
 // Known returns the name of the built-in publisher whose rules would speak of
@@ -20,6 +21,10 @@ func Known(r image.Ref) string {
 	if err != nil {
 		return "" // whoever asks for the publishers is told
 	}
+	return c.knows(r)
+}
+
+func (c catalogue) knows(r image.Ref) string {
 	for _, k := range c.known {
 		if _, ok := k.images.Match(r); ok {
 			return k.publisher
@@ -46,7 +51,8 @@ func BuiltIn(systems []System) (*Policy, error) {
 
 // FromPublishers returns the policy of the publishers that the command line
 // names, each as NAME, or as NAME:PARAMETER=VALUE,… with a parameter once for
-// each of its values. The error says what is wrong, and what to write.
+// each of its values. The error says what is wrong; [verify.Hint] has what to
+// write instead.
 func FromPublishers(names []string, systems []System) (*Policy, error) {
 	c, err := builtin()
 	if err != nil {
@@ -60,7 +66,7 @@ func FromPublishers(names []string, systems []System) (*Policy, error) {
 }
 
 func (c catalogue) policy(all []listed, systems []System) (*Policy, error) {
-	r := &reader{options: Options{Systems: systems}, policy: Policy{Unlisted: Known}}
+	r := &reader{options: Options{Systems: systems}, policy: Policy{Unlisted: Advice}}
 	r.add(c, all, origin{})
 	if len(r.faults) == 0 {
 		r.fault(r.policy.ties()...)
@@ -88,7 +94,7 @@ func (r *reader) publishers(raws []yamlshape.Raw, from origin) {
 		}
 		return
 	}
-	r.policy.Unlisted = Known
+	r.policy.Unlisted = Advice
 	all, faults := c.list(raws)
 	r.fault(faults...)
 	r.add(c, all, from)
@@ -173,7 +179,7 @@ func (c catalogue) list(raws []yamlshape.Raw) ([]listed, []*yamlshape.Fault) {
 			continue
 		}
 		seen[name.Value] = name.At
-		l, wrong := c.choose(name, params)
+		l, wrong := c.choose(name, params, (*publisherText).usage)
 		if faults = append(faults, wrong...); len(wrong) == 0 {
 			all = append(all, l)
 		}
@@ -217,8 +223,9 @@ func named(raw yamlshape.Raw) (name yamlshape.Text, params []given, faults []*ya
 }
 
 // choose finds a publisher and checks its parameters. Each fault stands at the
-// value that is wrong, or at the name.
-func (c catalogue) choose(name yamlshape.Text, params []given) (listed, []*yamlshape.Fault) {
+// value that is wrong, or at the name; usage says how the publisher is written
+// where these stand.
+func (c catalogue) choose(name yamlshape.Text, params []given, usage func(*publisherText) string) (listed, []*yamlshape.Fault) {
 	p := c.find(name.Value)
 	if p == nil {
 		next := "boltseal policy publishers lists those there are"
@@ -233,7 +240,7 @@ func (c catalogue) choose(name yamlshape.Text, params []given) (listed, []*yamls
 		want := p.parameter(g.name.Value)
 		switch {
 		case want == nil:
-			faults = append(faults, yamlshape.Faultf(g.name.At, p.usage(), "the publisher %s has no parameter called %.60q", p.Name, g.name.Value))
+			faults = append(faults, yamlshape.Faultf(g.name.At, usage(p), "the publisher %s has no parameter called %.60q", p.Name, g.name.Value))
 			continue
 		case l.values[want.Name.Value] != nil:
 			faults = append(faults, yamlshape.Faultf(g.name.At, "leave one of them out", "the parameter %s is there twice", want.Name))
@@ -246,7 +253,7 @@ func (c catalogue) choose(name yamlshape.Text, params []given) (listed, []*yamls
 	}
 	for _, want := range p.Parameters {
 		if len(l.values[want.Name.Value]) == 0 {
-			faults = append(faults, yamlshape.Faultf(name.At, p.usage(), "the publisher %s needs the parameter %s: %s", p.Name, want.Name, want.About))
+			faults = append(faults, yamlshape.Faultf(name.At, usage(p), "the publisher %s needs the parameter %s: %s", p.Name, want.Name, want.About))
 		}
 	}
 	return l, faults
@@ -270,6 +277,18 @@ func (p *publisherText) usage() string {
 		pairs = append(pairs, fmt.Sprintf("%s: %q", x.Name, x.Example.Value))
 	}
 	return "write {" + p.Name.Value + ": {" + strings.Join(pairs, ", ") + "}} with values of your own"
+}
+
+// flagUsage says how p is named on the command line.
+func (p *publisherText) flagUsage() string {
+	if len(p.Parameters) == 0 {
+		return "write " + p.Name.Value + " alone"
+	}
+	var pairs []string
+	for _, x := range p.Parameters {
+		pairs = append(pairs, x.Name.Value+"="+x.Example.Value)
+	}
+	return "write " + p.Name.Value + ":" + strings.Join(pairs, ",") + " with values of your own"
 }
 
 // check returns what is wrong with a value. It has to fit the parameter's
@@ -304,16 +323,19 @@ func (p parameterText) most() int {
 
 // parseFlag reads a publisher as the command line names it: NAME, or
 // NAME:PARAMETER=VALUE,… with a parameter once for each of its values.
-func parseFlag(text string) (name yamlshape.Text, params []given, err error) {
+func parseFlag(text string) (name yamlshape.Text, params []given, fault *yamlshape.Fault) {
 	before, rest, has := strings.Cut(text, ":")
 	name = yamlshape.Text{Value: before}
+	if first, _, several := strings.Cut(before, ","); several {
+		return name, nil, yamlshape.Faultf(image.Position{}, fmt.Sprintf("give each on its own, beginning with %.60q", first), "%.60q is more than one name", before)
+	}
 	if !has {
 		return name, nil, nil
 	}
 	for _, pair := range strings.Split(rest, ",") {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" || value == "" {
-			return name, nil, fmt.Errorf("%.60q is no parameter and its value; write %s:PARAMETER=VALUE,PARAMETER=VALUE", pair, before)
+			return name, nil, yamlshape.Faultf(image.Position{}, fmt.Sprintf("write %.60s:PARAMETER=VALUE,PARAMETER=VALUE", before), "%.60q is no parameter and its value", pair)
 		}
 		i := slices.IndexFunc(params, func(g given) bool { return g.name.Value == key })
 		if i < 0 {
@@ -329,16 +351,16 @@ func parseFlag(text string) (name yamlshape.Text, params []given, err error) {
 func (c catalogue) fromFlags(texts []string) ([]listed, error) {
 	var all []listed
 	for _, text := range texts {
-		name, params, err := parseFlag(text)
-		if err != nil {
-			return nil, err
+		name, params, fault := parseFlag(text)
+		if fault != nil {
+			return nil, chooseError(fault)
 		}
-		l, faults := c.choose(name, params)
+		l, faults := c.choose(name, params, (*publisherText).flagUsage)
 		if len(faults) > 0 {
-			return nil, placeless(faults[0])
+			return nil, chooseError(faults[0])
 		}
 		if slices.ContainsFunc(all, func(m listed) bool { return m.publisher == l.publisher }) {
-			return nil, fmt.Errorf("the publisher %s is given twice; leave one of them out", l.publisher.Name)
+			return nil, chooseError(yamlshape.Faultf(image.Position{}, "leave one of them out", "the publisher %s is given twice", l.publisher.Name))
 		}
 		all = append(all, l)
 	}
@@ -346,4 +368,9 @@ func (c catalogue) fromFlags(texts []string) ([]listed, error) {
 		return nil, errors.New("no publisher is named")
 	}
 	return all, nil
+}
+
+// chooseError is what is wrong with a publisher that stands in no file.
+func chooseError(f *yamlshape.Fault) error {
+	return &verify.Error{Op: "choose publishers", Hint: f.Next, Err: f.Err}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/verify"
 )
 
 // publisherForm stands for the forms of package verify/sigstore, which this
@@ -311,7 +312,7 @@ func TestListedPublishers(t *testing.T) {
 			t.Errorf("rule %d stands at %+v, its requirement at %+v, its pattern at %+v", i, r.at, r.require[0].at, r.images.match[0].At())
 		}
 	}
-	if p.Unlisted == nil || p.Unlisted(ref(t, "registry.k8s.io/pause")) != "kubernetes" {
+	if p.Unlisted == nil || !strings.Contains(p.Unlisted(ref(t, "registry.k8s.io/pause")), "[kubernetes]") {
 		t.Error("the policy does not know which publisher is not listed")
 	}
 	private := p.rules[1].images
@@ -419,25 +420,26 @@ func TestFromPublishers(t *testing.T) {
 	for _, tc := range []struct {
 		flags []string
 		text  string
+		next  string
 	}{
-		{nil, "no publisher is named"},
-		{[]string{""}, "no publisher called"},
-		{[]string{"distrolss"}, "did you mean distroless?"},
-		{[]string{"distroless", "distroless"}, "given twice"},
-		{[]string{"distroless:"}, "no parameter and its value"},
-		{[]string{"distroless:a=b"}, `no parameter called "a"`},
-		{[]string{"distroless,kubernetes"}, "no publisher called"},
-		{[]string{"chainguard-private"}, "needs the parameter organisation"},
-		{[]string{"chainguard-private:organisation=example.com"}, "needs the parameter uidp"},
-		{[]string{"chainguard-private:organisation"}, "no parameter and its value"},
-		{[]string{"chainguard-private:organisation=,uidp=aa"}, "no parameter and its value"},
-		{[]string{"chainguard-private:organisation=**,uidp=aa"}, `cannot be "**"`},
-		{[]string{"chainguard-private:organisation=a,organisation=b,uidp=aa"}, "has 2 values"},
-		{[]string{"chainguard-private:organisation=a,uidp=aa,"}, "no parameter and its value"},
-		{[]string{"chainguard", "chainguard-private:organisation=chainguard,uidp=aa"}, "neither decides"},
+		{nil, "no publisher is named", ""},
+		{[]string{""}, "no publisher called", "boltseal policy publishers lists"},
+		{[]string{"distrolss"}, "no publisher called", "did you mean distroless?"},
+		{[]string{"distroless", "distroless"}, "given twice", "leave one of them out"},
+		{[]string{"distroless:"}, "no parameter and its value", "write distroless:PARAMETER=VALUE"},
+		{[]string{"distroless:a=b"}, `no parameter called "a"`, "write distroless alone"},
+		{[]string{"distroless,kubernetes"}, "more than one name", `give each on its own, beginning with "distroless"`},
+		{[]string{"chainguard-private"}, "needs the parameter organisation", "write chainguard-private:organisation=example.com,uidp=720909"},
+		{[]string{"chainguard-private:organisation=example.com"}, "needs the parameter uidp", "write chainguard-private:"},
+		{[]string{"chainguard-private:organisation"}, "no parameter and its value", ""},
+		{[]string{"chainguard-private:organisation=,uidp=aa"}, "no parameter and its value", ""},
+		{[]string{"chainguard-private:organisation=**,uidp=aa"}, `cannot be "**"`, "write something like"},
+		{[]string{"chainguard-private:organisation=a,organisation=b,uidp=aa"}, "has 2 values", ""},
+		{[]string{"chainguard-private:organisation=a,uidp=aa,"}, "no parameter and its value", ""},
+		{[]string{"chainguard", "chainguard-private:organisation=chainguard,uidp=aa"}, "neither decides", ""},
 	} {
-		if p, err := FromPublishers(tc.flags, publisherSystems()); err == nil || p != nil || !strings.Contains(err.Error(), tc.text) {
-			t.Errorf("%q: %v, want %q", tc.flags, err, tc.text)
+		if p, err := FromPublishers(tc.flags, publisherSystems()); err == nil || p != nil || !strings.Contains(err.Error(), tc.text) || !strings.Contains(verify.Hint(err), tc.next) || tc.next != "" && strings.Contains(err.Error(), tc.next) {
+			t.Errorf("%q: %v, want %q; next %q, want %q", tc.flags, err, tc.text, verify.Hint(err), tc.next)
 		}
 	}
 }

@@ -82,7 +82,7 @@ const maxComment = 500
 // bytes for the same Draft. It has no rule and no publisher but those of d; with
 // neither it is no policy that can be read.
 func (d Draft) Text() []byte {
-	var w draftWriter
+	w := draftWriter{block: counts}
 	for _, c := range d.Head {
 		w.comment(0, c)
 	}
@@ -101,9 +101,12 @@ func (d Draft) Text() []byte {
 		return []byte(w.text.String())
 	}
 	w.line(0, "")
-	w.commented = len(d.Rules) == 0 // a list without an item is none
+	if len(d.Rules) == 0 { // a list without an item is none
+		w.suggest(0)
+		w.comment(0, "No rule counts yet. With the first, this counts too:")
+	}
 	w.line(0, "rules:")
-	w.commented = false
+	w.block = counts
 	for i, r := range d.Rules {
 		if i > 0 {
 			w.line(0, "")
@@ -122,8 +125,8 @@ func (d Draft) Text() []byte {
 	}
 	if len(exceptions) > 0 {
 		w.line(0, "")
+		w.suggest(0)
 		w.comment(0, "Or let them through for a while, each with a day, somebody who answers for it, and why:")
-		w.commented = true
 		w.line(0, "exceptions:")
 		for _, image := range exceptions {
 			w.line(2, `- {images: [`+Quote(image)+`], until: "", owner: "", reason: ""}`)
@@ -134,29 +137,38 @@ func (d Draft) Text() []byte {
 
 // A draftWriter writes lines.
 type draftWriter struct {
-	text      strings.Builder
-	commented bool // what line writes is a comment
+	text  strings.Builder
+	block int // where the suggestion that is being written begins; counts for what is none
 }
 
-// line writes a line of YAML. Where it is a comment, taking the # away makes it
-// count at the right depth.
+// counts says that what is written is no suggestion.
+const counts = -1
+
+// suggest begins a suggestion, of which no line is indented less than at.
+func (w *draftWriter) suggest(at int) { w.block = at }
+
+// line writes a line of YAML. All lines of a suggestion have "# " in the same
+// column, as editors comment a block: whoever takes that away, by hand or with
+// an editor's key for it, has the YAML at the right depth.
 func (w *draftWriter) line(indent int, text string) {
 	switch {
 	case text == "":
 		indent = 0
-	case w.commented:
-		// The # stands where a list of rules begins, and the rest behind it.
-		at := min(indent, 2)
-		text = strings.Repeat(" ", indent-at) + text
-		indent, text = at, "#"+text
+	case w.block != counts:
+		text = "# " + strings.Repeat(" ", indent-w.block) + text
+		indent = w.block
 	}
 	fmt.Fprintf(&w.text, "%*s%s\n", indent, "", text)
 }
 
-// comment writes a remark. It has a space behind its #, a commented line of YAML
-// has none or more than one.
+// comment writes a remark. In a suggestion it begins with "## ", so that it is
+// one still when the suggestion counts.
 func (w *draftWriter) comment(indent int, text string) {
-	fmt.Fprintf(&w.text, "%*s# %s\n", indent, "", inert(text))
+	mark := "#"
+	if w.block != counts {
+		indent, mark = w.block, "##"
+	}
+	fmt.Fprintf(&w.text, "%*s%s %s\n", indent, "", mark, inert(text))
 }
 
 func (w *draftWriter) rule(r DraftRule) {
@@ -170,17 +182,17 @@ func (w *draftWriter) rule(r DraftRule) {
 		w.instance(r)
 		w.signers(10, r.Signers)
 	}
-	whole := w.commented
+	whole := w.block
 	for _, a := range r.Attested {
-		if !whole {
+		if whole == counts {
+			w.suggest(6)
 			w.comment(6, "It is attested too. This would require it:")
-			w.commented = true
 		}
 		w.line(6, "- attestation:")
 		w.line(10, "type: "+Quote(a.Type))
 		w.instance(r)
 		w.signers(10, a.Signers)
-		w.commented = whole
+		w.block = whole
 	}
 }
 
@@ -202,7 +214,7 @@ func (w *draftWriter) signers(indent int, signers []DraftSigner) {
 	w.line(indent, "identities:")
 	for _, s := range signers {
 		for _, c := range s.Comments {
-			w.comment(min(indent+2, w.most()), c)
+			w.comment(indent+2, c)
 		}
 		key := "subject: "
 		if s.Expression {
@@ -220,20 +232,12 @@ func (w *draftWriter) signers(indent int, signers []DraftSigner) {
 	}
 }
 
-// most is how far a comment may be indented: among commented lines as they are.
-func (w *draftWriter) most() int {
-	if w.commented {
-		return 2
-	}
-	return 1 << 10
-}
-
 func (w *draftWriter) open(o DraftOpen) {
+	w.suggest(2)
+	defer func() { w.block = counts }()
 	for _, c := range o.Comments {
 		w.comment(2, c)
 	}
-	w.commented = true
-	defer func() { w.commented = false }()
 	switch {
 	case o.Unsigned != nil:
 		w.images([]string{o.Unsigned.ByDigest})
@@ -293,6 +297,8 @@ func inert(s string) string {
 			b.WriteString(`\x23`)
 		case r >= ' ' && r <= '~':
 			b.WriteRune(r)
+		case r == '…': // which our own messages have
+			b.WriteString("...")
 		default:
 			fmt.Fprintf(&b, `\u{%x}`, r)
 		}

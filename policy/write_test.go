@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -47,7 +48,23 @@ var hostile = []string{
 	"##[error]a", "##vso[a]", "::error::a", "a\"\n  - images: ['**']\n    allow-unsigned: {reason: x}\n#", "--- a", "... ", strings.Repeat("x", 3000),
 }
 
-var commentedCode = regexp.MustCompile(`(?m)^( *)#(-|  |[a-z])`)
+var (
+	commentBlock = regexp.MustCompile(`(?m)(?:^ *#.*\n)+`)
+	commentMark  = regexp.MustCompile(`(?m)^( *)# ?`)
+)
+
+// toggled takes the comments of all suggestions away as editors do: of each line
+// of a block the first # and the blank behind it.
+func toggled(text []byte) []byte {
+	return commentBlock.ReplaceAllFunc(text, func(block []byte) []byte {
+		if !bytes.Contains(block, []byte("## ")) {
+			return block
+		}
+		return commentMark.ReplaceAll(block, []byte("$1"))
+	})
+}
+
+var twoMarks = regexp.MustCompile(`##[^ ]`)
 
 // Nothing that comes from outside is anything but a part of its own text: what
 // is read back is what was written, and comments stay comments.
@@ -71,7 +88,7 @@ func TestDraftHostile(t *testing.T) {
 			},
 		}
 		text := d.Text()
-		if string(d.Text()) != string(text) || strings.ContainsFunc(string(text), func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }) || strings.Contains(string(text), "##") {
+		if string(d.Text()) != string(text) || strings.ContainsFunc(string(text), func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }) || twoMarks.Match(text) {
 			t.Fatalf("%q:\n%s", h, text)
 		}
 		got, err := readAsked(text)
@@ -89,7 +106,7 @@ func TestDraftHostile(t *testing.T) {
 			t.Errorf("%q is read as %+v", h, got[0])
 		}
 		// Suggestions are as safe as what counts.
-		got, err = readAsked(commentedCode.ReplaceAll(text, []byte("$1$2")))
+		got, err = readAsked(toggled(text))
 		if err != nil || len(got) != 4 {
 			t.Fatalf("%q with its suggestions: %v\n%s", h, err, text)
 		}
@@ -129,15 +146,23 @@ func TestDraftParts(t *testing.T) {
 	if n := strings.Count(string(long), "x"); n != 500 || !strings.Contains(string(long), "x...\n") {
 		t.Errorf("a comment has %d characters", n)
 	}
-	full := commentedCode.ReplaceAllString(string(d.Text()), "$1$2")
+	full := string(toggled(d.Text()))
 	_, err = readAsked([]byte(full))
 	if err == nil || strings.Count(err.Error(), "empty text") != 3 || strings.Count(err.Error(), "no date") != 1 {
 		t.Errorf("unfilled: %v\n%s", err, full)
 	}
-	full = strings.NewReplacer(`until: ""`, "until: 2027-01-31", `: ""`, `: "because"`).Replace(full)
-	got, err := readAsked([]byte(full))
-	if err != nil || !slices.ContainsFunc(got, func(a *asked) bool { return len(a.Keys) == 1 && a.Keys[0].SHA256.Value == strings.Repeat("b", 64) }) {
-		t.Errorf("filled in: %v\n%s", err, full)
+	d.Rules = []policy.DraftRule{{
+		Comments: []string{"a"}, Images: []string{"ghcr.io/acme/c"}, Signers: []policy.DraftSigner{{Issuer: "i", Subject: "s", Comments: []string{"seen"}}},
+		Attested: []policy.DraftAttestation{{Type: "spdx", Signers: []policy.DraftSigner{{Issuer: "i", Subject: "s", Comments: []string{"seen"}}}}},
+	}}
+	// With rules and without any, each suggestion stands where it counts.
+	for n, d := range []policy.Draft{{Head: []string{"a"}, Open: open}, d} {
+		full := string(toggled(d.Text()))
+		full = strings.NewReplacer(`until: ""`, "until: 2027-01-31", `: ""`, `: "because"`).Replace(full)
+		got, err := readAsked([]byte(full))
+		if err != nil || len(got) != 1+3*n || !slices.ContainsFunc(got, func(a *asked) bool { return len(a.Keys) == 1 && a.Keys[0].SHA256.Value == strings.Repeat("b", 64) }) {
+			t.Errorf("filled in: %v\n%s", err, full)
+		}
 	}
 }
 
