@@ -213,11 +213,11 @@ func (r *lockReader) signer() (signer, *yamlshape.Fault) {
 		return s, fault
 	}
 	begin := r.at
-	fields := map[string]*string{"system": &s.System, "signer": &s.Signer, "issuer": &s.Issuer, "predicate": &s.Predicate}
+	fields := map[string]*string{"system": &s.System, "signer": &s.Signer, "issuer": &s.Issuer, "predicate": &s.Predicate, "source": &s.Source}
 	fault := r.members("a signer", func(name string) (fault *yamlshape.Fault) {
 		field, known := fields[name]
 		if !known {
-			return r.fault("a signer has no %q; it has system, signer, issuer and predicate", name)
+			return r.fault("a signer has no %q; it has system, signer, issuer, predicate and source", name)
 		}
 		if *field, fault = r.text(name); fault != nil {
 			return fault
@@ -233,7 +233,7 @@ func (r *lockReader) signer() (signer, *yamlshape.Fault) {
 	if r.at = begin; s.System == "" || s.Signer == "" {
 		return s, r.fault("a signer needs system and signer")
 	}
-	if s != newSigner(s.System, s.Signer, s.Issuer, s.Predicate) {
+	if s.Predicate == signatureType {
 		return s, r.fault("a signature has no predicate in a lock")
 	}
 	return s, nil
