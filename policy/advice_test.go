@@ -18,7 +18,7 @@ func TestAdvice(t *testing.T) {
 		{"cgr.dev/acme/a/b@sha256:" + strings.Repeat("a", 64), "{organisation: \"acme\", uidp: UIDP}"},
 		{"cgr.dev/a__b/c", ""}, // no organisation's name
 		{"cgr.dev/acme", ""},
-		{"cgr.dev:443/acme/x", "publishers: [{chainguard-private: {organisation: \"acme\", uidp: UIDP}}]"},
+		{"cgr.dev:5000/acme/x", ""},
 		{"mcr.microsoft.com/dotnet/sdk:10.0", "Microsoft .NET: signs with Notation, which rules cannot ask for yet; use another image, or let it through for a while by an exception: `- {images: [mcr.microsoft.com/dotnet/sdk], until: DATE, owner: NAME, reason: REASON}`"},
 		{"mcr.microsoft.com/dotnetx/sdk", "Microsoft: not all of it is signed"},
 		{"mcr.microsoft.com.evil.example/dotnet/sdk", ""},
