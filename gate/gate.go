@@ -87,7 +87,8 @@ func (f Finding) Passed() bool {
 }
 
 // Reason returns Verified or Exempt if f passed, else the Reason of the first
-// check that failed.
+// check that failed for good: no answer to another question would help. Where
+// there is none, it is that of the first that failed.
 func (f Finding) Reason() verify.Reason {
 	if f.Verified() {
 		return verify.Verified
@@ -95,12 +96,7 @@ func (f Finding) Reason() verify.Reason {
 	if _, exempt := f.Exemption(); exempt {
 		return verify.Exempt
 	}
-	for _, v := range f.Verdicts {
-		if !v.Passed() {
-			return v.Reason()
-		}
-	}
-	return verify.Undecided
+	return verify.Decisive(f.Verdicts).Reason()
 }
 
 // A Report is the whole run. The zero Report does not pass.

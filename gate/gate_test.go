@@ -122,6 +122,40 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A fails is a requirement that is not met.
+type fails verify.Reason
+
+func (f fails) Verify(_ context.Context, img image.Pinned) verify.Verdict {
+	return verify.Fail(img, verify.Reason(f), errors.New("no"))
+}
+
+// What is refused for good is refused, whatever gave no answer beside it: who
+// repeats a run where there was no answer must not be told to.
+func TestFindingReason(t *testing.T) {
+	t.Parallel()
+	const down, denied, wrong, unsigned = fails(verify.Unavailable), fails(verify.Denied), fails(verify.WrongSigner), fails(verify.Unsigned)
+	for _, tc := range []struct {
+		name     string
+		require  rules
+		want     verify.Reason
+		noAnswer bool
+	}{
+		{"no answer, and a refusal", rules{down, wrong}, verify.WrongSigner, false},
+		{"the same the other way around", rules{wrong, down}, verify.WrongSigner, false},
+		{"the first refusal", rules{denied, unsigned, wrong}, verify.Unsigned, false},
+		{"the first without an answer", rules{yes{}, denied, down}, verify.Denied, true},
+		{"a fault beside a refusal", rules{fails(verify.Undecided), wrong}, verify.WrongSigner, false},
+		{"no answer beside a fault", rules{down, fails(verify.Undecided)}, verify.Unavailable, true},
+		{"in a group", rules{verify.AllOf(down, wrong)}, verify.WrongSigner, false},
+		{"in an alternative, which may be answered", rules{verify.AnyOf(down, wrong)}, verify.Unavailable, true},
+	} {
+		r := gate.Check(t.Context(), []image.Use{{Ref: ref(t, "ghcr.io/acme/a:1")}}, tc.require, &reg{}, gate.Options{})
+		if f := r.Findings()[0]; f.Reason() != tc.want || r.Reason() != tc.want || r.NoAnswer() != tc.noAnswer || r.Passed() {
+			t.Errorf("%s: %q, want %q, no answer %v", tc.name, f.Reason(), tc.want, r.NoAnswer())
+		}
+	}
+}
+
 // An image has one verdict, and all its places.
 func TestOrderAndRepetition(t *testing.T) {
 	t.Parallel()

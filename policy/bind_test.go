@@ -62,6 +62,27 @@ func TestExceptionDays(t *testing.T) {
 	}
 }
 
+// What was not read as an image is asked about by nobody, and nothing is said of
+// the image that it may have been meant as.
+func TestRulesPassOver(t *testing.T) {
+	now := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	p := &Policy{
+		rules:      []rule{ruleFor(t, 1, own, "docker.io/library/*")},
+		exceptions: []exception{exceptionFor(t, 9, "alpine:3.22", "2027-01-31", "platform")},
+	}
+	u := use(t, "alpine:3.22")
+	u.Err = errors.New("it has a variable")
+	rules, err := p.Rules([]image.Use{u}, []System{fake}, now)
+	if err != nil || len(rules.Warnings()) > 0 {
+		t.Fatalf("%v, warnings %v", err, rules.Warnings())
+	}
+	for _, u := range []image.Use{u, use(t, "alpine:3.22"), {}} {
+		if terms := rules.For(u); terms.Err == nil || terms.Exempt != nil || terms.Require != nil {
+			t.Errorf("%+v", terms)
+		}
+	}
+}
+
 func TestExceptionTerms(t *testing.T) {
 	p := &Policy{
 		rules: []rule{ruleFor(t, 1, own, "docker.io/library/*")},

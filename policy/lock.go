@@ -89,9 +89,9 @@ const anyDigest = "@sha256:*"
 // every update would be of an image that the lock does not know yet, and pass.
 func lockKey(r image.Ref) string {
 	if r.Tag() == "" {
-		return r.Name() + anyDigest
+		return nameOf(r) + anyDigest
 	}
-	return r.Name() + ":" + r.Tag()
+	return nameOf(r) + ":" + r.Tag()
 }
 
 // Hold returns rules by which an image that the lock knows passes only if the
@@ -118,7 +118,9 @@ func (h held) For(u image.Use) gate.Terms {
 	}
 	require := make([]verify.Verifier, len(terms.Require))
 	for i, v := range terms.Require {
-		require[i] = heldVerifier{key, locked, v}
+		// Each requirement is held by itself: in a group, a signer who satisfies one
+		// would else answer for whoever satisfies another.
+		require[i] = verify.Map(v, func(v verify.Verifier) verify.Verifier { return heldVerifier{key, locked, v} })
 	}
 	terms.Require = require
 	return terms
@@ -135,12 +137,11 @@ var _ verify.Verifier = heldVerifier{}
 // Verify implements verify.Verifier.
 func (h heldVerifier) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
 	v := h.inner.Verify(ctx, img)
-	if !v.Passed() {
-		return v
-	}
 	var changed []signer
-	for _, s := range slots(v) {
-		changed = append(changed, s.changed(h.locked)...)
+	for _, part := range v.Parts() { // none where it did not pass
+		for _, s := range slots(part) {
+			changed = append(changed, s.changed(h.locked)...)
+		}
 	}
 	if len(changed) == 0 {
 		return v
@@ -150,7 +151,7 @@ func (h heldVerifier) Verify(ctx context.Context, img image.Pinned) verify.Verdi
 		Err:  fmt.Errorf("%s was signed by %s, and is now signed by %s", h.key, list(h.locked), list(changed)),
 		Hint: "find out why before anything else; if the new signer is right, run it once with --update-lock, and commit the lock",
 	}
-	return verify.Fail(v.Image(), verify.WrongSigner, err).For(v.Requirement()).With(h.refused(v.Candidates()))
+	return v.Refuse(err).With(h.refused(v.Candidates()))
 }
 
 // refused returns candidates with what the lock says of those that the
@@ -205,7 +206,8 @@ func (s slotted) changed(locked []signer) []signer {
 	return slices.DeleteFunc(slices.Clone(s.vouch), isLocked)
 }
 
-// slots returns what v, which passed, says of each slot.
+// slots returns what v, which passed and is of one requirement, says of each
+// slot.
 func slots(v verify.Verdict) map[slot]slotted {
 	all := map[slot]slotted{}
 	add := func(list []signer, s signer) []signer {
@@ -311,8 +313,10 @@ func (l *Lock) Update(r gate.Report, how UpdateLock) ([]byte, LockChanges, error
 func signersOf(f gate.Finding) []signer {
 	var all []signer
 	for _, v := range f.Verdicts {
-		for _, s := range slots(v) {
-			all = append(all, s.sound...)
+		for _, part := range v.Parts() {
+			for _, s := range slots(part) {
+				all = append(all, s.sound...)
+			}
 		}
 	}
 	return all

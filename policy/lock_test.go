@@ -222,6 +222,10 @@ func TestLockHolds(t *testing.T) {
 		{name: "an update by digest", before: one(a), text: app + "@" + digestB, now: one(b), refused: "now signed by b (i)"},
 		{name: "many", before: one(a, b, c, mark{signer: "d"}, mark{signer: "e"}), now: one(mark{signer: "f"}), refused: "was signed by d, e, a (i) and 2 more, and is now signed by f"},
 		{name: "another digest without a tag", firstImage: "ghcr.io/acme/app@" + digestA, before: one(a), text: "ghcr.io/acme/app@" + digestB, now: one(b), refused: "ghcr.io/acme/app@sha256:* was signed by a (i), and is now signed by b (i)"},
+		{name: "the same with the registry in capitals", before: one(a), text: "GHCR.IO/acme/app:v1", now: one(b), refused: "now signed by b (i)"},
+		{name: "the same by the name of the root zone and the usual port", before: one(a), text: "ghcr.io.:443/acme/app:v1", now: one(b), refused: "now signed by b (i)"},
+		{name: "the same behind another name of Docker Hub", firstImage: "alpine", before: one(a), text: "registry-1.docker.io/library/alpine", now: one(b), refused: "now signed by b (i)"},
+		{name: "the same digests behind another name", firstImage: "alpine@" + digestA, before: one(a), text: "Docker.io/alpine@" + digestB, now: one(b), refused: "docker.io/library/alpine@sha256:* was signed by a (i), and is now signed by b (i)"},
 		{name: "the same by another spelling", firstImage: "alpine", before: one(a), text: "index.docker.io/library/alpine:latest", now: one(b), refused: "docker.io/library/alpine:latest was signed by a (i), and is now signed by b (i)"},
 	} {
 		first, second := tc.firstImage, tc.text
@@ -253,6 +257,104 @@ func TestLockHolds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A some is a requirement that least of the listed signers satisfy together, as
+// far as they have signed. It is at-least, by what verify.Verdict has of it.
+type some struct {
+	least  int
+	listed []mark
+	signed []mark
+}
+
+func (s some) Verify(_ context.Context, img image.Pinned) verify.Verdict {
+	var ev []verify.Evidence
+	var all []verify.Candidate
+	for _, m := range s.signed {
+		if !slices.Contains(s.listed, m) {
+			all = append(all, m.candidate(verify.WrongSigner))
+			continue
+		}
+		all = append(all, m.candidate(verify.Verified))
+		if len(ev) < s.least {
+			ev = append(ev, m.evidence(img.Digest()))
+		}
+	}
+	if len(ev) < s.least {
+		return verify.Fail(img, verify.WrongSigner, errors.New("too few")).For("some").With(all)
+	}
+	return verify.PassTogether(img, s.least, ev).For("some").With(all)
+}
+
+// Each requirement of a group is held by itself: who satisfies one does not
+// answer for who satisfies another, nor does who is not enough for one.
+func TestLockGroups(t *testing.T) {
+	t.Parallel()
+	const app = "ghcr.io/acme/app:v1"
+	a, b, c := mark{signer: "a"}, mark{signer: "b"}, mark{signer: "c"}
+	of := func(least int, listed ...mark) func(signed []mark) verify.Verifier {
+		return func(signed []mark) verify.Verifier { return some{least, listed, signed} }
+	}
+	group := func(combine func(...verify.Verifier) verify.Verifier, of ...func([]mark) verify.Verifier) func([]mark) verify.Verifier {
+		return func(signed []mark) verify.Verifier {
+			var all []verify.Verifier
+			for _, f := range of {
+				all = append(all, f(signed))
+			}
+			return combine(all...)
+		}
+	}
+	down := func([]mark) verify.Verifier { return unanswered{} }
+	twoOr := group(verify.AnyOf, of(2, a, b), of(1, c))
+	bothOr := group(verify.AnyOf, group(verify.AllOf, of(1, a), of(1, b)), of(1, c))
+	either := group(verify.AllOf, of(1, a, c), of(1, b, c))
+	for _, tc := range []struct {
+		name        string
+		require     func([]mark) verify.Verifier
+		before, now []mark
+		want        verify.Reason
+		changed     string // what the message ends with
+	}{
+		{"the same two", twoOr, []mark{a, b}, []mark{b, a}, verify.Verified, ""},
+		{"one of two does not excuse the other alternative", twoOr, []mark{a, b}, []mark{a, c}, verify.WrongSigner, "was signed by a, b, and is now signed by c"},
+		{"in another order", twoOr, []mark{a, b}, []mark{c, b}, verify.WrongSigner, "is now signed by c"},
+		{"one of all of", bothOr, []mark{a, b}, []mark{a, c}, verify.WrongSigner, "was signed by a, b, and is now signed by c"},
+		{"the other of all of", bothOr, []mark{a, b}, []mark{c, b}, verify.WrongSigner, "is now signed by c"},
+		{"from the second alternative to the first", bothOr, []mark{c}, []mark{a, b}, verify.WrongSigner, "is now signed by a"},
+		{"an alternative that is locked, behind one that is not", bothOr, []mark{c}, []mark{a, b, c}, verify.Verified, ""},
+		{"who was not enough is not locked", twoOr, []mark{a, c}, []mark{a, b}, verify.WrongSigner, "was signed by c, and is now signed by a, b"},
+		{"all of, as it was", either, []mark{a, b}, []mark{b, a}, verify.Verified, ""},
+		{"one requirement's signer does not excuse another's", either, []mark{a, b}, []mark{a, c}, verify.WrongSigner, "was signed by a, b, and is now signed by c"},
+		{"in another order, too", either, []mark{a, b}, []mark{c, a}, verify.WrongSigner, "is now signed by c"},
+		{"deeper", group(verify.AnyOf, group(verify.AllOf, either)), []mark{a, b}, []mark{c, a}, verify.WrongSigner, "is now signed by c"},
+		{"two for the first and one for the second", group(verify.AllOf, of(2, a, b, c), of(1, a, c)), []mark{a, b}, []mark{a, b, c}, verify.Verified, ""},
+		{"a stranger as one of two", group(verify.AllOf, of(2, a, b, c)), []mark{a, b}, []mark{c, a, b}, verify.WrongSigner, "is now signed by c"},
+		{"what is refused anyway keeps its reason", group(verify.AllOf, of(1, b, c), of(1, a)), []mark{a, b}, []mark{c}, verify.WrongSigner, "too few"},
+		{"no answer may be a locked signer's", group(verify.AnyOf, of(1, c, b), down), []mark{b}, []mark{c}, verify.Unavailable, ""},
+		{"no answer does not hide a change where all are needed", group(verify.AllOf, group(verify.AnyOf, of(1, b), down), of(1, c, b)), []mark{b}, []mark{c}, verify.WrongSigner, "is now signed by c"},
+	} {
+		l, _ := locked(t, signed{app: {tc.require(tc.before)}})
+		r := run(t, signed{app: {tc.require(tc.now)}}, l.Hold)
+		f := r.Findings()[0]
+		if f.Reason() != tc.want || r.Passed() != (tc.want == verify.Verified) {
+			t.Errorf("%s: %q, want %q", tc.name, f.Reason(), tc.want)
+			continue
+		}
+		if tc.changed == "" {
+			continue
+		}
+		text := f.Verdicts[0].Err().Error()
+		if !strings.HasSuffix(text, tc.changed) || strings.HasPrefix(text, "changed: ") != strings.Contains(tc.changed, "signed by") {
+			t.Errorf("%s: %q", tc.name, text)
+		}
+	}
+}
+
+// An unanswered requirement is one that nobody could be asked about.
+type unanswered struct{}
+
+func (unanswered) Verify(_ context.Context, img image.Pinned) verify.Verdict {
+	return verify.Fail(img, verify.Unavailable, errors.New("no answer"))
 }
 
 // What the lock does not know passes, and is said to be new; what it says of

@@ -243,7 +243,10 @@ func (r *lockReader) signer() (signer, *yamlshape.Fault) {
 func parseLockKey(text string) (string, error) {
 	if repository, ok := strings.CutSuffix(text, anyDigest); ok {
 		ref, err := image.ParseRepository(repository)
-		return ref.Name() + anyDigest, err
+		if err != nil {
+			return "", err
+		}
+		return nameOf(ref) + anyDigest, nil
 	}
 	ref, err := image.Parse(text)
 	if err != nil {

@@ -151,19 +151,44 @@ type target struct {
 	tag, digest string
 }
 
-// targetOf returns r with its registry in lower case, as hosts are: otherwise
-// GHCR.io would be a way around the rules for ghcr.io.
 func targetOf(r image.Ref) target {
 	if r.IsZero() {
 		return target{}
 	}
-	if host := strings.ToLower(r.Registry()); host != r.Registry() {
-		if lower, err := image.ParseRepository(host + "/" + r.Repository()); err == nil {
-			return target{full: lower.Name(), name: strings.Split(lower.Name(), "/"), tag: r.Tag(), digest: r.Digest()}
-		}
-	}
-	full := r.Name()
+	full := nameOf(r)
 	return target{full: full, name: strings.Split(full, "/"), tag: r.Tag(), digest: r.Digest()}
+}
+
+// nameOf returns the name of r with its registry as serverOf has it: otherwise
+// GHCR.io would be a way around the rules for ghcr.io, and around its locks.
+func nameOf(r image.Ref) string {
+	host, path := serverOf(r.Registry()), r.Repository()
+	if host == dockerHub && !strings.Contains(path, "/") {
+		path = "library/" + path
+	}
+	return host + "/" + path
+}
+
+// serverOf returns one spelling for all that reach the same registry: hosts are
+// in lower case, may end with a dot, and have the port of https where they have
+// none. What would not be a registry without its dot or port keeps it:
+// acme:443/app is not the image acme/app of Docker Hub.
+func serverOf(registry string) string {
+	registry = strings.ToLower(registry)
+	host, port := registry, ""
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		host, port = host[:i], strings.TrimLeft(host[i+1:], "0")
+	}
+	host = strings.TrimSuffix(host, ".")
+	switch dotted := strings.Contains(host, "."); {
+	case !dotted && host != "localhost":
+		return registry
+	case port != "" && !(port == "443" && dotted): // on localhost it is not the usual one
+		return host + ":" + port
+	case slices.Contains([]string{"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}, host):
+		return dockerHub
+	}
+	return host
 }
 
 // parsePattern reads NAME[:TAG] or NAME@DIGEST, with ! in front or not.
@@ -275,6 +300,7 @@ func parseName(text string) ([]segment, error) {
 	if !strings.Contains(host, "*") {
 		host = ref.Registry()
 	}
+	host = serverOf(host)
 	if host == dockerHub && len(parts) == 1 && parts[0] != "**" {
 		parts = []string{"library", parts[0]}
 	}

@@ -54,6 +54,17 @@ func TestPatternMatch(t *testing.T) {
 		{"GHCR.io/acme/app", "ghcr.io/acme/app GHCR.IO/acme/app", "ghcr.io/acme/app2"},
 		{"ghcr.io/acme/**", "GHCR.IO/acme/app", ""},
 		{"alpine", "DOCKER.io/alpine DOCKER.IO/library/alpine", ""},
+		// one registry in other spellings, in patterns too
+		{"ghcr.io/acme/**", "ghcr.io:443/acme/app ghcr.io./acme/app GHCR.io.:0443/acme/app", "ghcr.io:80/acme/app ghcr.io:4430/acme/app ghcr.io.evil.example/acme/app"},
+		{"ghcr.io:443/acme/**", "ghcr.io/acme/app ghcr.io./acme/app", "ghcr.io:5000/acme/app"},
+		{"*.gcr.io:443/acme/**", "eu.gcr.io/acme/app", "eu.gcr.io:5000/acme/app"},
+		{"registry.example:5000/**", "registry.example:05000/a registry.example.:5000/a", "registry.example/a"},
+		{"docker.io/**", "registry-1.docker.io/library/alpine registry.hub.docker.com/alpine docker.io:443/acme/app docker.io./acme/app index.docker.io:443/a", "hub.docker.com/library/alpine"},
+		{"alpine", "registry-1.docker.io/alpine registry.hub.docker.com/library/alpine docker.io:443/alpine", ""},
+		{"localhost/app", "localhost./app", "localhost:443/app"},
+		// what is a registry by its port alone is not the same name at Docker Hub
+		{"acme/app", "registry-1.docker.io/acme/app", "acme:443/app acme:80/app acme./app"},
+		{"acme:443/app", "acme:443/app ACME:443/app", "acme/app acme:5000/app"},
 
 		// * stays within a segment
 		{"*", "alpine busybox:1", "acme/app ghcr.io/a"},
@@ -80,7 +91,7 @@ func TestPatternMatch(t *testing.T) {
 		{"docker.io/*/*", "alpine acme/app", "a/b/c"},
 
 		// registries
-		{"*.gcr.io/acme/**", "eu.gcr.io/acme/a", "gcr.io/acme/a eu.gcr.io.evil.example/acme/a eu.gcr.io:443/acme/a"},
+		{"*.gcr.io/acme/**", "eu.gcr.io/acme/a", "gcr.io/acme/a eu.gcr.io.evil.example/acme/a eu.gcr.io:5000/acme/a"},
 		{"*.GCR.io/acme/a", "eu.gcr.io/acme/a", ""},
 		{"registry.acme.com:*/a", "registry.acme.com:5000/a", "registry.acme.com/a"},
 

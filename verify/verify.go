@@ -45,6 +45,8 @@ type Verdict struct {
 	requirement string
 	evidence    []Evidence
 	candidates  []Candidate
+	parts       []Verdict // see Parts; nil where it is one requirement's
+	refused     bool      // see Refuse
 	err         error
 }
 
@@ -139,6 +141,18 @@ func Fail(img image.Pinned, r Reason, err error) Verdict {
 	return Verdict{image: img, reason: r, err: err}
 }
 
+// Refuse returns v, which passed, as a failing Verdict of WrongSigner: the
+// requirement is satisfied, and err says what else speaks against who did that.
+// What did not pass is returned as it is.
+func (v Verdict) Refuse(err error) Verdict {
+	if !v.Passed() {
+		return v
+	}
+	refused := Fail(v.image, WrongSigner, err).For(v.requirement).With(v.candidates)
+	refused.refused = true
+	return refused
+}
+
 // For returns v with the requirement it answers, in words.
 func (v Verdict) For(requirement string) Verdict {
 	v.requirement = requirement
@@ -168,8 +182,24 @@ func (v Verdict) Requirement() string { return v.requirement }
 // each of them. It is empty unless v passed.
 func (v Verdict) Evidence() []Evidence { return slices.Clone(v.evidence) }
 
-// Candidates returns every signature that was looked at, with its own Reason.
+// Candidates returns every signature that was looked at, with its own Reason. Of
+// a Verdict that passed, those that are Verified satisfied a requirement, or
+// would have in the place of another.
 func (v Verdict) Candidates() []Candidate { return slices.Clone(v.candidates) }
+
+// Parts returns a Verdict for each single requirement that was satisfied where v
+// is of several, and v itself where it is of one: each with the evidence and the
+// candidates of its own requirement, as those of one say nothing of another. It
+// is empty unless v passed.
+func (v Verdict) Parts() []Verdict {
+	switch {
+	case !v.Passed():
+		return nil
+	case v.parts == nil:
+		return []Verdict{v}
+	}
+	return slices.Clone(v.parts)
+}
 
 // Err returns why v fails; nil if it passed.
 func (v Verdict) Err() error { return v.err }

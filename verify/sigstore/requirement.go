@@ -63,7 +63,7 @@ func (c Config) where(ctx context.Context, f facts, img image.Pinned) error {
 	v := condition.Vars{
 		Predicate: statement.Predicate,
 		Claims:    f.claims(),
-		Image:     condition.Image{Name: ref.Name(), Tag: ref.Tag(), Digest: img.Digest()},
+		Image:     condition.Image{Name: strings.ToLower(ref.Name()), Tag: ref.Tag(), Digest: img.Digest()},
 	}
 	v.Signer, v.Issuer = f.signer()
 	ok, err := c.Where.Eval(ctx, v)

@@ -45,6 +45,11 @@ func TestAtLeast(t *testing.T) {
 	late := by(audit)
 	late.LogAt = started.Add(time.Hour)
 	otherRef := by(strings.Replace(release, "heads/main", "tags/v1", 1))
+	branch := func(name string) sigstoretest.Options { return by(strings.Replace(release, "main", name, 1)) }
+	mail := func(name string) sigstoretest.Options {
+		return sigstoretest.Options{Identity: name, Issuer: "https://accounts.google.com"}
+	}
+	anybody := "identities: [{issuer: https://accounts.google.com, subject: '*@example.com'}, {issuer: https://accounts.google.com, subject: '**@example.com'}]\n"
 	for _, tc := range []struct {
 		name    string
 		form    string
@@ -59,6 +64,11 @@ func TestAtLeast(t *testing.T) {
 		{"one signer for two entries", identities(release, anyone), []sigstoretest.Options{by(release)}, verify.WrongSigner, "1 of 2 signers"},
 		{"one signer twice for two entries", identities(release, anyone), []sigstoretest.Options{by(release), by(release)}, verify.WrongSigner, "1 of 2 signers"},
 		{"one workflow at two refs", identities("https://github.com/acme/app/**", anyone), []sigstoretest.Options{by(release), otherRef}, verify.WrongSigner, "1 of 2 signers"},
+		{"one workflow at two branches, one with an @", identities("https://github.com/acme/app/**", anyone), []sigstoretest.Options{by(release), branch("x@y")}, verify.WrongSigner, "1 of 2 signers"},
+		{"one workflow at two branches with an @", identities("https://github.com/acme/app/**", anyone), []sigstoretest.Options{branch("x@refs/heads/y"), branch("z@y")}, verify.WrongSigner, "1 of 2 signers"},
+		{"one mailbox with a tag", anybody, []sigstoretest.Options{mail("me@example.com"), mail("me+x@example.com")}, verify.WrongSigner, "1 of 2 signers"},
+		{"one mailbox with two tags, and in capitals", anybody, []sigstoretest.Options{mail("me+y@example.com"), mail("Me+x@Example.com")}, verify.WrongSigner, "1 of 2 signers"},
+		{"two mailboxes", anybody, []sigstoretest.Options{mail("me@example.com"), mail("you+me@example.com")}, verify.Verified, ""},
 		{"one person behind two issuers", me, []sigstoretest.Options{person("https://accounts.google.com"), person("https://github.com/login/oauth")}, verify.WrongSigner, "1 of 2 signers"},
 		{"two signers for one entry", identities(anyone, "https://github.com/other/**"), []sigstoretest.Options{by(release), by(audit)}, verify.WrongSigner, "1 of 2 signers"},
 		{"two signers, the first for both entries", identities(anyone, release), []sigstoretest.Options{by(release), by(audit)}, verify.Verified, ""},
@@ -75,6 +85,15 @@ func TestAtLeast(t *testing.T) {
 			ev := v.Evidence()
 			if len(ev) != 2 || ev[0].Signer == ev[1].Signer {
 				t.Errorf("%s: evidence %+v", tc.name, ev)
+			}
+		}
+		// Who is required and not enough does not look as if they were.
+		for _, c := range v.Candidates() {
+			if (c.Reason == verify.Verified) != (v.Passed() && c.Err == nil) {
+				t.Errorf("%s: candidate %q by %s: %v", tc.name, c.Reason, c.Signer, c.Err)
+			}
+			if short := c.Reason == verify.WrongSigner && c.Differs == nil; short && (c.Err == nil || !strings.HasSuffix(c.Err.Error(), "not enough: 1 of 2 signers") || c.Accept != nil || c.Signer == "") {
+				t.Errorf("%s: candidate by %s: %v, %+v", tc.name, c.Signer, c.Err, c.Accept)
 			}
 		}
 		if !strings.Contains(v.Requirement(), "2 different ones of ") {

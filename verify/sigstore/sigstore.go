@@ -309,6 +309,7 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 	reason, err := closest(o.candidates)
 	if len(together) > 0 {
 		reason, err = v.short(together, reason, err)
+		o.candidates = v.tooFew(o.candidates, len(together))
 	}
 	o.reason, o.err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: v.hint(reason)}
 	return o
@@ -326,6 +327,17 @@ func (v *verifier) short(have []verify.Evidence, reason verify.Reason, refused e
 		return verify.WrongSigner, err
 	}
 	return reason, fmt.Errorf("%w; the nearest other signature: %w", err, refused)
+}
+
+// tooFew returns candidates such that those which fit an entry do not look as if
+// that were enough.
+func (v *verifier) tooFew(candidates []verify.Candidate, have int) []verify.Candidate {
+	for i, c := range candidates {
+		if c.Reason == verify.Verified {
+			candidates[i].Reason, candidates[i].Err = verify.WrongSigner, fmt.Errorf("it is by one of those who are required, and not enough: %d of %d signers", have, v.need())
+		}
+	}
+	return candidates
 }
 
 func (v *verifier) evidence(s signature, f facts, signed, platform string) *verify.Evidence {

@@ -1,6 +1,7 @@
 package sigstore
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,23 +17,31 @@ type match struct {
 
 // person names who signed such that one signer has one name only, at the risk
 // that two share it: whoever counts signers must not count one twice. A
-// workflow is the same one at every ref, and a person behind every issuer.
+// workflow is the same one at every ref, and a person behind every issuer and
+// with whatever follows a "+" in the name of the mailbox.
 func (f facts) person() string {
 	if f.cert == nil {
 		signer, _ := f.signer()
 		return signer
 	}
-	s := strings.ToLower(f.cert.SubjectAlternativeName)
-	if at := strings.LastIndex(s, "@"); at >= 0 && strings.Contains(s, "://") {
-		return s[:at]
+	s, domain := strings.ToLower(f.cert.SubjectAlternativeName), ""
+	if at := strings.LastIndexByte(s, '@'); at >= 0 && !strings.Contains(s, "://") {
+		s, domain = s[:at], s[at:]
 	}
-	return s
+	// The ref of a workflow begins at the first "@": a branch may have one too.
+	s, _, _ = strings.Cut(s, "@")
+	s, _, _ = strings.Cut(s, "+")
+	return s + domain
 }
 
 // together returns the evidence of need signers, each for an entry of its own;
 // fewer where there are not so many. Of several ways to pair signers with
-// entries it finds one that pairs the most (maximum bipartite matching).
+// entries it finds one that pairs the most (maximum bipartite matching). Which
+// one does not depend on the order of found: registries list signatures in any.
 func together(found []match, need int) []verify.Evidence {
+	found = slices.SortedStableFunc(slices.Values(found), func(a, b match) int {
+		return cmp.Or(cmp.Compare(a.evidence.Signer, b.evidence.Signer), cmp.Compare(a.evidence.Issuer, b.evidence.Issuer))
+	})
 	var signers []string
 	edges := map[string]map[int]verify.Evidence{} // signer to entry, with the first signature that fits
 	for _, m := range found {
