@@ -2,7 +2,8 @@
 // one CEL expression (https://cel.dev) over what was signed and who signed it.
 //
 // Expressions have the standard library of CEL and nothing else: no clock, no
-// network, no files. They cannot loop without an end.
+// network, no files. They cannot loop without an end, and what they match with
+// regular expressions is bounded.
 package condition
 
 import (
@@ -14,7 +15,9 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
 	"github.com/google/cel-go/common"
+	celenv "github.com/google/cel-go/common/env"
 	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
@@ -127,7 +130,8 @@ func first(all []*common.Error) *Error {
 func environment() (*cel.Env, error) {
 	texts := cel.MapType(cel.StringType, cel.StringType)
 	return cel.NewCustomEnv(
-		cel.StdLib(),
+		cel.StdLib(cel.StdLibSubset(celenv.NewLibrarySubset().AddExcludedFunctions(celenv.NewFunction(overloads.Matches)))),
+		matching(),
 		cel.ParserExpressionSizeLimit(MaxText),
 		cel.ParserRecursionLimit(maxNesting),
 		cel.CrossTypeNumericComparisons(true),
@@ -154,6 +158,14 @@ type costs struct{}
 
 func (costs) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	switch function {
+	case overloads.Matches:
+		text, isText := args[0].(types.String)
+		pattern, isPattern := args[1].(types.String)
+		if !isText || !isPattern {
+			return nil
+		}
+		cost := matchCost(text, pattern)
+		return &cost
 	case operators.Add, operators.In, operators.OldIn, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
 	default:
 		return nil // as CEL has it
@@ -188,8 +200,11 @@ func (c *Condition) Eval(ctx context.Context, v Vars) (ok bool, err error) {
 			ok, err = false, fmt.Errorf("%v", r)
 		}
 	}()
-	predicate, err := decode(v.Predicate)
-	if err != nil {
+	predicate, err := decode(ctx, v.Predicate)
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case err != nil:
 		return false, err
 	}
 	claims := v.Claims

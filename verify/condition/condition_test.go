@@ -118,19 +118,27 @@ func TestBounds(t *testing.T) {
 		expr, predicate string
 		large           bool
 	}{
-		"a loop in a loop":  {`predicate.all(a, predicate.all(b, a == b))`, list, true},
-		"many sums":         {`predicate.map(a, predicate.map(b, string(a) + string(b))).size() == 1`, list, true},
-		"a long expression": {`predicate.matches(predicate + predicate)`, `"` + strings.Repeat("a", 100_000) + `"`, true},
-		"doubling":          {`predicate` + strings.Repeat(`.map(a, a + a)`, 40) + `.size() == 1`, `["aaaaaaaaaa"]`, true},
-		"searching a list":  {`predicate.exists(x, !(x in predicate))`, list, true},
-		"comparing texts":   {`predicate.all(x, predicate.all(y, x <= y))`, `["` + strings.Repeat("a", 100_000) + `"` + strings.Repeat(`,"b"`, 1000) + `]`, true},
-		"too many bytes":    {`true`, `"` + strings.Repeat("a", condition.MaxPredicate) + `"`, true},
-		"too many values":   {`true`, "[" + strings.Repeat("1,", 1<<20) + "1]", true},
-		"too deep":          {`true`, strings.Repeat("[", 600) + strings.Repeat("]", 600), true},
-		"a name twice":      {`true`, `{"a":1,"b":{"c":1,"c":2}}`, false},
-		"two documents":     {`true`, `{} {}`, false},
-		"half a document":   {`true`, `{"a":`, false},
-		"nothing":           {`true`, ``, false},
+		"a loop in a loop":                   {`predicate.all(a, predicate.all(b, a == b))`, list, true},
+		"many sums":                          {`predicate.map(a, predicate.map(b, string(a) + string(b))).size() == 1`, list, true},
+		"a long expression":                  {`predicate.matches(predicate + predicate)`, `"` + strings.Repeat("a", 100_000) + `"`, true},
+		"a short expression for a long text": {`predicate.matches("(a?){1000}b")`, `"` + strings.Repeat("a", 256<<10) + `"`, true},
+		"the same, where an error would do":  {`predicate.matches("(a?){1000}b") || true`, `"` + strings.Repeat("a", 256<<10) + `"`, true},
+		"a large program":                    {`"x".matches("[ab]{1000}[ab]{1000}[ab]{1000}[ab]{1000}[ab]{1000}[ab]{1000}[ab]{1000}")`, `1`, true},
+		"a large program of the predicate's": {`"x".matches(predicate)`, `"` + strings.Repeat("[ab]{1000}", 300) + `"`, true},
+		"an expression without an end":       {`"x".matches(predicate)`, `"` + strings.Repeat("a", 5000) + `"`, true},
+		"large classes":                      {`"x".matches(predicate)`, `"` + strings.Repeat(`\\pL`, 800) + `"`, true},
+		"many expressions":                   {`predicate.exists(x, predicate.exists(y, "b".matches(y)))`, `["[ab]{900}x"` + strings.Repeat(`,"[ab]{900}x"`, 100) + `]`, true},
+		"many expressions that are none":     {`predicate.exists(x, predicate.exists(y, "b".matches(y)))`, `["("` + strings.Repeat(`,"("`, 1000) + `]`, true},
+		"doubling":                           {`predicate` + strings.Repeat(`.map(a, a + a)`, 40) + `.size() == 1`, `["aaaaaaaaaa"]`, true},
+		"searching a list":                   {`predicate.exists(x, !(x in predicate))`, list, true},
+		"comparing texts":                    {`predicate.all(x, predicate.all(y, x <= y))`, `["` + strings.Repeat("a", 100_000) + `"` + strings.Repeat(`,"b"`, 1000) + `]`, true},
+		"too many bytes":                     {`true`, `"` + strings.Repeat("a", condition.MaxPredicate) + `"`, true},
+		"too many values":                    {`true`, "[" + strings.Repeat("1,", 1<<20) + "1]", true},
+		"too deep":                           {`true`, strings.Repeat("[", 600) + strings.Repeat("]", 600), true},
+		"a name twice":                       {`true`, `{"a":1,"b":{"c":1,"c":2}}`, false},
+		"two documents":                      {`true`, `{} {}`, false},
+		"half a document":                    {`true`, `{"a":`, false},
+		"nothing":                            {`true`, ``, false},
 	} {
 		c, err := condition.Compile(tc.expr)
 		if err != nil {
@@ -147,6 +155,63 @@ func TestBounds(t *testing.T) {
 		t.Error(err)
 	} else if ok, err := c.Eval(t.Context(), vars(sbom)); !ok || err != nil {
 		t.Errorf("a large SBOM: %v, %v", ok, err)
+	}
+}
+
+// The bounds leave room for what policies ask.
+func TestMatches(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		expr, predicate string
+		want            bool
+		fails           string
+	}{
+		{`predicate.all(p, p.matches("^(pkg:[a-z]+/|cpe:).{3,64}$"))`, `["pkg:deb/abc"` + strings.Repeat(`,"pkg:golang/github.com/acme/app"`, 1000) + `]`, true, ""},
+		{`matches(predicate, "b+$")`, `"` + strings.Repeat("a", 1<<19) + `b"`, true, ""},
+		{`predicate.matches("^[0-9a-f]{40}$")`, `"` + strings.Repeat("0a", 20) + `"`, true, ""},
+		{`predicate.matches("^[0-9a-f]{40}$")`, `"` + strings.Repeat("0a", 21) + `"`, false, ""},
+		{`predicate.matches("b")`, `"abc"`, true, ""}, // any part, as everywhere in CEL
+		{`predicate.matches("")`, `""`, true, ""},
+		{`predicate.matches("a")`, `1`, false, "no such overload"},
+		{`"a".matches(predicate)`, `1`, false, "no such overload"},
+		{`"a".matches(predicate)`, `"("`, false, "missing closing )"},
+		{`predicate.matches("(") || true`, `"a"`, true, ""},
+	} {
+		c, err := condition.Compile(tc.expr)
+		if err != nil {
+			t.Fatalf("%s: %v", tc.expr, err)
+		}
+		ok, err := c.Eval(t.Context(), vars(tc.predicate))
+		if ok != tc.want || (err != nil) != (tc.fails != "") || err != nil && !strings.Contains(err.Error(), tc.fails) {
+			t.Errorf("%s: %v, %v", tc.expr, ok, err)
+		}
+	}
+}
+
+// An ending is a context that ends when it was asked a few times.
+type ending struct {
+	context.Context
+	asked, after int
+}
+
+func (e *ending) Err() error {
+	if e.asked++; e.asked > e.after {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A large predicate is not read to its end when the run ends.
+func TestEndOfReading(t *testing.T) {
+	t.Parallel()
+	c, err := condition.Compile(`true`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := &ending{Context: t.Context(), after: 3}
+	body := "[" + strings.Repeat("1,", 10_000) + "}" // no JSON: who reads on says that
+	if ok, err := c.Eval(ctx, vars(body)); ok || err != nil && strings.Contains(err.Error(), "invalid character") || ctx.asked > 6 {
+		t.Errorf("%v, %v, asked %d times", ok, err, ctx.asked)
 	}
 }
 

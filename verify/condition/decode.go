@@ -2,6 +2,7 @@ package condition
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,12 +21,12 @@ const (
 
 // decode reads JSON into maps, slices, strings, doubles, bools and nil. It
 // refuses an object that has a name twice, of which another reader may take the
-// other value.
-func decode(body []byte) (any, error) {
+// other value. It ends with ctx.
+func decode(ctx context.Context, body []byte) (any, error) {
 	if len(body) > MaxPredicate {
 		return nil, fmt.Errorf("%w: the predicate has %d bytes, at most %d are looked at", ErrTooLarge, len(body), MaxPredicate)
 	}
-	d := decoder{Decoder: json.NewDecoder(bytes.NewReader(body))}
+	d := decoder{Decoder: json.NewDecoder(bytes.NewReader(body)), ended: ctx.Err}
 	v, err := d.value(0)
 	if err != nil {
 		return nil, fmt.Errorf("predicate: %w", err)
@@ -39,11 +40,17 @@ func decode(body []byte) (any, error) {
 type decoder struct {
 	*json.Decoder
 	values int
+	ended  func() error
 }
 
 func (d *decoder) value(depth int) (any, error) {
 	if d.values++; d.values > maxValues {
 		return nil, fmt.Errorf("%w: it has more than %d values", ErrTooLarge, maxValues)
+	}
+	if d.values%interruptEvery == 0 {
+		if err := d.ended(); err != nil {
+			return nil, err
+		}
 	}
 	if depth > maxDepth {
 		return nil, fmt.Errorf("%w: it is nested deeper than %d", ErrTooLarge, maxDepth)
