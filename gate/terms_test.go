@@ -88,6 +88,35 @@ func TestExemption(t *testing.T) {
 	}
 }
 
+// What is required is checked, and what could be exempt beside it changes
+// nothing, whatever state it is in.
+func TestRequiredAndExempt(t *testing.T) {
+	t.Parallel()
+	for name, e := range map[string]gate.Exemption{"zero": {}, "sound": {Unsigned: true, Reason: "none"}, "ended": {Owner: "a", Reason: "b", Until: time.Unix(1, 0)}} {
+		r := gate.Check(t.Context(), []image.Use{{Ref: ref(t, "ghcr.io/acme/a")}}, terms{Exempt: &e, Require: []verify.Verifier{yes{}}}, &reg{}, gate.Options{})
+		if f := r.Findings()[0]; !f.Verified() || f.Reason() != verify.Verified || len(r.Admitted()) != 1 {
+			t.Errorf("%s: %q", name, f.Reason())
+		}
+	}
+}
+
+// Who changes a Finding cannot have it pass as exempt for something else.
+func TestChangedFinding(t *testing.T) {
+	t.Parallel()
+	exempt := gate.Check(t.Context(), []image.Use{{Ref: ref(t, "ghcr.io/acme/a")}}, terms{Exempt: &gate.Exemption{Unsigned: true, Reason: "none"}}, &reg{}, gate.Options{}).Findings()[0]
+	if !exempt.Passed() {
+		t.Fatal("not exempt")
+	}
+	refused, nowhere := exempt, exempt
+	refused.Verdicts = []verify.Verdict{verify.Fail(exempt.Pinned, verify.BadSignature, errors.New("no"))}
+	nowhere.Pinned = image.Pinned{}
+	for want, f := range map[verify.Reason]gate.Finding{verify.BadSignature: refused, verify.Undecided: nowhere} {
+		if _, ok := f.Exemption(); ok || f.Passed() || f.Reason() != want {
+			t.Errorf("%q, want %q", f.Reason(), want)
+		}
+	}
+}
+
 // The hint of Terms is kept, and a way out named where they have none.
 func TestNoRuleHint(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,7 @@ type binder struct {
 	systems []System
 	now     time.Time
 	rules   *Rules
+	looked  int                // patterns, for messages
 	seen    map[*exception]int // how many images of the run each one matches
 	faults  map[string]*yamlshape.Fault
 }
@@ -234,10 +235,18 @@ func (n neighbour) compare(o neighbour) int {
 		cmp.Compare(n.pattern.text, o.pattern.text), comparePlaces(n.pattern.at, o.pattern.at))
 }
 
-// near returns a few rules for images of t's registry, the nearest first.
+// maxLooked bounds the patterns that are looked at for the sake of messages, in
+// all of a run. Many images that no rule speaks of must not make it last.
+const maxLooked = 1_000_000
+
+// near returns a few rules for images of t's registry, the nearest first; none
+// once too many patterns have been looked at.
 func (b *binder) near(t target) []match {
 	var nearest []neighbour
 	for i := range b.chooser.rules {
+		if b.looked += len(b.chooser.rules[i].images.match); b.looked > maxLooked {
+			return nil
+		}
 		for _, p := range b.chooser.rules[i].images.match {
 			n := neighbour{match: match{i, p}}
 			for n.segments < min(len(p.name), len(t.name)) && !p.name[n.segments].deep && p.name[n.segments].matches(t.name[n.segments]) {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -80,6 +81,71 @@ func TestRulesPassOver(t *testing.T) {
 		if terms := rules.For(u); terms.Err == nil || terms.Exempt != nil || terms.Require != nil {
 			t.Errorf("%+v", terms)
 		}
+	}
+}
+
+// What lets images through unverified excludes whatever may be what a ! names:
+// the other way to write it is no way around. A rule that requires something
+// keeps what is not surely excluded.
+func TestExclusionsOfWhatPasses(t *testing.T) {
+	const app = "ghcr.io/acme/app"
+	byTag := false
+	for _, tt := range []struct {
+		list     string
+		let, not string // through
+	}{
+		{"ghcr.io/acme/** !" + app + ":v1", app + ":v2 ghcr.io/acme/b@" + digestA, app + ":v1 " + app + ":v1@" + digestA + " " + app + "@" + digestA + " " + app + ":v2@" + digestA},
+		{"ghcr.io/acme/** !" + app + ":v*", app + ":x", app + ":v1 " + app + ":x@" + digestA},
+		{"ghcr.io/acme/** !" + app + "@" + digestA, app + "@" + digestB + " " + app + ":v1@" + digestB + " ghcr.io/acme/b:v1", app + "@" + digestA + " " + app + ":v1 " + app + ":v1@" + digestA},
+		{"ghcr.io/acme/** !ghcr.io/acme/a*:v1", "ghcr.io/acme/b@" + digestA, app + "@" + digestA},
+		{"ghcr.io/acme/** !" + app, "ghcr.io/acme/b ghcr.io/acme/b@" + digestA, app + " " + app + "@" + digestA + " " + app + ":v1"},
+	} {
+		for kind, p := range map[string]*Policy{
+			"exception": {rules: []rule{ruleFor(t, 1, own, "ghcr.io/**")}, exceptions: []exception{exceptionFor(t, 9, tt.list, "2027-06-30", "me")}},
+			"unsigned":  {rules: []rule{ruleFor(t, 1, own, "ghcr.io/**"), unsignedFor(t, 9, tt.list, &byTag)}},
+		} {
+			check := func(names string, exempt bool) {
+				for name := range strings.FieldsSeq(names) {
+					terms, err := termsOf(t, p, name)
+					if err != nil || (terms.Exempt != nil) != exempt || (len(terms.Require) > 0) == exempt {
+						t.Errorf("%s for %s: %s: %+v %v", kind, tt.list, name, terms, err)
+					}
+				}
+			}
+			check(tt.let, true)
+			check(tt.not, false)
+		}
+	}
+	// Here a wider ! would hand an image over to a rule that asks for less.
+	p := &Policy{rules: []rule{unsignedFor(t, 1, "ghcr.io/**", &byTag), ruleFor(t, 3, own, "ghcr.io/acme/** !"+app+":dev")}}
+	for _, name := range []string{app + ":dev@" + digestA, app + "@" + digestA, app + ":v1"} {
+		if terms, err := termsOf(t, p, name); err != nil || len(terms.Require) != 1 || terms.Exempt != nil {
+			t.Errorf("%s: %+v %v", name, terms, err)
+		}
+	}
+	// And no rule is said never to decide because of one that excludes more.
+	p = &Policy{rules: []rule{ruleFor(t, 1, base, "ghcr.io/acme/app@"+digestA), unsignedFor(t, 3, "ghcr.io/acme/app@"+digestA+" !ghcr.io/acme/app:v1", nil)}}
+	if doubts := p.Lint(today); strings.Contains(fmt.Sprint(doubts), "ever decide") {
+		t.Errorf("%v", doubts)
+	}
+}
+
+// What is said of images without a rule costs no more than so much.
+func TestNearIsBounded(t *testing.T) {
+	list := strings.Repeat("ghcr.io/acme/x ", 2000)
+	p := &Policy{}
+	for i := range 100 {
+		p.rules = append(p.rules, ruleFor(t, 1+i, own, list))
+	}
+	b := binder{chooser: p.chooser()}
+	told := 0
+	for range 20 {
+		if b.near(targetOf(ref(t, "ghcr.io/acme/y"))) != nil {
+			told++
+		}
+	}
+	if told != 5 {
+		t.Errorf("%d of 20 were looked for", told)
 	}
 }
 

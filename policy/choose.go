@@ -94,9 +94,12 @@ func (p *Policy) chooser() *chooser {
 	rules, exceptions := make([]Patterns, len(p.rules)), make([]Patterns, len(p.exceptions))
 	for i := range p.rules {
 		rules[i] = p.rules[i].images
+		if p.rules[i].unsigned != nil {
+			rules[i] = rules[i].lettingThrough()
+		}
 	}
 	for i := range p.exceptions {
-		exceptions[i] = p.exceptions[i].match
+		exceptions[i] = p.exceptions[i].match.lettingThrough()
 	}
 	return &chooser{p, indexOf(rules), indexOf(exceptions)}
 }

@@ -299,7 +299,7 @@ func (l *linter) winner(p Pattern, i int) (found match, ok bool) {
 			c := q.Compare(p)
 			wins := c > 0 || c == 0 && o.origin.layer < l.rules[i].origin.layer
 			if wins && at.list != i && q.covers(p) &&
-				l.spend(len(p.text)*length(o.images.not)) && !o.images.meetExclusion(p) {
+				l.spend(len(p.text)*length(o.images.not)) && !l.byRule.lists[at.list].meetExclusion(p) {
 				if m := (match{at.list, q}); !ok || comparePlaces(q.at, found.pattern.at) < 0 {
 					found, ok = m, true
 				}
@@ -310,7 +310,12 @@ func (l *linter) winner(p Pattern, i int) (found match, ok bool) {
 }
 
 func (p Patterns) meetExclusion(q Pattern) bool {
-	return slices.ContainsFunc(p.not, func(n Pattern) bool { return n.meets(q) })
+	return slices.ContainsFunc(p.not, func(n Pattern) bool {
+		if p.wary { // as in mayBe
+			n.tag, n.digest = segment{}, ""
+		}
+		return n.meets(q)
+	})
 }
 
 // excluder returns the pattern with ! that excludes all that p matches.

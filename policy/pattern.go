@@ -26,6 +26,16 @@ const dockerHub = "docker.io"
 type Patterns struct {
 	match []Pattern // without !
 	not   []Pattern // with !
+	wary  bool      // see lettingThrough
+}
+
+// lettingThrough returns p for what lets images through that nobody verifies.
+// Its exclusions are of whatever may be what they name: a digest may be that of
+// an excluded tag, and a tag may stand for an excluded digest. Otherwise the
+// other way to write an image would be the way around.
+func (p Patterns) lettingThrough() Patterns {
+	p.wary = true
+	return p
 }
 
 // ParsePatterns reads the items of an images list, and returns what is wrong
@@ -77,11 +87,18 @@ func (p Patterns) best(t target) (Pattern, bool) {
 
 func (p Patterns) excludes(t target) bool {
 	for i := range p.not {
-		if p.not[i].matches(t) {
+		if p.not[i].matches(t) || p.wary && p.not[i].mayBe(t) {
 			return true
 		}
 	}
 	return false
+}
+
+// mayBe reports whether t, which p does not match, may be pulled as what p
+// names.
+func (p *Pattern) mayBe(t target) bool {
+	unknown := p.digest != "" && t.digest == "" || p.tag.text != "" && t.digest != ""
+	return unknown && matchName(p.name, t.name)
 }
 
 // before reports whether p is chosen rather than q, of one list.
