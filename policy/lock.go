@@ -32,6 +32,7 @@ type signer struct {
 	System    string `json:"system"`
 	Signer    string `json:"signer"`
 	Issuer    string `json:"issuer,omitempty"`    // "" for a key
+	Source    string `json:"source,omitempty"`    // the repository that called a workflow of another one
 	Predicate string `json:"predicate,omitempty"` // "" for a signature
 }
 
@@ -39,6 +40,9 @@ func (s signer) String() string {
 	text := s.Signer
 	if s.Issuer != "" {
 		text += " (" + s.Issuer + ")"
+	}
+	if s.Source != "" {
+		text += " called from " + s.Source
 	}
 	if s.Predicate != "" {
 		text += " in an attestation " + s.Predicate
@@ -50,6 +54,7 @@ func compareSigners(a, b signer) int {
 	return cmp.Or(
 		strings.Compare(a.Predicate, b.Predicate), strings.Compare(a.System, b.System),
 		strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Signer, b.Signer),
+		strings.Compare(a.Source, b.Source),
 	)
 }
 
@@ -57,11 +62,35 @@ func compareSigners(a, b signer) int {
 // that it is a signature. Its older one has none, and means the same.
 const signatureType = "https://sigstore.dev/cosign/sign/v1"
 
-func newSigner(system, name, issuer, predicate string) signer {
+func newSigner(system, name, issuer, predicate string, claims map[string]string) signer {
 	if predicate == signatureType {
 		predicate = ""
 	}
-	return signer{System: system, Signer: anyTag(name), Issuer: issuer, Predicate: predicate}
+	return signer{System: system, Signer: anyTag(name), Issuer: issuer, Source: sourceOf(name, claims), Predicate: predicate}
+}
+
+func (s signer) is(c verify.Candidate) bool {
+	return s == newSigner(s.System, c.Signer, c.Issuer, c.PredicateType, c.Claims)
+}
+
+// sourceOf returns the repository that a signature was made for, "" where the
+// name of the signer says so already. A workflow that others call, such as
+// SLSA's generators, has one name for all of them, which says nothing of whose
+// image it is. The claims are Fulcio's; old certificates have GitHub's only.
+func sourceOf(name string, claims map[string]string) string {
+	source := claims["source-repository-uri"]
+	if old := claims["github-workflow-repository"]; source == "" && old != "" {
+		source = "https://github.com/" + old
+	}
+	if within(name, source) {
+		return ""
+	}
+	return source
+}
+
+// within reports whether name is that of something in the repository source.
+func within(name, source string) bool {
+	return strings.HasPrefix(strings.ToLower(name), strings.ToLower(source)+"/")
 }
 
 const tagRef = "@refs/tags/"
@@ -158,13 +187,17 @@ func (h heldVerifier) Verify(ctx context.Context, img image.Pinned) verify.Verdi
 // requirement alone would have accepted.
 func (h heldVerifier) refused(candidates []verify.Candidate) []verify.Candidate {
 	for i, c := range candidates {
-		if c.Reason != verify.Verified || slices.ContainsFunc(h.locked, func(s signer) bool { return s == newSigner(s.System, c.Signer, c.Issuer, c.PredicateType) }) {
+		if c.Reason != verify.Verified || slices.ContainsFunc(h.locked, func(s signer) bool { return s.is(c) }) {
 			continue
 		}
 		candidates[i].Reason, candidates[i].Err = verify.WrongSigner, errors.New("this signer is not in the lock")
 		candidates[i].Differs = &verify.Difference{What: "identity", Found: c.Signer, Expected: h.locked[0].Signer}
 		if n := slices.IndexFunc(h.locked, func(s signer) bool { return s.Signer == anyTag(c.Signer) && s.Issuer != c.Issuer }); n >= 0 {
 			candidates[i].Differs = &verify.Difference{What: "issuer", Found: c.Issuer, Expected: h.locked[n].Issuer}
+		}
+		source := sourceOf(c.Signer, c.Claims)
+		if n := slices.IndexFunc(h.locked, func(s signer) bool { return s.Signer == anyTag(c.Signer) && s.Issuer == c.Issuer && s.Source != source }); n >= 0 {
+			candidates[i].Differs = &verify.Difference{What: "source-repository-uri", Found: source, Expected: h.locked[n].Source}
 		}
 	}
 	return candidates
@@ -218,7 +251,7 @@ func slots(v verify.Verdict) map[slot]slotted {
 	}
 	systems := map[string]bool{}
 	for _, ev := range v.Evidence() {
-		s := newSigner(ev.System, ev.Signer, ev.Issuer, ev.PredicateType)
+		s := newSigner(ev.System, ev.Signer, ev.Issuer, ev.PredicateType, ev.Claims)
 		at := slot{ev.System, ev.Signed, ev.Platform, s.Predicate}
 		x := all[at]
 		x.vouch, x.sound = add(x.vouch, s), add(x.sound, s)
@@ -230,7 +263,7 @@ func slots(v verify.Verdict) map[slot]slotted {
 	}
 	for _, c := range v.Candidates() {
 		for system := range systems {
-			s := newSigner(system, c.Signer, c.Issuer, c.PredicateType)
+			s := newSigner(system, c.Signer, c.Issuer, c.PredicateType, c.Claims)
 			at := slot{system, c.Signed, c.Platform, s.Predicate}
 			if x, vouched := all[at]; vouched && c.Reason == verify.Verified && c.Signer != "" {
 				x.sound = add(x.sound, s)
@@ -339,6 +372,9 @@ func lockText(images map[string][]signer) []byte {
 			b.WriteString("\n      {\"system\": " + quote(s.System) + ", \"signer\": " + quote(s.Signer))
 			if s.Issuer != "" {
 				b.WriteString(", \"issuer\": " + quote(s.Issuer))
+			}
+			if s.Source != "" {
+				b.WriteString(", \"source\": " + quote(s.Source))
 			}
 			if s.Predicate != "" {
 				b.WriteString(", \"predicate\": " + quote(s.Predicate))
