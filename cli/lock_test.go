@@ -67,3 +67,31 @@ func TestLockOfGroups(t *testing.T) {
 		step("as it was", 0, "verified")
 	}
 }
+
+// A workflow that others call has one name for all of them: who called it is
+// locked too.
+func TestLockOfCalledWorkflow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	const workflow = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/"
+	sign := func(content, version, source string) {
+		w.signBundle("team/app", w.must(w.reg.PutImage("team/app", "v1", content)), signType, by(func(o *sigstoretest.Options) {
+			o.Identity, o.Claims = workflow+version, map[string]string{"1.12": source}
+		}))
+	}
+	dir := workspaceOf(t, map[string]string{".boltseal.yaml": w.policy(
+		"version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [{issuer: '" + issuer + "', subject: '" + workflow + "*'}]}]}]\n")})
+	step := func(code int, reason string) {
+		t.Helper()
+		got, doc, errs := w.judge(dir, env, "--lock", "boltseal.lock", "REGISTRY/team/app:v1")
+		if got != code || len(doc.Images) != 1 || doc.Images[0].Reason != reason {
+			t.Fatalf("exit %d, want %d: %+v %s", got, code, doc.Images, errs)
+		}
+	}
+	sign("first", "v2.0.0", "https://github.com/acme/app")
+	step(0, "verified")
+	sign("second", "v2.1.0", "https://github.com/acme/app")
+	step(0, "verified")
+	sign("evil", "v2.1.0", "https://github.com/evil/app")
+	step(1, "wrong-signer")
+}

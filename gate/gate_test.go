@@ -122,6 +122,30 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// The image that is built from and the one that is merely copied from may be
+// held to other requirements: neither's verdict is the other's.
+func TestForeignApart(t *testing.T) {
+	t.Parallel()
+	u := image.Use{Ref: ref(t, "ghcr.io/acme/a:1")}
+	foreign := u
+	foreign.Foreign = true
+	r := gate.Check(t.Context(), []image.Use{u, foreign, u, foreign}, onlyOwn{}, &reg{}, gate.Options{})
+	f := r.Findings()
+	if len(f) != 2 || f[0].Reason() != verify.Verified || f[1].Reason() != verify.NoRule || len(f[0].Uses()) != 2 || len(f[1].Uses()) != 2 {
+		t.Errorf("%d findings: %+v", len(f), f)
+	}
+}
+
+// An onlyOwn is rules for what is built for the platforms of the run.
+type onlyOwn struct{}
+
+func (onlyOwn) For(u image.Use) gate.Terms {
+	if u.Foreign {
+		return gate.Terms{}
+	}
+	return gate.Terms{Require: []verify.Verifier{yes{}}}
+}
+
 // A fails is a requirement that is not met.
 type fails verify.Reason
 

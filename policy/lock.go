@@ -32,10 +32,8 @@ type signer struct {
 	System    string `json:"system"`
 	Signer    string `json:"signer"`
 	Issuer    string `json:"issuer,omitempty"`    // "" for a key
+	Source    string `json:"source,omitempty"`    // the repository that called a workflow of another one
 	Predicate string `json:"predicate,omitempty"` // "" for a signature
-	// Source is the repository that was built, where the signer's name does not
-	// say it: everybody may call some workflows.
-	Source string `json:"source,omitempty"`
 }
 
 func (s signer) String() string {
@@ -44,7 +42,7 @@ func (s signer) String() string {
 		text += " (" + s.Issuer + ")"
 	}
 	if s.Source != "" {
-		text += " for " + s.Source
+		text += " called from " + s.Source
 	}
 	if s.Predicate != "" {
 		text += " in an attestation " + s.Predicate
@@ -55,7 +53,8 @@ func (s signer) String() string {
 func compareSigners(a, b signer) int {
 	return cmp.Or(
 		strings.Compare(a.Predicate, b.Predicate), strings.Compare(a.System, b.System),
-		strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Signer, b.Signer), strings.Compare(a.Source, b.Source),
+		strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Signer, b.Signer),
+		strings.Compare(a.Source, b.Source),
 	)
 }
 
@@ -67,20 +66,31 @@ func newSigner(system, name, issuer, predicate string, claims map[string]string)
 	if predicate == signatureType {
 		predicate = ""
 	}
-	return signer{System: system, Signer: anyTag(name), Issuer: issuer, Predicate: predicate, Source: sourceOf(name, claims)}
+	return signer{System: system, Signer: anyTag(name), Issuer: issuer, Source: sourceOf(name, claims), Predicate: predicate}
 }
 
-// sourceOf returns the repository that a certificate's claims name, "" where
-// the signer's own name begins with it.
+func (s signer) is(c verify.Candidate) bool {
+	return s == newSigner(s.System, c.Signer, c.Issuer, c.PredicateType, c.Claims)
+}
+
+// sourceOf returns the repository that a signature was made for, "" where the
+// name of the signer says so already. A workflow that others call, such as
+// SLSA's generators, has one name for all of them, which says nothing of whose
+// image it is. The claims are Fulcio's; old certificates have GitHub's only.
 func sourceOf(name string, claims map[string]string) string {
 	source := claims["source-repository-uri"]
 	if old := claims["github-workflow-repository"]; source == "" && old != "" {
 		source = "https://github.com/" + old
 	}
-	if strings.HasPrefix(name, source+"/") {
+	if within(name, source) {
 		return ""
 	}
 	return source
+}
+
+// within reports whether name is that of something in the repository source.
+func within(name, source string) bool {
+	return strings.HasPrefix(strings.ToLower(name), strings.ToLower(source)+"/")
 }
 
 const tagRef = "@refs/tags/"
@@ -177,7 +187,7 @@ func (h heldVerifier) Verify(ctx context.Context, img image.Pinned) verify.Verdi
 // requirement alone would have accepted.
 func (h heldVerifier) refused(candidates []verify.Candidate) []verify.Candidate {
 	for i, c := range candidates {
-		if c.Reason != verify.Verified || slices.ContainsFunc(h.locked, func(s signer) bool { return s == newSigner(s.System, c.Signer, c.Issuer, c.PredicateType, c.Claims) }) {
+		if c.Reason != verify.Verified || slices.ContainsFunc(h.locked, func(s signer) bool { return s.is(c) }) {
 			continue
 		}
 		candidates[i].Reason, candidates[i].Err = verify.WrongSigner, errors.New("this signer is not in the lock")
@@ -363,11 +373,11 @@ func lockText(images map[string][]signer) []byte {
 			if s.Issuer != "" {
 				b.WriteString(", \"issuer\": " + quote(s.Issuer))
 			}
-			if s.Predicate != "" {
-				b.WriteString(", \"predicate\": " + quote(s.Predicate))
-			}
 			if s.Source != "" {
 				b.WriteString(", \"source\": " + quote(s.Source))
+			}
+			if s.Predicate != "" {
+				b.WriteString(", \"predicate\": " + quote(s.Predicate))
 			}
 			b.WriteString("}")
 		}

@@ -29,10 +29,24 @@ const (
 )
 
 // A mark is one signature of an image in the tests.
-type mark struct{ signer, issuer, predicate, platform, system string }
+type mark struct {
+	signer, issuer, predicate, platform, system string
+
+	source string // the repository, as a URI or, as old certificates have it, without a host
+}
+
+func (m mark) claims() map[string]string {
+	switch {
+	case m.source == "":
+		return nil
+	case strings.Contains(m.source, "://"):
+		return map[string]string{"source-repository-uri": m.source, "github-workflow-repository": "not/asked", "runner-environment": "github-hosted"}
+	}
+	return map[string]string{"github-workflow-repository": m.source}
+}
 
 func (m mark) evidence(digest string) verify.Evidence {
-	return verify.Evidence{System: cmp.Or(m.system, "sigstore"), Format: "bundle-v0.3", Digest: digest, Signer: m.signer, Issuer: m.issuer, PredicateType: m.predicate, Signed: m.signed(), Platform: m.platform}
+	return verify.Evidence{System: cmp.Or(m.system, "sigstore"), Format: "bundle-v0.3", Digest: digest, Signer: m.signer, Issuer: m.issuer, PredicateType: m.predicate, Claims: m.claims(), Signed: m.signed(), Platform: m.platform}
 }
 
 func (m mark) signed() string {
@@ -43,7 +57,7 @@ func (m mark) signed() string {
 }
 
 func (m mark) candidate(r verify.Reason) verify.Candidate {
-	return verify.Candidate{Format: "bundle-v0.3", Reason: r, Signer: m.signer, Issuer: m.issuer, PredicateType: m.predicate, Signed: m.signed(), Platform: m.platform}
+	return verify.Candidate{Format: "bundle-v0.3", Reason: r, Signer: m.signer, Issuer: m.issuer, PredicateType: m.predicate, Claims: m.claims(), Signed: m.signed(), Platform: m.platform}
 }
 
 // A says is a requirement that by satisfies; others are sound as well, and
@@ -148,11 +162,17 @@ func TestLockText(t *testing.T) {
 		"ghcr.io/acme/tool@" + digestB:         one(mark{signer: "k\u00fc\u202ey"}),
 		"ghcr.io/acme/both:v2@" + digestB:      one(mark{signer: "a"}),
 		"ghcr.io/acme/both:v2@" + digestA:      one(mark{signer: "b"}),
+		"ghcr.io/acme/two:v1":                  {verify.AllOf(says{by: mark{signer: "a"}, others: []mark{{signer: "b"}}}, says{by: mark{signer: "n", system: "notation"}, others: []mark{{signer: "m"}}})},
+		"ghcr.io/acme/called:v1":               one(mark{signer: release + "v1", issuer: github, source: "https://github.com/other/app"}, mark{signer: release + "v1", issuer: github, source: "https://github.com/acme/app"}),
+		"acme./app:v1":                         one(mark{signer: "a"}),
 		"ghcr.io/acme/platforms:v1@" + digestA: one(mark{signer: "p", platform: "linux/arm64"}),
 	})
 	const want = `{
   "version": 1,
   "images": {
+    "acme./app:v1": [
+      {"system": "sigstore", "signer": "a"}
+    ],
     "docker.io/library/alpine:latest": [
       {"system": "sigstore", "signer": "me@example.com", "issuer": "https://accounts.google.com"},
       {"system": "sigstore", "signer": "me@example.com", "issuer": "https://accounts.google.com", "predicate": "https://slsa.dev/provenance/v1"}
@@ -165,11 +185,21 @@ func TestLockText(t *testing.T) {
       {"system": "sigstore", "signer": "a"},
       {"system": "sigstore", "signer": "b"}
     ],
+    "ghcr.io/acme/called:v1": [
+      {"system": "sigstore", "signer": "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/*", "issuer": "https://token.actions.githubusercontent.com"},
+      {"system": "sigstore", "signer": "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/*", "issuer": "https://token.actions.githubusercontent.com", "source": "https://github.com/other/app"}
+    ],
     "ghcr.io/acme/platforms:v1": [
       {"system": "sigstore", "signer": "p"}
     ],
     "ghcr.io/acme/tool@sha256:*": [
       {"system": "sigstore", "signer": "k\u00fc\u202ey"}
+    ],
+    "ghcr.io/acme/two:v1": [
+      {"system": "notation", "signer": "m"},
+      {"system": "notation", "signer": "n"},
+      {"system": "sigstore", "signer": "a"},
+      {"system": "sigstore", "signer": "b"}
     ]
   }
 }
@@ -187,6 +217,9 @@ func TestLockHolds(t *testing.T) {
 	slsaBy := func(m mark) mark { m.predicate = slsa; return m }
 	on := func(m mark, platform string) mark { m.platform = platform; return m }
 	other := func(name string) mark { return mark{signer: name, issuer: "i", system: "notation"} }
+	from := func(m mark, source string) mark { m.source = source; return m }
+	own := mark{signer: release + "v1", issuer: github}
+	called := from(mark{signer: strings.Replace(release, "/app/", "/.github/", 1) + "v1", issuer: github}, "https://github.com/acme/app")
 	all := func(v ...verify.Verifier) []verify.Verifier { return []verify.Verifier{verify.AllOf(v...)} }
 	for _, tc := range []struct {
 		name       string
@@ -203,6 +236,14 @@ func TestLockHolds(t *testing.T) {
 		{name: "another release", before: one(mark{signer: release + "v1", issuer: github}), now: one(mark{signer: release + "v2.0", issuer: github})},
 		{name: "a branch", before: one(mark{signer: release + "v1", issuer: github}), now: one(mark{signer: strings.Replace(release, "tags", "heads", 1) + "v1", issuer: github}), refused: "@refs/heads/v1 (" + github + ")"},
 		{name: "another workflow at a tag", before: one(mark{signer: release + "v1", issuer: github}), now: one(mark{signer: strings.Replace(release, "release", "test", 1) + "v1", issuer: github}), refused: "test.yml@refs/tags/* (" + github + ")"},
+		{name: "a workflow of another repository, called from the same one", before: one(called), now: one(called)},
+		{name: "a workflow of another repository, called from another one", before: one(called), now: one(from(called, "https://github.com/evil/app")), refused: "@refs/tags/* (" + github + ") called from https://github.com/acme/app, and is now signed by " + strings.Replace(release, "/app/", "/.github/", 1) + "* (" + github + ") called from https://github.com/evil/app"},
+		{name: "a called workflow, by an old certificate", before: one(called), now: one(from(called, "acme/app"))},
+		{name: "a called workflow, by an old certificate of another", before: one(called), now: one(from(called, "evil/app")), refused: "called from https://github.com/evil/app"},
+		{name: "a called workflow that does not say from where", before: one(called), now: one(from(called, "")), refused: "now signed by " + strings.Replace(release, "/app/", "/.github/", 1) + "* (" + github + ")"},
+		{name: "a called workflow beside one from elsewhere", before: one(called), now: one(from(called, "https://github.com/evil/app"), called)},
+		{name: "a workflow of its own repository says no more by its source", before: one(own), now: one(from(own, "https://github.com/Acme/App"))},
+		{name: "a repository whose name the source only begins", before: one(own), now: one(from(own, "https://github.com/acme/ap")), refused: "called from https://github.com/acme/ap"},
 		{name: "a signature in the other format", before: one(a), now: one(mark{signer: "a", issuer: "i", predicate: cosign})},
 		{name: "an attestation for a signature", before: one(a), now: one(slsaBy(a)), refused: "now signed by a (i) in an attestation " + slsa},
 		{name: "a signature for an attestation", before: one(slsaBy(a)), now: one(a), refused: "now signed by a (i)"},
@@ -387,6 +428,25 @@ func TestLockUnknown(t *testing.T) {
 	}
 }
 
+// What differs from the lock is said of each candidate.
+func TestLockDifference(t *testing.T) {
+	t.Parallel()
+	m := mark{signer: "https://github.com/acme/x", issuer: github, source: "https://github.com/acme/app"}
+	l, _ := locked(t, signed{"x/app:v1": one(m)})
+	for what, change := range map[string]func(*mark){
+		"identity https://github.com/acme/y https://github.com/acme/x": func(m *mark) { m.signer = "https://github.com/acme/y" },
+		"issuer i " + github: func(m *mark) { m.issuer = "i" },
+		"source-repository-uri https://github.com/evil/app https://github.com/acme/app": func(m *mark) { m.source = "https://github.com/evil/app" },
+	} {
+		now := m
+		change(&now)
+		c := run(t, signed{"x/app:v1": one(now)}, l.Hold).Findings()[0].Verdicts[0].Candidates()[0]
+		if d := c.Differs; c.Reason != verify.WrongSigner || d == nil || d.What+" "+d.Found+" "+d.Expected != what {
+			t.Errorf("%s: %q, %+v", what, c.Reason, d)
+		}
+	}
+}
+
 func TestLockUpdate(t *testing.T) {
 	t.Parallel()
 	a, b := mark{signer: "a"}, mark{signer: "b"}
@@ -512,6 +572,8 @@ func TestReadLockRefuses(t *testing.T) {
 		{of(`[{"system": "s", "signer": "x"}, {"signer": "x", "system": "s"}]`), "3:52: this signer is there twice"},
 		{of(`[{"system": "s", "signer": "` + release + `v1"}]`), "3:46: the tag of a signer is written *"},
 		{of(`[{"system": "s", "signer": "x", "predicate": "` + cosign + `"}]`), "3:20: a signature has no predicate"},
+		{of(`[{"system": "s", "signer": "https://h/a/b/c", "source": "https://h/A/b"}]`), "3:20: a signer has no source"},
+		{of(`[{"system": "s", "signer": "x", "source": ""}]`), "source is expected here"},
 		{of(`[{"system": "s", "signer": "` + strings.Repeat("x", 4097) + `"}]`), "3:46: signer is longer"},
 		{doc(`"alpine": [{"system": "s", "signer": "x"}]`), `2:12: "alpine" is written "docker.io/library/alpine:latest"`},
 		{doc(`"ghcr.io/a/b:v1@` + digestA + `": [{"system": "s", "signer": "x"}]`), `2:12: "ghcr.io/a/b:v1@` + digestA + `" is written "ghcr.io/a/b:v1"`},

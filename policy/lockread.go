@@ -213,11 +213,11 @@ func (r *lockReader) signer() (signer, *yamlshape.Fault) {
 		return s, fault
 	}
 	begin := r.at
-	fields := map[string]*string{"system": &s.System, "signer": &s.Signer, "issuer": &s.Issuer, "predicate": &s.Predicate, "source": &s.Source}
+	fields := map[string]*string{"system": &s.System, "signer": &s.Signer, "issuer": &s.Issuer, "source": &s.Source, "predicate": &s.Predicate}
 	fault := r.members("a signer", func(name string) (fault *yamlshape.Fault) {
 		field, known := fields[name]
 		if !known {
-			return r.fault("a signer has no %q; it has system, signer, issuer, predicate and source", name)
+			return r.fault("a signer has no %q; it has system, signer, issuer, source and predicate", name)
 		}
 		if *field, fault = r.text(name); fault != nil {
 			return fault
@@ -233,8 +233,11 @@ func (r *lockReader) signer() (signer, *yamlshape.Fault) {
 	if r.at = begin; s.System == "" || s.Signer == "" {
 		return s, r.fault("a signer needs system and signer")
 	}
-	if s.Predicate == signatureType {
+	switch {
+	case s.Predicate == signatureType:
 		return s, r.fault("a signature has no predicate in a lock")
+	case s.Source != "" && within(s.Signer, s.Source):
+		return s, r.fault("a signer has no source in a lock where the name says it")
 	}
 	return s, nil
 }

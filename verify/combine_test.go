@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -113,7 +114,7 @@ func shown(v verify.Verdict) string {
 		for _, ev := range p.Evidence() {
 			text += " " + ev.Signer
 		}
-		parts = append(parts, text+" ("+verified(p)+")")
+		parts = append(parts, fmt.Sprintf("%s (%s) of %d", text, verified(p), len(p.Candidates())))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -143,12 +144,12 @@ func TestParts(t *testing.T) {
 		parts    string
 		verified string // of all candidates
 	}{
-		{"one", by{"a", "x"}, "a: a (a x)", "a x"},
-		{"one of one", any(by{"a", "x"}), "a: a (a x)", "a x"},
-		{"all", all(by{"a", "x"}, by{"b", "y"}), "a: a (a x), b: b (b y)", "a x b y"},
-		{"a part of an alternative that failed", any(short{"s"}, by{"a", "x"}), "a: a (a x)", "a x"},
-		{"all of an alternative that failed", any(all(by{"s", "t"}, no), by{"a", "x"}), "a: a (a x)", "a x"},
-		{"deeper", all(any(short{"s"}, all(by{"a", "x"}, any(short{"u"}, by{"b", "y"}))), by{"c", "z"}), "a: a (a x), b: b (b y), c: c (c z)", "a x b y c z"},
+		{"one", by{"a", "x"}, "a: a (a x) of 2", "a x"},
+		{"one of one", any(by{"a", "x"}), "a: a (a x) of 2", "a x"},
+		{"all", all(by{"a", "x"}, by{"b", "y"}), "a: a (a x) of 2, b: b (b y) of 2", "a x b y"},
+		{"a part of an alternative that failed", any(short{"s"}, by{"a", "x"}), "a: a (a x) of 2", "a x"},
+		{"all of an alternative that failed", any(all(by{"s", "t"}, no), by{"a", "x"}), "a: a (a x) of 2", "a x"},
+		{"deeper", all(any(short{"s"}, all(by{"a", "x"}, any(short{"u"}, by{"b", "y"}))), by{"c", "z"}), "a: a (a x) of 2, b: b (b y) of 2, c: c (c z) of 2", "a x b y c z"},
 		{"none where it failed", all(by{"a", "x"}, no), "", "a x"},
 		{"none of nothing", any(), "", ""},
 	} {
