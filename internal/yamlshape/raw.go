@@ -70,16 +70,20 @@ func (r Raw) Pairs() ([]Pair, []*Fault) {
 	if r.node == nil {
 		return nil, []*Fault{r.nothing()}
 	}
-	found, fault := pairs(r.file, r.node, r.what)
+	found, fault := pairs(r.file, r.node, r.what, nextForMapping(r.node, rawType, bounds{}))
 	if fault != nil {
 		return nil, []*Fault{fault}
 	}
 	var all []Pair
 	var faults []*Fault
-	for _, p := range found {
+	for j, p := range found {
 		key, fault := readText(r.file, p.Key, "a key of "+r.what, nil)
 		if fault != nil {
 			faults = append(faults, fault)
+			continue
+		}
+		if below := followers(found, j); len(below) > 0 {
+			faults = append(faults, Faultf(r.file.At(p.Value), nextForAstray(key.Value, below), "%s has no value", word(key.Value)))
 			continue
 		}
 		var value Raw
