@@ -107,6 +107,9 @@ func nextForNothing(n *yaml.Node, t reflect.Type, b bounds) string {
 // nextForEmpty is for [] and {}.
 func nextForEmpty(t reflect.Type, b bounds) string {
 	next := "write " + written(b, exampleOf(t, b))
+	if t.Kind() == reflect.Slice && t.Elem() == rawType && b.example == "" {
+		next = "write an item"
+	}
 	if b.key != "" && !b.required {
 		next += ", or leave it out"
 	}

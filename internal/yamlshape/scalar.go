@@ -72,7 +72,7 @@ func oneOf(s yamlnode.Scalar, what string, enum []string) *Fault {
 	if len(enum) == 0 {
 		return nil
 	}
-	next := "write " + strings.Join(enum, " or ")
+	next := ""
 	if near := spelling.Nearest(s.Value, enum); near != "" {
 		next = "did you mean " + near + "?"
 	}
