@@ -55,16 +55,16 @@ func Read(name string, body []byte, into any) []*Fault {
 
 // Decode reads one node of f as Read does.
 func Decode(f *yamlnode.File, n *yaml.Node, into any) []*Fault {
-	return decode(f, n, into, theFile)
+	return decode(f, n, into, theFile, bounds{})
 }
 
-func decode(f *yamlnode.File, n *yaml.Node, into any, what string) []*Fault {
+func decode(f *yamlnode.File, n *yaml.Node, into any, what string, b bounds) []*Fault {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
 		panic(fmt.Sprintf("yamlshape: cannot read into a %T", into))
 	}
 	d := decoder{f: f, known: map[reflect.Type][]field{}}
-	d.value(n, v.Elem(), what, bounds{})
+	d.value(n, v.Elem(), what, b)
 	Sort(d.faults)
 	return d.faults
 }

@@ -198,6 +198,8 @@ func (s *scribe) text() *Fault {
 		return s.fault(m.at, "put all of it in quotes, or a comma between the two", "something follows what is in quotes or brackets")
 	case dash:
 		return s.fault(m.at, "begin the list in a line of its own, or write it as [a, b]", "a list cannot begin behind its key with a dash")
+	case question:
+		return s.fault(m.at, "put the text in quotes"+s.inQuotes(m.from, m.to), "within brackets a text with ? in it needs quotes")
 	case comma:
 		return s.fault(m.at, "take out one comma", "nothing stands in front of this comma")
 	case glued:

@@ -25,6 +25,7 @@ const (
 	dash                     // "- " behind a key
 	glued                    // a colon that no blank follows, in a text that no colon ends
 	comma                    // a comma with nothing in front
+	question                 // a question mark in a text within brackets
 )
 
 // specials begin what is no text, or nothing at all, unless it is in quotes.
@@ -192,6 +193,9 @@ func (w *walker) textEnds(i, from int) bool {
 func (w *walker) text(start int) {
 	from, sticky := w.p, -1
 	for ; w.p < w.end && !w.textEnds(w.p, from); w.p++ {
+		if w.at(w.p) == '?' && len(w.open) > 0 {
+			w.mark(question, w.p, from, w.textEnd(from))
+		}
 		if w.at(w.p) != ':' {
 			continue
 		}
