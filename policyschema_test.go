@@ -55,6 +55,12 @@ exceptions:
 
 		{"misspelt", rule("sigstore: {identites: [" + identity + "]}"), refused},
 		{"misspelt within", rule("sigstore: {identities: [{isuer: a, subject: b}]}"), refused},
+		{"no issuer", rule("sigstore: {identities: [{subject: b}]}"), refused},
+		{"no subject", rule("sigstore: {identities: [{issuer: https://a.example}]}"), refused},
+		{"two subjects", rule("sigstore: {identities: [{issuer: https://a.example, subject: b, subject-regexp: b}]}"), refused},
+		{"no such claim of an identity", rule("sigstore: {identities: [{issuer: https://a.example, subject: b, claims: {owner: a}}]}"), refused},
+		{"a key from nowhere", rule("sigstore: {keys: [{name: a}]}"), refused},
+		{"nobody", rule("sigstore: {signature-on: image}"), refused},
 		{"a number", rule("sigstore: {identities: [{issuer: https://a.example, subject: 1}]}"), refused},
 		{"at least none", rule("sigstore: {keys: [{file: a}], at-least: 0}"), refused},
 		{"no instance", rule("sigstore: {keys: [{file: a}], instance: mine}"), refused},
@@ -67,7 +73,7 @@ exceptions:
 		{"a word that is a boolean to some", rule("sigstore: {keys: [{file: yes}]}"), onlyRead},
 		{"too many signers", rule("sigstore: {keys: [{file: a}], at-least: 2}"), onlyRead},
 		{"no CEL", rule("attestation: {type: spdx, keys: [{file: a}], where: '1 +'}"), onlyRead},
-		{"no such claim", rule("sigstore: {identities: [" + identity + "], claims: {owner: a}}"), onlyRead},
+		{"no such claim", rule("sigstore: {identities: [" + identity + "], claims: {owner: a}}"), refused},
 		{"a pattern of nothing", "version: 1\nrules:\n  - {images: ['a b'], require: [sigstore: {keys: [{file: a}]}]}", onlyRead},
 	} {
 		var n yaml.Node

@@ -186,7 +186,7 @@ func TestPublishersForms(t *testing.T) {
 
 func unloggedIn(f policy.Form) bool {
 	s, ok := f.(*sigstore.SignatureForm)
-	return ok && s.IgnoreLog
+	return ok && s.IgnoreLog.Value
 }
 
 // Who signs for each publisher, and who only looks like it.

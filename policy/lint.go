@@ -22,6 +22,7 @@ const (
 	lintDuplicate  = "duplicate-pattern"
 	lintExcluded   = "excluded-pattern"
 	lintIdle       = "idle-exclusion"
+	lintHub        = "docker-hub-name"
 	lintShadowed   = "shadowed-rule"
 	lintOverridden = "overridden-rules"
 	lintTag        = "tag-needs-digest"
@@ -40,6 +41,7 @@ func Lints() []Lint {
 		{lintDuplicate, "A list has the same pattern twice."},
 		{lintExcluded, "A pattern can never match, because one with ! in its own list excludes all of it."},
 		{lintIdle, "A pattern with ! excludes nothing that its list would match, which is often a misspelt name."},
+		{lintHub, "A pattern means images of Docker Hub, and looks as if it meant a registry, or those of all registries."},
 		{lintShadowed, "A rule can never decide, because others decide for all of its images."},
 		{lintOverridden, "No rule of a publisher or of an extended policy ever decides, because the policy's own rules decide for all of their images."},
 		{lintTag, "A pattern with a tag matches only references without a digest, and its rule allows only those with one, so that no image can pass."},
@@ -119,6 +121,11 @@ func (l *linter) list(images Patterns) {
 		l.doubt(lintDuplicate, yamlshape.Faultf(p.at, "take one of them out",
 			"%s says the same as %s at %s", clip(p.text), clip(earlier.text), where(earlier.at)))
 	}
+	for _, p := range slices.Concat(images.match, images.not) {
+		if next := p.hub(); next != "" {
+			l.doubt(lintHub, yamlshape.Faultf(p.at, next, "%s stands for %s of Docker Hub", clip(p.text), clip(p.path())))
+		}
+	}
 	if !l.spend(length(images.match) * length(images.not)) {
 		return
 	}
@@ -185,6 +192,43 @@ func (l *linter) unsigned(r *rule) {
 				"%s matches only references without a digest, and the rule allows only those with one", clip(p.text)))
 		}
 	}
+}
+
+// hub says what to write where p means images of Docker Hub, as names without a
+// registry do, and is not written as people write those: ghcr.io, localhost:5000,
+// * and *app. It is "" where nothing is doubtful.
+func (p *Pattern) hub() string {
+	written, not := strings.CutPrefix(p.text, "!")
+	name, _, _ := strings.Cut(written, "@")
+	first, rest, more := strings.Cut(name, "/")
+	if len(p.name) == 0 || p.name[0].text != dockerHub || strings.HasPrefix(name, dockerHub+"/") {
+		return ""
+	}
+	mark := ""
+	if not {
+		mark = "!"
+	}
+	bare, port, hasPort := strings.Cut(first, ":")
+	switch {
+	case more && !strings.HasPrefix(bare, "*"):
+		return ""
+	case more: // */app: any namespace, not any registry
+		return fmt.Sprintf("write %s**/%s for those of any registry, or %sdocker.io/%s/%s for these", mark, rest, mark, first, rest)
+	case bare == "localhost", strings.Contains(bare, "."), hasPort && len(port) >= 4 && strings.Trim(port, "0123456789") == "" && strings.Contains(bare, "-"):
+		return fmt.Sprintf("write %s%s/** for the images of that registry, or %sdocker.io/library/%s for this one", mark, first, mark, first)
+	case strings.Trim(bare, "*") == "":
+		return fmt.Sprintf("write %s*%s for every image, or %sdocker.io/library/%s for these", mark, name, mark, name)
+	}
+	return ""
+}
+
+// path is the name without its registry.
+func (p *Pattern) path() string {
+	var parts []string
+	for _, s := range p.name[1:] {
+		parts = append(parts, s.text)
+	}
+	return strings.Join(parts, "/")
 }
 
 // wide says what p matches where that is a whole registry or more, else "".

@@ -43,6 +43,18 @@ func TestLint(t *testing.T) {
 		{"idle digest", rules(ruleFor(t, 1, own, "alpine@"+digestA+" !alpine@"+digestB)), []string{"1:11 idle-exclusion"}},
 		{"not idle", rules(ruleFor(t, 1, own, "ghcr.io/acme/app* !ghcr.io/acme/*-old !**/app2")), nil},
 
+		{"hub names", rules(ruleFor(t, 1, own, "ghcr.io localhost:5000 my-registry:5000 * */app *:3 *@"+digestA)), []string{
+			"1:10 docker-hub-name ghcr.io stands for library/ghcr.io of Docker Hub; write ghcr.io/** for the images of that registry, or docker.io/library/ghcr.io for this one",
+			"1:11 docker-hub-name localhost:5000 stands for library/localhost of Docker Hub; write localhost:5000/** for",
+			"1:12 docker-hub-name my-registry:5000 stands for library/my-registry of Docker Hub; write my-registry:5000/** for",
+			"1:13 docker-hub-name * stands for library/* of Docker Hub; write ** for every image, or docker.io/library/* for these",
+			"1:14 docker-hub-name */app stands for */app of Docker Hub; write **/app for those of any registry, or docker.io/*/app for these",
+			"1:15 docker-hub-name *:3 stands for library/* of Docker Hub; write **:3 for every image, or docker.io/library/*:3 for these",
+			"1:16 docker-hub-name *@sha256:"}},
+		{"hub name with !", rules(ruleFor(t, 1, own, "** !ghcr.io")), []string{"1:11 docker-hub-name !ghcr.io stands for library/ghcr.io of Docker Hub; write !ghcr.io/** for the images of that registry, or !docker.io/library/ghcr.io for"}},
+		{"hub name in an exception", exempt(exceptionFor(t, 1, "quay.io", "2027-06-01", "a")), []string{"1:10 docker-hub-name quay.io stands"}},
+		{"hub names as people write them", rules(ruleFor(t, 1, own, "alpine eclipse-temurin:21 registry:5000 acme/app acme/* bitnami*/** a* docker.io/* docker.io/library/ghcr.io *.gcr.io/x **/app")), nil},
+
 		{"shadowed", rules(ruleFor(t, 1, own, "ghcr.io/**/*"), ruleFor(t, 2, own, "ghcr.io/*/**")), []string{"1:5 shadowed-rule the rule for ghcr.io/**/* never decides: ghcr.io/*/** at policy.yaml:2:10 always does"}},
 		{"shadowed by itself", rules(ruleFor(t, 1, own, "ghcr.io/**/* ghcr.io/*/**")), nil},
 		{"shadowed by another and itself", rules(ruleFor(t, 1, own, "ghcr.io/**/**/* ghcr.io/**/*/*"), ruleFor(t, 2, own, "ghcr.io/*/**/*")), []string{"1:5 shadowed-rule the rule for ghcr.io/**/**/* never decides: ghcr.io/*/**/* at policy.yaml:2:10 always does"}},
@@ -93,7 +105,7 @@ func TestLint(t *testing.T) {
 			for range 2 { // in both orders
 				var got []string
 				for _, d := range tt.policy.Lint(today) {
-					got = append(got, fmt.Sprintf("%d:%d %s %s", d.At.Line, d.At.Col, d.Lint, d.Err))
+					got = append(got, fmt.Sprintf("%d:%d %s %s; %s", d.At.Line, d.At.Col, d.Lint, d.Err, d.Next))
 				}
 				if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 					t.Errorf("got  %q\nwant %q", got, tt.want)
@@ -109,7 +121,7 @@ func TestLints(t *testing.T) {
 	no := false
 	p := &Policy{
 		rules: []rule{
-			unsignedFor(t, 1, "** ** ghcr.io/a !ghcr.io/a quay.io/y:3", nil), unsignedFor(t, 3, "busybox", &no),
+			unsignedFor(t, 1, "** ** ghcr.io/a !ghcr.io/a quay.io/y:3", nil), unsignedFor(t, 3, "busybox localhost", &no),
 			ruleFor(t, 5, own, "ghcr.io/**/* !quay.io/x"), ruleFor(t, 6, own, "ghcr.io/*/** docker.io/**"), ruleFor(t, 9, base, "docker.io/**"),
 		},
 		exceptions: []exception{

@@ -42,6 +42,16 @@ func (p Patterns) lettingThrough() Patterns {
 // with them at the place of each. An empty list gives Patterns that match
 // nothing: only the caller knows the place to complain at.
 func ParsePatterns(texts []yamlshape.Text) (Patterns, []*yamlshape.Fault) {
+	all, faults := parsePatterns(texts)
+	if len(faults) == 0 && len(all.match) == 0 && len(all.not) > 0 {
+		return Patterns{}, []*yamlshape.Fault{yamlshape.Faultf(all.not[0].at, "add the pattern that it is an exception from",
+			"the list only has patterns with ! in front, so it speaks of no image")}
+	}
+	return all, faults
+}
+
+// parsePatterns reads the items of a list that may have had others.
+func parsePatterns(texts []yamlshape.Text) (Patterns, []*yamlshape.Fault) {
 	var (
 		all    Patterns
 		faults []*yamlshape.Fault
@@ -56,10 +66,6 @@ func ParsePatterns(texts []yamlshape.Text) (Patterns, []*yamlshape.Fault) {
 		default:
 			all.match = append(all.match, p)
 		}
-	}
-	if len(faults) == 0 && len(all.match) == 0 && len(all.not) > 0 {
-		faults = append(faults, yamlshape.Faultf(all.not[0].at, "add the pattern that it is an exception from",
-			"the list only has patterns with ! in front, so it speaks of no image"))
 	}
 	if len(faults) > 0 {
 		return Patterns{}, faults
@@ -214,7 +220,7 @@ func parsePattern(t yamlshape.Text) (Pattern, *yamlshape.Fault) {
 	rest, not := strings.CutPrefix(t.Value, "!")
 	p.not = not
 	fault := func(next, format string, args ...any) (Pattern, *yamlshape.Fault) {
-		return Pattern{}, yamlshape.Faultf(t.At, next, "image pattern %.60q: "+format, append([]any{t.Value}, args...)...)
+		return Pattern{}, yamlshape.Faultf(t.At, next, "image pattern %q: "+format, append([]any{clip(t.Value)}, args...)...)
 	}
 	switch {
 	case len(t.Value) > maxPattern:
@@ -233,7 +239,7 @@ func parsePattern(t yamlshape.Text) (Pattern, *yamlshape.Fault) {
 	case pinned && strings.Contains(digest, "*"):
 		return fault("write all of it, or none", "a digest is not a pattern")
 	case pinned && !image.ValidDigest(digest):
-		return fault("write it as @sha256: and 64 lower-case hex digits", "%.80q is not a digest", digest)
+		return fault("write it as @sha256: and 64 lower-case hex digits", "%q is not a digest", clip(digest))
 	}
 	p.digest = digest
 	tag := ""
@@ -306,10 +312,7 @@ func parseName(text string) ([]segment, error) {
 	}
 	ref, err := image.ParseRepository(strings.ReplaceAll(strings.ReplaceAll(sample, "**", "1"), "*", "1"))
 	if err != nil {
-		if !strings.Contains(text, "*") {
-			return nil, err
-		}
-		return nil, fmt.Errorf("no image name is like this: %w", err)
+		return nil, whyNoName(sample, err)
 	}
 	if parts[0] == "**" && host == "" {
 		return segmentsOf(parts), nil
@@ -324,12 +327,29 @@ func parseName(text string) ([]segment, error) {
 	return segmentsOf(append([]string{host}, parts...)), nil
 }
 
+// whyNoName shortens what package image says of a name: the pattern is named
+// already, and in what was asked each * was a digit.
+func whyNoName(name string, err error) error {
+	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("it has spaces, or characters beyond ASCII")
+	}
+	inner := errors.Unwrap(err)
+	if inner == nil {
+		return errors.New("no image name is like this")
+	}
+	why := inner.Error()
+	if i := strings.LastIndex(why, ": "); i > 0 {
+		why = why[:i]
+	}
+	return errors.New("no image name is like this: " + why)
+}
+
 func parseTag(text string) (segment, error) {
 	if strings.Contains(text, "**") {
 		return segment{}, errors.New("** stands for segments of a name, and a tag has none")
 	}
 	if _, err := image.Parse("x:" + strings.ReplaceAll(text, "*", "1")); err != nil {
-		return segment{}, fmt.Errorf("%.140q is not a tag", text)
+		return segment{}, fmt.Errorf("%q is not a tag", clip(text))
 	}
 	return segmentOf(text), nil
 }

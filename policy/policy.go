@@ -25,7 +25,9 @@ type System struct {
 // A Form is one requirement of a policy file, as its System reads it.
 type Form interface {
 	// Check returns what is wrong with it beyond its shape. It is called once,
-	// before anything else, and may prepare the Form for its Verifier.
+	// before anything else, and may prepare the Form for its Verifier. It is also
+	// called where the shape is wrong, to find the rest; what is wrong is missing
+	// then, and nothing else is done with the Form.
 	Check() []*yamlshape.Fault
 	// Doubts returns what is allowed and probably a mistake, such as a pattern
 	// that accepts anybody.

@@ -101,10 +101,10 @@ func (r *reader) rules(texts []ruleText, from origin) {
 		if len(r.faults) >= maxReadFaults {
 			return
 		}
-		images, faults := ParsePatterns(t.Images)
+		images, faults := r.images(t.Images, t.Wrong)
 		r.fault(faults...)
 		switch {
-		case len(t.Require) == 0 && t.AllowUnsigned == nil:
+		case len(t.Require) == 0 && t.AllowUnsigned == nil && !t.Wrong:
 			r.fault(yamlshape.Faultf(t.At, "say what the images must have, or why they need nothing", "the rule has neither require nor allow-unsigned"))
 		case len(t.Require) > 0 && t.AllowUnsigned != nil:
 			r.fault(yamlshape.Faultf(t.AllowUnsigned.At, "keep one of them", "the rule has require, and allow-unsigned as well"))
@@ -118,9 +118,17 @@ func (r *reader) rules(texts []ruleText, from origin) {
 	}
 }
 
+// images reads a list of patterns; some of a wrong one are missing.
+func (r *reader) images(texts []yamlshape.Text, wrong bool) (Patterns, []*yamlshape.Fault) {
+	if wrong {
+		return parsePatterns(texts)
+	}
+	return ParsePatterns(texts)
+}
+
 func (r *reader) exceptions(texts []exceptionText, from origin) {
 	for _, t := range texts {
-		match, faults := ParsePatterns(t.Images)
+		match, faults := r.images(t.Images, t.Wrong)
 		r.fault(faults...)
 		r.policy.exceptions = append(r.policy.exceptions, exception{exceptionText: t, origin: from, match: match})
 	}
@@ -179,8 +187,8 @@ func (r *reader) group(raw yamlshape.Raw, depth int, count *int) []requirement {
 func (r *reader) form(s System, raw yamlshape.Raw) Form {
 	form := s.New()
 	faults := raw.Decode(form)
-	if len(faults) == 0 {
-		faults = form.Check()
+	if len(faults) == 0 || raw.Kind() == yamlshape.Mapping {
+		faults = append(faults, form.Check()...)
 	}
 	for _, f := range faults {
 		if f.At == (image.Position{}) {
@@ -195,6 +203,10 @@ func (r *reader) form(s System, raw yamlshape.Raw) Form {
 func (r *reader) onePair(raw yamlshape.Raw) (yamlshape.Text, yamlshape.Raw, bool) {
 	pairs, faults := raw.Pairs()
 	switch {
+	case len(faults) == 1 && raw.Kind() == yamlshape.Scalar:
+		if text, fault := raw.Text(); fault == nil {
+			faults[0].Next = r.nextForName(text.Value)
+		}
 	case len(faults) > 0:
 	case len(pairs) == 0:
 		faults = append(faults, yamlshape.Faultf(raw.At, "write one of "+strings.Join(r.requirementKeys(), ", "), "this requirement is empty"))
@@ -207,13 +219,26 @@ func (r *reader) onePair(raw yamlshape.Raw) (yamlshape.Text, yamlshape.Raw, bool
 	return yamlshape.Text{}, yamlshape.Raw{}, false
 }
 
+// nextForName says how a requirement is written whose name stands there alone.
+func (r *reader) nextForName(name string) string {
+	for _, s := range r.options.Systems {
+		if s.Name == name {
+			return "say more of it: " + name + ": " + yamlshape.Example(s.New())
+		}
+	}
+	if name == anyOf || name == allOf {
+		return "say of what: " + name + ": […]"
+	}
+	return "write one of " + strings.Join(r.requirementKeys(), ", ") + " with a colon and what it needs"
+}
+
 func (r *reader) unknownRequirement(key yamlshape.Text) {
 	names := r.requirementKeys()
 	next := "write one of " + strings.Join(names, ", ")
 	if near := spelling.Nearest(key.Value, names); near != "" {
 		next = "did you mean " + near + "?"
 	}
-	r.fault(yamlshape.Faultf(key.At, next, "there is no requirement %.60q", key.Value))
+	r.fault(yamlshape.Faultf(key.At, next, "there is no requirement %q", clipText(key.Value)))
 }
 
 func (r *reader) requirementKeys() []string {

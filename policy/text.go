@@ -11,14 +11,15 @@ type (
 	documentText struct {
 		At         image.Position
 		Version    int             `yaml:"version,required" enum:"1" doc:"Version of the form of the file: 1."`
-		Extends    []extendText    `yaml:"extends" max:"20" doc:"Policies whose rules and exceptions count as well, behind those of this file."`
-		Publishers []yamlshape.Raw `yaml:"publishers" max:"200" doc:"Built-in rules by name; boltseal policy publishers lists them."`
-		Rules      []ruleText      `yaml:"rules" max:"2000" doc:"What is asked of which images. The most specific rule that matches an image decides alone."`
+		Extends    []extendText    `yaml:"extends" max:"20" example:"{file: base.yaml}" doc:"Policies whose rules and exceptions count as well, behind those of this file."`
+		Publishers []yamlshape.Raw `yaml:"publishers" max:"200" example:"distroless" doc:"Built-in rules by name; boltseal policy publishers lists them."`
+		Rules      []ruleText      `yaml:"rules" max:"2000" example:"{images: [ghcr.io/acme/**], require: […]}" doc:"What is asked of which images. The most specific rule that matches an image decides alone."`
 		Exceptions []exceptionText `yaml:"exceptions" max:"1000" doc:"Images that may pass unverified for a while."`
 	}
 	ruleText struct {
 		At            image.Position
-		Images        []yamlshape.Text   `yaml:"images,required" max:"1000" doc:"Patterns of image names; * stands for anything within a segment, ** for anything; with ! in front, what the rule does not speak of."`
+		Wrong         bool
+		Images        []yamlshape.Text   `yaml:"images,required" max:"1000" example:"ghcr.io/acme/**" doc:"Patterns of image names; * stands for anything within a segment, ** for anything; with ! in front, what the rule does not speak of."`
 		Require       []yamlshape.Raw    `yaml:"require" max:"100" doc:"What the images must have, all of it."`
 		AllowUnsigned *allowUnsignedText `yaml:"allow-unsigned" doc:"Lets the images through unverified, because their publisher does not sign."`
 	}
@@ -29,7 +30,8 @@ type (
 	}
 	exceptionText struct {
 		At     image.Position
-		Images []yamlshape.Text `yaml:"images,required" max:"1000" doc:"Patterns of image names, as in rules."`
+		Wrong  bool
+		Images []yamlshape.Text `yaml:"images,required" max:"1000" example:"ghcr.io/acme/**" doc:"Patterns of image names, as in rules."`
 		Until  yamlshape.Date   `yaml:"until,required" doc:"The last day, such as 2027-01-31 (UTC)."`
 		Owner  yamlshape.Text   `yaml:"owner,required" doc:"Who answers for it."`
 		Reason yamlshape.Text   `yaml:"reason,required" doc:"Why it is there."`

@@ -73,16 +73,16 @@ func unique(m *yaml.Node) (*yaml.Node, error) {
 	if len(m.Content)%2 != 0 {
 		return m, errors.New("a mapping with a key that has no value")
 	}
-	seen := make(map[string]bool, len(m.Content)/2)
+	seen := make(map[string]int, len(m.Content)/2) // its line
 	for i := 0; i < len(m.Content); i += 2 {
 		key := Resolve(m.Content[i])
 		if key.Kind != yaml.ScalarNode {
 			continue
 		}
-		if seen[key.Value] {
-			return m.Content[i], fmt.Errorf("the key %q is there twice", key.Value)
+		if line := seen[key.Value]; line > 0 {
+			return m.Content[i], fmt.Errorf("the key %q is there twice, first in line %d", key.Value, line)
 		}
-		seen[key.Value] = true
+		seen[key.Value] = m.Content[i].Line
 	}
 	return nil, nil
 }

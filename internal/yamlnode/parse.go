@@ -13,6 +13,7 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v3"
@@ -51,6 +52,9 @@ type File struct {
 type Error struct {
 	At  image.Position
 	Err error
+	// Syntax is what the parser says of a text that is no YAML, "" where it is
+	// YAML that is refused for something else.
+	Syntax string
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -134,7 +138,9 @@ var (
 // and not always.
 func (f *File) syntax(err error) *Error {
 	at := image.Position{File: f.Name, Line: 1, Col: 1}
+	problem := strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlError().FindStringSubmatch(err.Error()); m != nil {
+		problem = m[2]
 		if line, convErr := strconv.Atoi(m[1]); convErr == nil {
 			if lineBefore().MatchString(m[2]) {
 				line++
@@ -143,5 +149,33 @@ func (f *File) syntax(err error) *Error {
 		}
 		err = errors.New("not YAML: " + m[2])
 	}
-	return &Error{At: at, Err: err}
+	return &Error{At: at, Err: err, Syntax: problem}
+}
+
+// Reached returns how many bytes of body, a text that Parse says is no YAML, the
+// parser takes before it says so: up to a few behind the mistake. It names the
+// line where a list or mapping begins that it cannot go on with.
+func Reached(body []byte) int {
+	if plausible(body) != nil {
+		return 0
+	}
+	r := &byBytes{rest: body}
+	dec := yaml.NewDecoder(r)
+	for {
+		if _, err := decode(dec); err != nil {
+			return len(body) - len(r.rest)
+		}
+	}
+}
+
+// byBytes gives one byte at a time, so that what was not given was not seen.
+type byBytes struct{ rest []byte }
+
+func (r *byBytes) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.rest[:1])
+	r.rest = r.rest[n:]
+	return n, nil
 }

@@ -14,6 +14,12 @@ import (
 // [File.Scalar] for where a text begins.
 func (f *File) At(n *yaml.Node) image.Position { return f.position(f.offset(n)) }
 
+// Place returns where the byte of Body at offset stands.
+func (f *File) Place(offset int) image.Position { return f.position(offset) }
+
+// Written returns the offset of Body at which n begins, as At does.
+func (f *File) Written(n *yaml.Node) int { return f.offset(n) }
+
 // offset returns the byte at which n begins.
 func (f *File) offset(n *yaml.Node) int { return f.index.offset(f.Body, n.Line, n.Column) }
 

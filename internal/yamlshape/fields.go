@@ -12,10 +12,9 @@ import (
 
 // A field is one key that a mapping may have.
 type field struct {
-	index    []int // of the struct's field, through embedded structs
-	name     string
-	doc      string
-	required bool
+	index []int // of the struct's field, through embedded structs
+	name  string
+	doc   string
 	bounds
 }
 
@@ -23,7 +22,13 @@ type field struct {
 type bounds struct {
 	enum     []string // the only values; nil for any
 	min, max *int     // of a number, or of how many items a list has
+	key      string   // whose value it is; "" for an item
+	required bool
+	example  string // as it would be written, of a slice an item
 }
+
+// item returns the bounds of an item of a list with the bounds b.
+func (b bounds) item() bounds { return bounds{enum: b.enum, example: b.example} }
 
 // A fault in the structs is one of this program, not of a file: what follows
 // panics.
@@ -60,7 +65,8 @@ func fields(t reflect.Type) []field {
 
 func parseTag(t reflect.Type, sf reflect.StructField, tag string) field {
 	name, options, _ := strings.Cut(tag, ",")
-	f := field{name: name, doc: sf.Tag.Get("doc"), required: options == "required"}
+	f := field{name: name, doc: sf.Tag.Get("doc")}
+	f.key, f.required, f.example = name, options == "required", sf.Tag.Get("example")
 	if name == "" || options != "" && !f.required {
 		panic(fmt.Sprintf("yamlshape: the tag of %s.%s is %q", t, sf.Name, tag))
 	}
@@ -86,11 +92,13 @@ func number(t reflect.Type, sf reflect.StructField, key string) *int {
 var (
 	textType     = reflect.TypeFor[Text]()
 	dateType     = reflect.TypeFor[Date]()
+	intType      = reflect.TypeFor[Int]()
+	flagType     = reflect.TypeFor[Flag]()
 	rawType      = reflect.TypeFor[Raw]()
 	positionType = reflect.TypeFor[image.Position]()
 )
 
 // special reports whether a struct is a value of its own, not a mapping.
 func special(t reflect.Type) bool {
-	return t == textType || t == dateType || t == rawType || t == positionType
+	return slices.Contains([]reflect.Type{textType, dateType, intType, flagType, rawType, positionType}, t)
 }

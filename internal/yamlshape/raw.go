@@ -14,6 +14,7 @@ type Raw struct {
 	file *yamlnode.File
 	node *yaml.Node // no alias
 	what string
+	key  string // whose value it is; "" for an item
 }
 
 // A Kind is what a Raw can be read as.
@@ -47,7 +48,7 @@ func (r Raw) Decode(into any) []*Fault {
 	if r.node == nil {
 		return []*Fault{r.nothing()}
 	}
-	return decode(r.file, r.node, into, r.what)
+	return decode(r.file, r.node, into, r.what, bounds{key: r.key, required: true})
 }
 
 // Text reads r as a text.
@@ -70,23 +71,28 @@ func (r Raw) Pairs() ([]Pair, []*Fault) {
 	if r.node == nil {
 		return nil, []*Fault{r.nothing()}
 	}
-	found, fault := pairs(r.file, r.node, r.what)
+	found, fault := pairs(r.file, r.node, r.what, nextForMapping(r.node, rawType, bounds{}))
 	if fault != nil {
 		return nil, []*Fault{fault}
 	}
 	var all []Pair
 	var faults []*Fault
-	for _, p := range found {
+	for j, p := range found {
 		key, fault := readText(r.file, p.Key, "a key of "+r.what, nil)
 		if fault != nil {
 			faults = append(faults, fault)
 			continue
 		}
+		if below := followers(found, j); len(below) > 0 {
+			faults = append(faults, Faultf(r.file.At(p.Value), nextForAstray(key.Value, below), "%s has no value", word(key.Value)))
+			continue
+		}
 		var value Raw
-		if wrong := decode(r.file, p.Value, &value, word(key.Value)); len(wrong) > 0 {
+		if wrong := decode(r.file, p.Value, &value, word(key.Value), bounds{key: key.Value, required: true}); len(wrong) > 0 {
 			faults = append(faults, wrong...)
 			continue
 		}
+		value.key = key.Value
 		all = append(all, Pair{Key: key, Value: value})
 	}
 	return all, faults

@@ -1,12 +1,14 @@
 package yamlshape
 
 import (
+	"fmt"
 	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,18 +21,20 @@ import (
 // program, and no is false to many.
 func readText(f *yamlnode.File, n *yaml.Node, what string, enum []string) (Text, *Fault) {
 	s, ok := f.Scalar(n)
-	quote := "write it in quotes: " + strconv.Quote(clipped(s.Value))
+	quote := "write it in quotes: " + clip(s.Value)
 	switch {
+	case strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"): // as !PATTERN is without quotes
+		return Text{}, Faultf(f.At(n), "put it in quotes: "+clip(strings.TrimSpace(n.Tag+" "+s.Value)), "%s must be a text, and without quotes a text cannot begin with !", what)
 	case !ok:
-		return Text{}, unexpected(f, n, what, "a text", "")
+		return Text{}, unexpected(f, n, what, "a text", "write one text in its place")
 	case n.ShortTag() == "!!null":
 		return Text{}, Faultf(s.At, "", "%s has no value", what)
 	case n.ShortTag() != "!!str":
 		return Text{}, unexpected(f, n, what, "a text", quote)
 	case n.Style == 0 && ambiguous().MatchString(n.Value):
 		return Text{}, Faultf(s.At, quote, "%s is %s, which not every reader of YAML takes for a text", what, clip(n.Value))
-	case strings.TrimSpace(s.Value) == "":
-		return Text{}, Faultf(s.At, "", "%s is an empty text", what)
+	case !strings.ContainsFunc(s.Value, visible):
+		return Text{}, Faultf(s.At, "write something that can be read, or take it out", "%s is an empty text", what)
 	}
 	if fault := oneOf(s, what, enum); fault != nil {
 		return Text{}, fault
@@ -43,9 +47,18 @@ var ambiguous = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?:(?i:y|n|yes|no|on|off)|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|=)$`)
 })
 
+// visible reports whether people see r.
+func visible(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+// clipped returns the beginning of a text for a message.
 func clipped(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "…"
+	n := 0
+	for i := range s {
+		if n++; n > 60 {
+			return s[:i] + "…"
+		}
 	}
 	return s
 }
@@ -69,7 +82,7 @@ func oneOf(s yamlnode.Scalar, what string, enum []string) *Fault {
 func (d *decoder) bool(n *yaml.Node, v reflect.Value, what string) {
 	value := strings.ToLower(n.Value)
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || value != "true" && value != "false" {
-		d.unexpected(n, what, "true or false", "")
+		d.unexpected(n, what, "true or false", nextForBool(value))
 		return
 	}
 	v.SetBool(value == "true")
@@ -82,7 +95,7 @@ var decimal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`
 func (d *decoder) int(n *yaml.Node, v reflect.Value, what string, b bounds) {
 	s, ok := d.f.Scalar(n)
 	if !ok || n.ShortTag() != "!!int" || !decimal().MatchString(s.Value) {
-		d.unexpected(n, what, "a whole number", "")
+		d.unexpected(n, what, "a whole number", nextForInt(s.Value, b))
 		return
 	}
 	i, err := strconv.Atoi(s.Value)
@@ -90,9 +103,9 @@ func (d *decoder) int(n *yaml.Node, v reflect.Value, what string, b bounds) {
 	case err != nil:
 		d.faultf(s.At, "", "%s: %v", what, err)
 	case b.min != nil && i < *b.min:
-		d.faultf(s.At, "", "%s is %d, and must be at least %d", what, i, *b.min)
+		d.faultf(s.At, fmt.Sprintf("write %d or more", *b.min), "%s is %d, and must be at least %d", what, i, *b.min)
 	case b.max != nil && i > *b.max:
-		d.faultf(s.At, "", "%s is %d, and must be at most %d", what, i, *b.max)
+		d.faultf(s.At, fmt.Sprintf("write %d or less", *b.max), "%s is %d, and must be at most %d", what, i, *b.max)
 	default:
 		if fault := oneOf(s, what, b.enum); fault != nil {
 			d.faults = append(d.faults, fault)
@@ -107,7 +120,7 @@ func (d *decoder) date(n *yaml.Node, v reflect.Value, what string) {
 	s, ok := d.f.Scalar(n)
 	tag := n.ShortTag()
 	if !ok || tag != "!!str" && tag != "!!timestamp" {
-		d.unexpected(n, what, "a date such as 2027-01-31", "")
+		d.unexpected(n, what, "a date such as 2027-01-31", "write year, month and day, such as 2027-01-31")
 		return
 	}
 	day, err := time.Parse(time.DateOnly, s.Value)

@@ -43,9 +43,9 @@ func schemaOf(t reflect.Type, b bounds, around []reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "minLength": 1, "pattern": `\S`}
 	case t == dateType:
 		return map[string]any{"type": "string", "pattern": datePattern}
-	case t.Kind() == reflect.Bool:
+	case t.Kind() == reflect.Bool, t == flagType:
 		return map[string]any{"type": "boolean"}
-	case t.Kind() == reflect.Int:
+	case t.Kind() == reflect.Int, t == intType:
 		return intSchema(b)
 	case t.Kind() == reflect.Pointer:
 		return schemaOf(t.Elem(), b, around)

@@ -5,14 +5,16 @@
 //
 //	Owner Text `yaml:"owner,required" doc:"Who answers for it."`
 //
-// Fields may be Text, Date, bool, int, structs, pointers to these (for what may
-// be left out and has no zero), slices, maps from string, and Raw. The keys of an
-// embedded struct are those of the struct around it. A struct's field "At
-// image.Position" without a tag gets the place of its mapping; other fields
-// without a tag are left alone. Further tags:
+// Fields may be Text, Date, Int, Flag, bool, int, structs, pointers to these (for
+// what may be left out and has no zero), slices, maps from string, and Raw. The
+// keys of an embedded struct are those of the struct around it. A struct's field
+// "At image.Position" without a tag gets the place of its mapping, and "Wrong
+// bool" is set where something in it is wrong; other fields without a tag are left
+// alone. Further tags:
 //
-//	enum:"a,b"  the only values of a Text, an int, or the Texts of a slice
-//	min:"1"     the least value of an int, or number of items of a slice; max likewise
+//	enum:"a,b"   the only values of a Text, an int, or the Texts of a slice
+//	min:"1"      the least value of an int, or number of items of a slice; max likewise
+//	example:"x"  what messages say may be written, of a slice for one item
 //
 // Nothing is converted and nothing is overlooked: an unknown key, null, an empty
 // text, list or map, and a text without quotes that some reader of YAML takes
@@ -40,6 +42,19 @@ func (t Text) String() string { return t.Value }
 type Date struct {
 	Time time.Time // its beginning, UTC
 	At   image.Position
+}
+
+// An Int is a whole number of a file, and where it stands.
+type Int struct {
+	Value int
+	At    image.Position
+}
+
+// A Flag is true or false in a file, and where that stands. The zero Flag is
+// false, and stands nowhere.
+type Flag struct {
+	Value bool
+	At    image.Position
 }
 
 // A Fault is what is wrong, or doubtful, at one place of a file.

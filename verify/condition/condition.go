@@ -66,6 +66,7 @@ type Image struct{ Name, Tag, Digest string }
 type Error struct {
 	Line, Col int // from 1; Col counts characters
 	Err       error
+	Next      string // one imperative sentence; "" where there is none in particular
 }
 
 func (e *Error) Error() string {
@@ -94,7 +95,10 @@ func Compile(text string) (c *Condition, err error) {
 	}
 	ast, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
-		return nil, first(issues.Errors())
+		return nil, explained(text, first(issues.Errors()))
+	}
+	if e := wrongField(ast); e != nil {
+		return nil, e
 	}
 	if !ast.OutputType().IsExactType(cel.BoolType) {
 		return nil, at(1, 1, "it is a value of type %s, not true or false; compare it, as in: … == true", ast.OutputType())

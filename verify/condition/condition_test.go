@@ -88,10 +88,10 @@ func TestCompile(t *testing.T) {
 		{`predicate.ok`, 1, 1, "compare it"},
 		{`"true"`, 1, 1, "not true or false"},
 		{`signer == 1`, 1, 8, "no matching overload"},
-		{`predicat.x == 1`, 1, 1, "undeclared reference"},
-		{"true &&\n  predicate.x ==", 2, 17, "Syntax error"},
-		{"true &&\n  singer == 'x'", 2, 3, "undeclared reference"},
-		{`predicate.x.format([1]) == ""`, 1, 19, "undeclared reference"},
+		{`predicat.x == 1`, 1, 1, "no variable predicat"},
+		{"true &&\n  predicate.x ==", 2, 17, "ends too early"},
+		{"true &&\n  singer == 'x'", 2, 3, "no variable singer"},
+		{`predicate.x.format([1]) == ""`, 1, 19, "no function format"},
 		{`signer.matches("(")`, 1, 1, ""},
 		{strings.Repeat("!", 3000) + "true", 1, 1, ""},
 		{strings.Repeat("(", 500) + "true" + strings.Repeat(")", 500), 1, 0, ""},
@@ -107,6 +107,56 @@ func TestCompile(t *testing.T) {
 		case !errors.As(err, &e) || e.Line != tc.line || tc.col > 0 && e.Col != tc.col || !strings.Contains(err.Error(), tc.want):
 			t.Errorf("%.40s: %v; want %d:%d %s", tc.expr, err, tc.line, tc.col, tc.want)
 		}
+	}
+}
+
+// What is wrong with an expression is said with what to write.
+func TestCompileSays(t *testing.T) {
+	t.Parallel()
+	const all = "predicate, signer, issuer, claims, image"
+	for _, tc := range []struct {
+		expr       string
+		line, col  int
+		want, next string
+	}{
+		{`signer = "x"`, 1, 8, "there is no operator like this: equality is written ==", "write =="},
+		{`signer === "x"`, 1, 10, "there is no operator like this: equality is written ==", "write =="},
+		{`true & true`, 1, 6, "there is no operator like this: and is written &&", "write &&"},
+		{`true | true`, 1, 6, "there is no operator like this: or is written ||", "write ||"},
+		{`true and true`, 1, 6, "there is no operator and: and is written &&", "write &&"},
+		{"true\n OR true", 2, 2, "there is no operator OR: or is written ||", "write ||"},
+		{`not true`, 1, 5, "there is no operator not: not is written !", "write ! in front"},
+		{`signer <> "x"`, 1, 9, "there is no operator <>: inequality is written !=", "write !="},
+		{`signer == "x`, 1, 11, "nothing closes this quote", "close it"},
+		{`signer == ‘x’`, 1, 11, "this quote is none of CEL", "write ' or \" in its place"},
+		{`signer ~= "x"`, 1, 8, "this cannot be read here", ""},
+		{`signer == `, 1, 11, "it ends too early", "write what is missing at its end"},
+		{`foo == "x"`, 1, 1, "there is no variable foo", "write one of " + all},
+		{`predicat.a == "x"`, 1, 1, "there is no variable predicat", "did you mean predicate?"},
+		{`signer.startswith("x")`, 1, 18, "there is no function startswith", "did you mean startsWith?"},
+		{`signer.beginsWith("x")`, 1, 18, "there is no function beginsWith", "the functions are startsWith, endsWith, contains, matches, size, has, exists, all, exists_one, filter, map"},
+		{`image.nme == "x"`, 1, 1, `image has no field "nme", so that this could never be true`, "did you mean name?"},
+		{`true || image["repository"] == "x"`, 1, 9, `image has no field "repository", so that this could never be true`, "write one of name, tag, digest"},
+		{"true ||\n has(image.nme)", 2, 6, `image has no field "nme", so that this could never be true`, "did you mean name?"},
+		{`[1].exists(x, image.nam == "")`, 1, 15, `image has no field "nam", so that this could never be true`, "did you mean name?"},
+		{`[claims].exists(image, image.nme == "x")`, 0, 0, "", ""},
+		{`image.all(k, image[k] != "")`, 0, 0, "", ""},
+		{`image.name == image["digest"] || has(image.tag)`, 0, 0, "", ""},
+	} {
+		_, err := condition.Compile(tc.expr)
+		e := (*condition.Error)(nil)
+		if tc.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tc.expr, err)
+			}
+			continue
+		}
+		if !errors.As(err, &e) || e.Line != tc.line || e.Col != tc.col || e.Err.Error() != tc.want || condition.Next(err) != tc.next {
+			t.Errorf("%s: %v; next %q", tc.expr, err, condition.Next(err))
+		}
+	}
+	if condition.Next(errors.New("x")) != "" {
+		t.Error("a next step of nothing")
 	}
 }
 

@@ -1,6 +1,10 @@
 package sigstore
 
-import "github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+import (
+	"slices"
+
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+)
 
 // A claim is one Fulcio extension of a certificate, under the name used in
 // flags and reports (https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md).
@@ -40,13 +44,15 @@ func claims() []claim {
 // claimName returns the name of a claim as claims has it. The owner and the
 // repository of the source may be written without their "-uri".
 func claimName(s string) (name string, ok bool) {
-	switch s {
-	case "source-repository", "source-repository-owner":
+	if slices.Contains(claimAliases(), s) {
 		return s + "-uri", true
 	}
 	_, ok = claimOf(certificate.Extensions{}, s)
 	return s, ok
 }
+
+// claimAliases are other names for claims, without the -uri at their end.
+func claimAliases() []string { return []string{"source-repository", "source-repository-owner"} }
 
 // ClaimNames returns the names of all claims.
 func ClaimNames() []string {

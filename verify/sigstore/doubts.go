@@ -28,8 +28,8 @@ func (f *common) Doubts() []yamlshape.Doubt {
 	doubt := func(at image.Position, lint, next, format string, args ...any) {
 		out = append(out, yamlshape.Doubt{Fault: *yamlshape.Faultf(at, next, format, args...), Lint: lint})
 	}
-	if f.IgnoreLog {
-		doubt(f.At, "ignore-tlog", "have signatures logged, and leave ignore-tlog out", "ignore-tlog: a stolen key cannot be noticed in a log")
+	if f.IgnoreLog.Value {
+		doubt(f.IgnoreLog.At, "ignore-tlog", "have signatures logged, and leave ignore-tlog out", "ignore-tlog: a stolen key cannot be noticed in a log")
 	}
 	if f.made.checked {
 		for i, id := range f.made.identities {

@@ -23,7 +23,7 @@ type SignatureForm struct{ common }
 // An AttestationForm is a requirement "attestation" of a policy file. It is used
 // as a [SignatureForm] is.
 type AttestationForm struct {
-	Type  yamlshape.Text  `yaml:"type,required" doc:"The predicate type: slsaprovenance1, slsaprovenance, spdx, cyclonedx, vuln, openvex, link, custom, or a URI."`
+	Type  yamlshape.Text  `yaml:"type,required" example:"slsaprovenance1" doc:"The predicate type: slsaprovenance1, slsaprovenance, spdx, cyclonedx, vuln, openvex, link, custom, or a URI."`
 	Where *yamlshape.Text `yaml:"where" doc:"A CEL expression that must be true. It may use predicate, signer, issuer, claims and image (name, tag, digest)."`
 	common
 }
@@ -31,11 +31,12 @@ type AttestationForm struct {
 // common is what both forms have.
 type common struct {
 	At          image.Position
-	Identities  []identityText            `yaml:"identities" max:"256" doc:"Whose certificates count, any of them."`
-	Keys        []keyText                 `yaml:"keys" max:"256" doc:"Whose public keys count, any of them."`
+	Wrong       bool
+	Identities  []identityText            `yaml:"identities" max:"256" example:"{issuer: \"…\", subject: \"…\"}" doc:"Whose certificates count, any of them."`
+	Keys        []keyText                 `yaml:"keys" max:"256" example:"{file: cosign.pub}" doc:"Whose public keys count, any of them."`
 	Claims      map[string]yamlshape.Text `yaml:"claims" doc:"Certificate extensions that every identity must have, compared exactly; docs/identities.md lists their names."`
-	AtLeast     *int                      `yaml:"at-least" min:"1" doc:"How many different signers are needed, each for an identity or key of its own. The default is 1."`
-	IgnoreLog   bool                      `yaml:"ignore-tlog" doc:"Accepts a key's signature without a transparency log entry. For keys alone."`
+	AtLeast     *yamlshape.Int            `yaml:"at-least" min:"1" doc:"How many different signers are needed, each for an identity or key of its own. The default is 1."`
+	IgnoreLog   yamlshape.Flag            `yaml:"ignore-tlog" doc:"Accepts a key's signature without a transparency log entry. For keys alone."`
 	On          *yamlshape.Text           `yaml:"signature-on" enum:"image,attestation-manifest" doc:"What has to be signed. The default is image; attestation-manifest is BuildKit's of each platform."`
 	Repository  *yamlshape.Text           `yaml:"signature-repository" doc:"The repository that holds the signatures, if not the image's own."`
 	Instance    *yamlshape.Text           `yaml:"instance" enum:"public-good,github,staging" doc:"The Sigstore instance; github is GitHub's own, for private repositories. The default is that of the command line."`
@@ -63,6 +64,37 @@ type (
 		Until  *yamlshape.Date `yaml:"until" doc:"The last day on which signatures count (UTC)."`
 	}
 )
+
+// RefineSchema says that an identity has an issuer and a subject.
+func (identityText) RefineSchema(schema map[string]any) {
+	either := func(a, b string) map[string]any {
+		return map[string]any{"oneOf": []any{map[string]any{"required": []any{a}}, map[string]any{"required": []any{b}}}}
+	}
+	schema["allOf"] = []any{either("issuer", "issuer-regexp"), either("subject", "subject-regexp")}
+	refineClaims(schema)
+}
+
+// RefineSchema says that a key comes from one place.
+func (keyText) RefineSchema(schema map[string]any) {
+	schema["oneOf"] = []any{map[string]any{"required": []any{"file"}}, map[string]any{"required": []any{"pem"}}}
+}
+
+// refineClaims says which claims there are.
+func refineClaims(schema map[string]any) {
+	properties, _ := schema["properties"].(map[string]any)
+	claims, _ := properties["claims"].(map[string]any)
+	var names []any
+	for _, name := range append(ClaimNames(), claimAliases()...) {
+		names = append(names, name)
+	}
+	claims["propertyNames"] = map[string]any{"enum": names}
+}
+
+// RefineSchema says what common says of both forms.
+func (common) RefineSchema(schema map[string]any) {
+	refineClaims(schema)
+	schema["anyOf"] = []any{map[string]any{"required": []any{"identities"}}, map[string]any{"required": []any{"keys"}}}
+}
 
 // maxEntries bounds the identities, and the keys, of one requirement.
 const maxEntries = 256
@@ -103,7 +135,9 @@ func (f *SignatureForm) Check() []*yamlshape.Fault {
 func (f *AttestationForm) Check() []*yamlshape.Fault {
 	c := f.check()
 	var err error
-	if c.predicate, err = PredicateType(f.Type.Value); err != nil {
+	if f.Type.Value == "" && f.Wrong {
+		// It is told of that there is none.
+	} else if c.predicate, err = PredicateType(f.Type.Value); err != nil {
 		c.fault(f.Type.At, "write one of those names, or the predicate type's URI", "type: %w", err)
 	}
 	if f.Where != nil {
@@ -130,10 +164,10 @@ func (f *common) Config(env Env) (Config, error) {
 	}
 	c := Config{
 		Identities: made.identities, Claims: made.claims, Predicate: made.predicate, Where: made.where,
-		On: text(f.On), IgnoreLog: f.IgnoreLog, Repository: made.repository, Now: env.Now,
+		On: text(f.On), IgnoreLog: f.IgnoreLog.Value, Repository: made.repository, Now: env.Now,
 	}
 	if f.AtLeast != nil {
-		c.AtLeast = *f.AtLeast
+		c.AtLeast = f.AtLeast.Value
 	}
 	seen := map[string]bool{}
 	for i, k := range f.Keys {
@@ -186,8 +220,8 @@ func (c *checker) fault(at image.Position, next, format string, args ...any) {
 }
 
 func (f *common) check() *checker {
-	c := &checker{terms: terms{checked: true}}
-	if len(f.Identities) == 0 && len(f.Keys) == 0 {
+	c := &checker{terms: terms{checked: !f.Wrong}}
+	if len(f.Identities) == 0 && len(f.Keys) == 0 && !f.Wrong {
 		c.fault(f.At, "add identities or keys, such as identities: [{issuer: …, subject: …}]", "nothing says who must have signed, so nothing could pass")
 	}
 	if len(f.Identities) > maxEntries || len(f.Keys) > maxEntries {
@@ -197,19 +231,29 @@ func (f *common) check() *checker {
 	c.checkClaims(f)
 	c.checkIdentities(f)
 	c.checkKeys(f)
-	n := len(f.Identities) + len(f.Keys)
-	switch {
-	case f.AtLeast == nil:
-	case *f.AtLeast < 1:
-		c.fault(f.At, "write 1 or more, or leave it out", "at-least is %d, and nobody would have to sign", *f.AtLeast)
-	case *f.AtLeast > n:
-		c.fault(f.At, fmt.Sprintf("write at most %d, or add the identities and keys that are missing: each counts for one signer", n), "at-least is %d, but there are only %d identities and keys", *f.AtLeast, n)
-	}
-	if f.IgnoreLog && len(f.Identities) > 0 {
-		c.fault(f.At, "leave ignore-tlog out, or put the keys into a requirement of their own", "ignore-tlog: a certificate lives ten minutes and proves nothing without a log entry")
+	c.checkAtLeast(f)
+	if f.IgnoreLog.Value && len(f.Identities) > 0 {
+		c.fault(f.IgnoreLog.At, "leave ignore-tlog out, or put the keys into a requirement of their own", "ignore-tlog: a certificate lives ten minutes and proves nothing without a log entry")
 	}
 	c.checkPlaces(f)
 	return c
+}
+
+// checkAtLeast checks how many signers are wanted.
+func (c *checker) checkAtLeast(f *common) {
+	n := len(f.Identities) + len(f.Keys)
+	switch {
+	case f.AtLeast == nil:
+	case f.AtLeast.Value < 1:
+		c.fault(f.AtLeast.At, "write 1 or more, or leave it out", "at-least is %d, and nobody would have to sign", f.AtLeast.Value)
+	case f.Wrong: // there may be more of them
+	case f.AtLeast.Value > n:
+		there, next := fmt.Sprintf("there are only %d identities and keys", n), fmt.Sprintf("write at most %d, or add those that are missing: each counts for one signer", n)
+		if n == 1 {
+			there, next = "there is only 1 identity or key", "leave at-least out, or add those that are missing: each counts for one signer"
+		}
+		c.fault(f.AtLeast.At, next, "at-least is %d, but %s", f.AtLeast.Value, there)
+	}
 }
 
 // checkPlaces checks what says where signatures and trust come from.
@@ -234,7 +278,7 @@ func (c *checker) checkPlaces(f *common) {
 // checkClaims reads the claims that are for every identity.
 func (c *checker) checkClaims(f *common) {
 	c.claims = c.readClaims(f.Claims, nil)
-	if len(f.Claims) > 0 && len(f.Identities) == 0 {
+	if len(f.Claims) > 0 && len(f.Identities) == 0 && !f.Wrong {
 		c.fault(firstAt(f.Claims), "add identities, or leave claims out", "claims narrow identities, and there is none: keys have no claims")
 	}
 }
@@ -468,10 +512,13 @@ func (c *checker) condition(t yamlshape.Text) {
 	if c.where, err = condition.Compile(t.Value); err == nil {
 		return
 	}
-	at := t.At
+	at, next := t.At, condition.Next(err)
+	if next == "" {
+		next = "write a CEL expression that is true or false, such as predicate.buildDefinition.buildType == \"…\""
+	}
 	if e := (*condition.Error)(nil); errors.As(err, &e) && e.Line == 1 && !strings.Contains(t.Value, "\n") {
-		at.Col += e.Col - 1
+		at.Col += len(string([]rune(t.Value)[:min(e.Col-1, len([]rune(t.Value)))])) // columns of files count bytes
 		err = e.Err
 	}
-	c.fault(at, "write a CEL expression that is true or false, such as predicate.buildDefinition.buildType == \"…\"", "where: %w", err)
+	c.fault(at, next, "where: %w", err)
 }

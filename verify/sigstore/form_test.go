@@ -46,9 +46,10 @@ func TestFormFaults(t *testing.T) {
 		{`keys: [{pem: ` + pem + `, sha256: ` + strings.Repeat("ab", 32) + `}]`, fmt.Sprintf("1:%d the key has the SHA-256 %s", 24+len(pem), w.fingerprint("a.pub"))},
 		{`keys: [{pem: ` + pem + `, sha256: abc}]`, fmt.Sprintf("1:%d no such sum", 24+len(pem))},
 		{`keys: [{pem: ` + pem + `, from: 2026-02-02, until: 2026-02-01}]`, fmt.Sprintf("1:%d from is after until", 22+len(pem))},
-		{"keys: [{file: a.pub}]\nat-least: 2", `1:1 only 1 identities and keys`},
+		{"keys: [{file: a.pub}]\nat-least: 2", `2:11 at-least is 2, but there is only 1 identity or key`},
+		{"keys: [{file: a.pub}, {file: b.pub}]\nat-least: 3", `2:11 at-least is 3, but there are only 2 identities and keys`},
 		{"keys: [{file: a.pub}]\nat-least: 0", `2:11 at-least`},
-		{"identities: [" + exact + "]\nignore-tlog: true", `1:1 proves nothing without a log entry`},
+		{"identities: [" + exact + "]\nignore-tlog: true", `2:14 proves nothing without a log entry`},
 		{"identities: [" + exact + "]\nsignature-on: layer", `2:15 signature-on`},
 		{"identities: [" + exact + "]\nsignature-repository: \"a b\"", `2:24 signature-repository`},
 		{"identities: [" + exact + "]\ninstance: mine", `2:11 instance`},
@@ -57,6 +58,8 @@ func TestFormFaults(t *testing.T) {
 		{"type: " + sigstore.SignPredicate + "\nidentities: [" + exact + "]", `1:7 is a signature`},
 		{"type: spdx\nwhere: predicate.x\nidentities: [" + exact + "]", `2:8 not true or false`},
 		{"type: spdx\nwhere: 'signer == 1'\nidentities: [" + exact + "]", `2:16 no matching overload`},
+		{"type: spdx\nwhere: '\"é\" + signer = \"a\"'\nidentities: [" + exact + "]", `2:23 equality is written ==`},
+		{"type: spdx\nwhere: 'image.nme == \"a\"'\nidentities: [" + exact + "]", `2:9 image has no field "nme"`},
 		{"where: 'true'\nidentities: [" + exact + "]", `1:1 where`},
 	} {
 		_, faults := read(t, tc.text)
