@@ -562,39 +562,3 @@ func TestPolicyOfAnybody(t *testing.T) {
 		})
 	}
 }
-
-// A workflow that everybody may call is another signer for another repository.
-func TestLockSource(t *testing.T) {
-	t.Parallel()
-	const shared = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0"
-	w := newWorld(t, registrytest.Options{})
-	calledFrom := func(repository string) sigstoretest.Options {
-		return by(func(o *sigstoretest.Options) {
-			o.Identity, o.Claims = shared, map[string]string{"1.12": "https://github.com/" + repository}
-		})
-	}
-	dir := workspaceOf(t, map[string]string{".boltseal.yaml": w.policy(
-		"version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [{issuer: '" + issuer + "', subject: '" + shared + "'}]}]}]\n")})
-	for _, step := range []struct {
-		seed, source string
-		code         int
-		reason       string
-	}{
-		{"first", "acme/app", 0, "verified"},
-		{"next", "acme/app", 0, "verified"},
-		{"of somebody else", "evil/app", 1, "wrong-signer"},
-	} {
-		w.signLegacy("team/app", w.must(w.reg.PutImage("team/app", "v1", step.seed)), calledFrom(step.source))
-		code, got, errs := w.judge(dir, env, "--lock", "boltseal.lock", "REGISTRY/team/app:v1")
-		if code != step.code || got.Images[0].Reason != step.reason {
-			t.Fatalf("%s: exit %d: %+v %s", step.seed, code, got.Images, errs)
-		}
-		if c := got.Images[0].Checks[0]; code != 0 && (!strings.HasPrefix(c.Message, "changed: ") || c.Candidates[0].Difference == nil || c.Candidates[0].Difference.Found != "https://github.com/evil/app") {
-			t.Errorf("%+v", c)
-		}
-	}
-	body, err := os.ReadFile(filepath.Join(dir, "boltseal.lock"))
-	if err != nil || !strings.Contains(string(body), `"source": "https://github.com/acme/app"`) {
-		t.Errorf("%v: %s", err, body)
-	}
-}

@@ -19,8 +19,8 @@ import (
 func variables() []string { return []string{"predicate", "signer", "issuer", "claims", "image"} }
 func fields() []string    { return []string{"name", "tag", "digest"} }
 
-// functions are those that people look for; CEL has a few more.
-func functions() []string {
+// knownFunctions are those that people look for; CEL has a few more.
+func knownFunctions() []string {
 	return []string{"startsWith", "endsWith", "contains", "matches", "size", "has", "exists", "all", "exists_one", "filter", "map"}
 }
 
@@ -41,7 +41,7 @@ func explained(text string, e *Error) *Error {
 	}
 	if m := undeclared().FindStringSubmatch(message); m != nil {
 		if strings.HasPrefix(rest, "(") || strings.HasPrefix(rest, m[1]+"(") {
-			return say(nearest(m[1], functions(), "the functions are "), "there is no function %s", m[1])
+			return say(nearest(m[1], knownFunctions(), "the functions are "), "there is no function %s", m[1])
 		}
 		return say(nearest(m[1], variables(), "write one of "), "there is no variable %s", m[1])
 	}
