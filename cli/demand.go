@@ -103,6 +103,13 @@ type policyDemand struct {
 func (d *policyDemand) files() []string { return append(slices.Clone(d.read), d.systems.files...) }
 
 func (d *policyDemand) rules(uses []image.Use, client *registry.Client, now time.Time) (gate.Rules, []report.Warning, error) {
+	// Also what no image of this run asks for is read: a mistake that is found
+	// when it matters is found too late.
+	unused := &systems{command: d.systems.command, trusts: &trusts{command: d.systems.command, flags: d.systems.trusts.flags}}
+	unused.bind(client, now)
+	if err := d.policy.Prepare(unused.list(), now); err != nil {
+		return nil, nil, d.flags.bad(err)
+	}
 	d.systems.bind(client, now)
 	rules, err := d.policy.Rules(uses, d.systems.list(), now)
 	if err != nil {

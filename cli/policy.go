@@ -97,10 +97,12 @@ func defaultPolicy(c Command) (name string, body []byte, err error) {
 	return "", nil, nil
 }
 
-// Who gave the name of a file that is read.
+// A giver is who gave the name of a file that is read.
+type giver int
+
 const (
-	givenByUser   = false
-	givenByPolicy = true // or by nobody: it was looked for
+	givenByUser   giver = iota
+	givenByPolicy       // or by nobody: it was looked for
 )
 
 // within returns the repository around the workspace, and the path of a file in
@@ -136,7 +138,7 @@ func (c Command) inRepository(name string) bool {
 // have written the policy, it is one of the repository, whatever links there
 // are: messages quote what cannot be read as a policy, and the runner has files
 // that are nobody's business.
-func (c Command) readPolicy(name string, by bool) ([]byte, error) {
+func (c Command) readPolicy(name string, by giver) ([]byte, error) {
 	if !c.anybodys() {
 		return readPolicy(name)
 	}

@@ -307,6 +307,7 @@ func TestPolicyKeys(t *testing.T) {
 		{"not yet", "file: keys/cosign.pub, from: 2026-03-02", 1, "expired", ""},
 		{"no longer", "file: keys/cosign.pub, until: 2026-02-28", 1, "expired", ""},
 		{"that day", "file: keys/cosign.pub, from: 2026-03-01, until: 2026-03-01", 0, "verified", ""},
+		{"not there, in a rule that no image needs", "file: keys/cosign.pub}]}]}, {images: [other], require: [sigstore: {keys: [{file: keys/none.pub", 2, "", "deploy/policy.yaml:2:"},
 		{"an address", "file: 'https://example.com/cosign.pub'", 2, "", "deploy/policy.yaml:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -432,6 +433,15 @@ func TestPolicyExtends(t *testing.T) {
 	const guard = "rules: [{images: [REGISTRY/team/policy], require: [sigstore: {identities: [WHO]}]}]\n"
 	extend := "extends: [{artifact: 'REGISTRY/team/policy@" + artifact.Digest.String() + "'}]\n"
 	w.signLegacy("team/policy", artifact, by())
+	keyed, err := w.reg.PutBlob("team/keyed", "text/yaml", []byte(w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {keys: [{file: cosign.pub}]}]}]\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.reg.PutBlob("team/keyed", ocispec.MediaTypeEmptyJSON, []byte("{}")))
+	beside := w.must(w.reg.PutJSON("team/keyed", "v1", ocispec.MediaTypeImageManifest, ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{keyed},
+	}))
+	w.signLegacy("team/keyed", beside, by())
 	sum := strings.Repeat("a", 64)
 	for _, tc := range []struct {
 		name, policy string
@@ -446,6 +456,7 @@ func TestPolicyExtends(t *testing.T) {
 		{"a mistake is worse than no answer", "rule: 1\nextends: [{url: 'https://127.0.0.1:1/p.yaml', sha256: " + sum + "}]\n", 2, ".boltseal.yaml:2:1"},
 		{"no https", "extends: [{url: 'http://127.0.0.1:1/p.yaml', sha256: " + sum + "}]\n", 2, ".boltseal.yaml:2:"},
 		{"artifact", extend + strings.Replace(guard, "WHO", "ACME", 1), 0, ""},
+		{"artifact that names a file", "extends: [{artifact: 'REGISTRY/team/keyed@" + beside.Digest.String() + "'}]\n" + strings.ReplaceAll(strings.Replace(guard, "WHO", "ACME", 1), "team/policy", "team/keyed"), 2, "has no files beside it"},
 		{"artifact of somebody else", extend + strings.Replace(guard, "WHO", "EVIL", 1), 2, "wrong-signer"},
 		{"artifact without a rule", extend + "publishers: [distroless]\n", 2, "no rule of a local file requires a signature"},
 		{"excepted artifact", extend + "publishers: [distroless]\nexceptions: [{images: [REGISTRY/team/policy], until: 2026-12-31, owner: a, reason: b}]\n", 2, ".boltseal.yaml:2:"},
@@ -494,12 +505,17 @@ func TestPolicyTrust(t *testing.T) {
 		{"another one in the flags", "", foreign, 1, "bad-signature"},
 		{"a file of the policy", ", trusted-root: keys/root.json", foreign, 0, "verified"},
 		{"an instance of the policy", ", instance: public-good", w.root, 3, "unavailable"},
+		{"a file of the policy, where flags name another kind of instance", ", trusted-root: keys/root.json", "github", 0, "verified"},
 		{"a file for another kind of instance", ", instance: github, trusted-root: keys/root.json", foreign, 1, "bad-signature"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := *w
 			w.t, w.root = t, tc.root
+			var args []string
+			if tc.root == "github" {
+				w.root, args = foreign, []string{"--sigstore", "github"}
+			}
 			dir := workspaceOf(t, map[string]string{
 				".boltseal.yaml": w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]" + tc.trust + "}]}]\n"),
 				"keys/root.json": string(private),
@@ -507,7 +523,7 @@ func TestPolicyTrust(t *testing.T) {
 			nowhere := func(name string) string {
 				return map[string]string{"HTTPS_PROXY": "http://127.0.0.1:1", "HOME": t.TempDir()}[name]
 			}
-			code, got, errs := w.judge(dir, nowhere, "REGISTRY/team/app:v1")
+			code, got, errs := w.judge(dir, nowhere, append([]string{"REGISTRY/team/app:v1"}, args...)...)
 			if code != tc.code || got.Images[0].Reason != tc.reason {
 				t.Errorf("exit %d, want %d: %+v %s", code, tc.code, got.Images, errs)
 			}
@@ -560,5 +576,47 @@ func TestPolicyOfAnybody(t *testing.T) {
 				t.Errorf("exit %d, want %d: %s", code, tc.code, errs)
 			}
 		})
+	}
+}
+
+// Credentials of flags are for the registry of the images, and what stands on
+// standard input is read once: not for whoever serves a policy.
+func TestPolicyCredentials(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	dir := workspaceOf(t, map[string]string{
+		".boltseal.yaml": "version: 1\nextends: [{file: base.yaml}]\n",
+		"base.yaml":      w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}]\n"),
+	})
+	var out, errs bytes.Buffer
+	c := cli.Command{Dir: dir, Stdin: strings.NewReader("secret\n"), Stdout: &out, Stderr: &errs, LookupEnv: lookup(env), Now: func() time.Time { return today }}
+	code := c.Main(t.Context(), []string{"boltseal", "verify", w.reg.Host() + "/team/app:v1", "--trusted-root", w.root, "--registry-username", "ci", "--registry-password-stdin"})
+	if code != 0 {
+		t.Errorf("exit %d: %s%s", code, out.String(), errs.String())
+	}
+}
+
+// For a platform that is not built for, no platform vouches, by a policy neither.
+func TestPolicyForeign(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	var children []ocispec.Descriptor
+	for _, arch := range []string{"amd64", "s390x"} {
+		child := w.must(w.reg.PutImage("team/multi", "", arch))
+		child.Platform = &ocispec.Platform{OS: "linux", Architecture: arch}
+		children = append(children, child)
+	}
+	w.must(w.reg.PutIndex("team/multi", "v1", children...))
+	w.signLegacy("team/multi", children[0], by())
+	for from, want := range map[string]string{"": "verified", "--platform=linux/s390x ": "unsigned"} {
+		dir := workspaceOf(t, map[string]string{
+			".boltseal.yaml": w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}]\n"),
+			"Dockerfile":     "FROM " + from + w.reg.Host() + "/team/multi:v1\n",
+		})
+		_, got, errs := w.judge(dir, env, "--file", "Dockerfile", "--platform", "linux/amd64")
+		if len(got.Images) != 1 || got.Images[0].Reason != want {
+			t.Errorf("%q: %+v, want %s: %s", from, got.Images, want, errs)
+		}
 	}
 }
