@@ -79,7 +79,7 @@ func TestPolicyCheckFiles(t *testing.T) {
 	}{
 		{"team/policy.yaml", cli.ExitPassed, []string{"has nothing wrong"}},
 		{"good.yaml", cli.ExitPassed, []string{"has nothing wrong"}},
-		{"gone.yaml", cli.ExitUsage, []string{"gone.yaml:5:43: ", "gone.yaml:5:81: ", "gone.yaml cannot be used: 2 faults"}},
+		{"gone.yaml", cli.ExitUsage, []string{"\ngone.yaml:5:43: ", "\ngone.yaml:5:81: ", "gone.yaml cannot be used: 2 faults"}},
 		{"twice.yaml", cli.ExitUsage, []string{"twice.yaml:5:50: "}},
 		{"folder.yaml", cli.ExitUsage, []string{"folder.yaml:5:34: ", "is not a file"}},
 		{"noroot.yaml", cli.ExitUsage, []string{"noroot.yaml:5:65: trust root: "}},
@@ -89,7 +89,7 @@ func TestPolicyCheckFiles(t *testing.T) {
 	} {
 		r := in(t, dir, "policy", "check", tc.file)
 		for _, want := range tc.says {
-			if r.code != tc.code || !strings.Contains(r.stdout, want) || r.stderr != "" || strings.Contains(r.stdout, "hunter2") {
+			if r.code != tc.code || !strings.Contains("\n"+r.stdout, want) || r.stderr != "" || strings.Contains(r.stdout, "hunter2") {
 				t.Errorf("%s: exit %d, want %d and %q\n%s%s", tc.file, r.code, tc.code, want, r.stdout, r.stderr)
 			}
 		}
