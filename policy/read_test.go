@@ -182,7 +182,7 @@ func faultCases() []faultCase {
 		{"empty any-of", rule("      - any-of: []"), "5:17: any-of is an empty list; write an item"},
 		{"empty all-of", rule("      - any-of: [stamp: {by: a}]\n      - any-of: [all-of: []]"), "6:26: all-of is an empty list; write an item"},
 		{"null in a group", rule("      - any-of: [stamp: {by: a}, ~]"), "5:34: an item of any-of has no value; write what it should be, or take it out"},
-		{"group of a mapping", rule("      - any-of: {stamp: {by: a}}"), "5:17: any-of must be a list, and is a mapping; put it in brackets: [{…}]"},
+		{"group of a mapping", rule("      - any-of: {stamp: {by: a}}"), "5:17: any-of must be a list, and is a mapping; put it in brackets: any-of: [{…}]"},
 		{"nested 9 deep", nested(9), "5:98: any-of and all-of stand more than 8 deep in each other"},
 		{"101 requirements", rule("      - any-of: [" + strings.Repeat("stamp: {by: a}, ", 50) + "]\n      - any-of: [" + strings.Repeat("stamp: {by: a}, ", 50) + "]"),
 			"6:786: the rule has more than 100 requirements"},
