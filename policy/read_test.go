@@ -197,7 +197,7 @@ func faultCases() []faultCase {
 		{"no owner", rule("      - stamp: {by: a}\nexceptions:\n  - {images: [a], until: 2027-01-31, owner: ' ', reason: c}"), "7:46: owner is an empty text; write something that can be read, or take it out"},
 		{"no reason", rule("      - stamp: {by: a}\nexceptions:\n  - {images: [a], until: 2027-01-31, owner: a, reason: }"), `7:56: reason has no value; write reason: "…"`},
 		{"two documents", rule("      - stamp: {by: a}\n---\nversion: 1"), "7:1: a second document begins here, after ---; write one file for each"},
-		{"twice", rule("      - stamp: {by: a}\nrules: []"), `6:1: the key "rules" is there twice, first in line 2`},
+		{"twice", rule("      - stamp: {by: a}\nrules: []"), `6:1: the key "rules" is there twice, first in line 2; take one of them out`},
 		{"shape after meaning", "version: 1\nrules:\n  - images: [a]\nrule: 1", "3:5: the rule has neither require nor allow-unsigned; say what the images must have, or why they need nothing\n4:1: the file has no key rule; did you mean rules?"},
 		{"once for all aliases", rule("      - &s {stamp: {by: nobody}}\n      - *s\n      - *s"), "5:25: nobody has no stamp; name somebody"},
 		{"several, by place", "version: 2\nexceptions:\n  - {images: [a]}\nrules:\n  - {images: [a]}\n  - {images: [a], require: [stmp: {}, stamp: {by: nobody}]}\n",
