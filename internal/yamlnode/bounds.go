@@ -67,6 +67,14 @@ func (b *bounds) alias(n *yaml.Node) (size, *yaml.Node, error) {
 	return s, nil, nil
 }
 
+// Twice is the error of a key that a mapping has twice.
+type Twice struct {
+	Key  string
+	Line int // of the first
+}
+
+func (e *Twice) Error() string { return fmt.Sprintf("the key %q is there twice", e.Key) }
+
 // unique reports a key that a mapping has twice: readers differ in which one
 // counts. Keys are compared as text, as in JSON.
 func unique(m *yaml.Node) (*yaml.Node, error) {
@@ -80,7 +88,7 @@ func unique(m *yaml.Node) (*yaml.Node, error) {
 			continue
 		}
 		if line := seen[key.Value]; line > 0 {
-			return m.Content[i], fmt.Errorf("the key %q is there twice, first in line %d", key.Value, line)
+			return m.Content[i], &Twice{Key: key.Value, Line: line}
 		}
 		seen[key.Value] = m.Content[i].Line
 	}

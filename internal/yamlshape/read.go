@@ -38,9 +38,12 @@ func Read(name string, body []byte, into any) []*Fault {
 		}
 	}
 	var place *yamlnode.Error
+	var twice *yamlnode.Twice
 	switch {
 	case errors.As(err, &place) && place.Syntax != "":
 		return []*Fault{syntax(f, place, into)}
+	case errors.As(err, &twice):
+		return []*Fault{Faultf(place.At, "take one of them out", "%w, first in line %d", err, twice.Line)}
 	case place != nil:
 		return []*Fault{{At: place.At, Err: err}}
 	case err != nil:

@@ -71,7 +71,7 @@ func TestSyntax(t *testing.T) {
 		{"version: 1\nrules\n  - images: [a]\n", "2:1: not YAML: there is no key in this line", "write key: value, or indent the line if it belongs to the text above"},
 		{begin + "  - images: [a]\n    require\n    owner: a\n", "4:5: not YAML: there is no key in this line", "write key: value, or indent the line if it belongs to the text above"},
 		// Lists and brackets.
-		{begin + "  - images: [a, ghcr.io/a?p, b]\n", "3:25: not YAML: within brackets a text with ? in it needs quotes", `put the text in quotes: "ghcr.io/a?p"`},
+		{begin + "  - images: [a, ghcr.io/a?p, b]\n", "3:26: not YAML: within brackets a text with ? in it needs quotes", `put the text in quotes: "ghcr.io/a?p"`},
 		{"version: 1\nrules: - images: [a]\n", "2:8: not YAML: a list cannot begin behind its key with a dash", "begin the list in a line of its own, or write it as [a, b]"},
 		{begin + "  - images: [a, , b]\n", "3:17: not YAML: nothing stands in front of this comma", "take out one comma"},
 		{begin + "  - images: [a\n    require: [b]\n", "3:13: not YAML: nothing closes this [", "write ] where it ends, or the comma that is missing in it"},

@@ -169,7 +169,8 @@ const maxShown = 256
 // textEnd returns where the text at from ends, were it one, or is long enough.
 func (w *walker) textEnd(from int) int {
 	end := from
-	for limit := min(w.end, from+maxShown); end < limit && !w.textEnds(end, from); end++ {
+	for limit := min(w.end, from+maxShown); end < limit && !w.textEnds(end, from); {
+		end++
 	}
 	for end > from && blank(w.at(end-1)) {
 		end--

@@ -94,7 +94,7 @@ func TestFaults(t *testing.T) {
 		{"~", "1:1: the file is empty", ""},
 		{"--- \n---\n", "3:1: a second document begins here, after ---", "write one file for each"},
 		{"owner: a\n---\nowner: b\n", "3:1: a second document begins here, after ---", "write one file for each"},
-		{"owner: a\nowner: b", `2:1: the key "owner" is there twice, first in line 1`, ""},
+		{"owner: a\nowner: b", `2:1: the key "owner" is there twice, first in line 1`, "take one of them out"},
 		{"owner: [", "1:8: not YAML: nothing closes this [", "write ] where it ends, or the comma that is missing in it"},
 		{"[a]", "1:1: the file must be a mapping, and is a list", `begin it with owner: "…"`},
 		{"a", "1:1: the file must be a mapping, and is a text", `begin it with owner: "…"`},

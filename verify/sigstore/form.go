@@ -135,9 +135,7 @@ func (f *SignatureForm) Check() []*yamlshape.Fault {
 func (f *AttestationForm) Check() []*yamlshape.Fault {
 	c := f.check()
 	var err error
-	if f.Type.Value == "" && f.Wrong {
-		// It is told of that there is none.
-	} else if c.predicate, err = PredicateType(f.Type.Value); err != nil {
+	if c.predicate, err = PredicateType(f.Type.Value); err != nil && (f.Type.Value != "" || !f.Wrong) { // else that is told of
 		c.fault(f.Type.At, "write one of those names, or the predicate type's URI", "type: %w", err)
 	}
 	if f.Where != nil {

@@ -112,6 +112,32 @@ func TestFormConfigFaults(t *testing.T) {
 	}
 }
 
+// A form of which a part is missing makes nothing, however sound the rest is, and
+// what is wrong with the rest is said all the same.
+func TestWrongForm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for text, want := range map[string]string{
+		"keys: [{file: a.pub}, b.pub]":                              "",
+		"keys: [b.pub]\nat-least: 2":                                "",
+		"keys: [b.pub]\nclaims: {build-trigger: push}":              "",
+		"keys: [b.pub, {file: https://example.com/c}]\nat-least: 3": "file: a key is not fetched: whoever answers there could exchange it",
+		"identities: [{isuer: a}]\ninstance: github":                "",
+	} {
+		f := &sigstore.SignatureForm{}
+		if faults := yamlshape.Read("policy.yaml", []byte(text), f); len(faults) == 0 {
+			t.Errorf("%s: no fault", text)
+		}
+		faults := f.Check()
+		if want == "" && len(faults) > 0 || want != "" && (len(faults) != 1 || !strings.Contains(faults[0].Err.Error(), want)) {
+			t.Errorf("%s: %v", text, faults)
+		}
+		if _, err := f.Config(w.env()); err == nil {
+			t.Errorf("%s: made a requirement", text)
+		}
+	}
+}
+
 func TestDoubts(t *testing.T) {
 	t.Parallel()
 	identity := func(issuer, subject string) string {
