@@ -579,6 +579,8 @@ func TestReadLockRefuses(t *testing.T) {
 		{doc(`"ghcr.io/a/b:v1@` + digestA + `": [{"system": "s", "signer": "x"}]`), `2:12: "ghcr.io/a/b:v1@` + digestA + `" is written "ghcr.io/a/b:v1"`},
 		{doc(`"ghcr.io/a/b@` + digestA + `": []`), `is written "ghcr.io/a/b@sha256:*"`},
 		{doc(`"a/b@sha256:*": []`), `is written "docker.io/a/b@sha256:*"`},
+		{doc(`"GHCR.io/a/b@sha256:*": []`), `is written "ghcr.io/a/b@sha256:*"`},
+		{doc(`"ghcr.io:443/a/b:v1": []`), `is written "ghcr.io/a/b:v1"`},
 		{doc(`"ghcr.io/A/b:v1": []`), "2:12: "},
 		{doc(`"ghcr.io/a/b:*": []`), "2:12: "},
 		{doc("\n\"ghcr.io/a/b:v1\": [{\"system\": \"s\", \"signer\": \"x\"}],\n\"ghcr.io/a/b:v1\": []"), `4:1: "ghcr.io/a/b:v1" is there twice`},

@@ -163,7 +163,19 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// A Refused requirement is satisfied, and kept out by something else.
+// Nobody is told how to let more signers in where nothing is to be mended.
+func TestAcceptOfWhatPasses(t *testing.T) {
+	t.Parallel()
+	img := pinned(t, "a")
+	all := []verify.Candidate{{Reason: verify.WrongSigner, Err: errors.New("another"), Accept: &verify.Acceptance{List: "keys", Line: "{}"}}}
+	failed := verify.Fail(img, verify.WrongSigner, errors.New("another")).With(all)
+	passed := by{"a", "x"}.Verify(t.Context(), img).With(all)
+	if failed.Candidates()[0].Accept == nil || passed.Candidates()[0].Accept != nil || all[0].Accept == nil {
+		t.Errorf("failed %+v, passed %+v", failed.Candidates(), passed.Candidates())
+	}
+}
+
+// A refused requirement is satisfied, and kept out by something else.
 type refused struct{ verify.Verifier }
 
 func (r refused) Verify(ctx context.Context, img image.Pinned) verify.Verdict {

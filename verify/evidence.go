@@ -56,7 +56,9 @@ func (ev Evidence) complete() error {
 }
 
 // A Candidate is one signature that was found, and why it did or did not
-// satisfy the requirement. What it says of its signer is proven only where
+// satisfy the requirement. In a Verdict that failed, one that is Verified is as
+// required by itself, such as for one of several platforms, and nobody vouches
+// for the image by it. What a Candidate says of its signer is proven only where
 // Reason is Verified, WrongSigner or WrongType.
 type Candidate struct {
 	Format, Storage, Source string

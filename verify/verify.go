@@ -159,9 +159,16 @@ func (v Verdict) For(requirement string) Verdict {
 	return v
 }
 
-// With returns v with the signatures that were looked at.
+// With returns v with the signatures that were looked at. Where v passed, none of
+// them says what would accept it: nothing has to be changed for it, and whoever
+// did would let more signers in.
 func (v Verdict) With(candidates []Candidate) Verdict {
 	v.candidates = slices.Clone(candidates)
+	for i := range v.candidates {
+		if v.Passed() {
+			v.candidates[i].Accept = nil
+		}
+	}
 	return v
 }
 

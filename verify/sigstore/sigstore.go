@@ -307,11 +307,13 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 		return o
 	}
 	reason, err := closest(o.candidates)
-	if len(together) > 0 {
+	hint := v.hint(reason)
+	if n := v.need() - len(together); n < v.need() {
+		hint = fmt.Sprintf("have %d more of those who are required sign the image; to require fewer, or to add whoever has signed, gives up what at-least is for", n)
 		reason, err = v.short(together, reason, err)
 		o.candidates = v.tooFew(o.candidates, len(together))
 	}
-	o.reason, o.err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: v.hint(reason)}
+	o.reason, o.err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: hint}
 	return o
 }
 
