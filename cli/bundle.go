@@ -85,7 +85,7 @@ func bundleConfig(c Command, signers *signerFlags, trust *trustFlags) (sigstore.
 	if len(ids) == 0 && len(keys) == 0 {
 		return sigstore.Config{}, usagef("", "give --certificate-identity with --certificate-oidc-issuer, or --key", "nothing says who must have signed")
 	}
-	config := sigstore.Config{Identities: ids, Keys: keys, IgnoreLog: signers.ignoreLog}
+	config := sigstore.Config{Identities: ids, Keys: keys, IgnoreLog: signers.ignoreLog, Flags: true}
 	if config.Trust, err = trust.trust(c.getenv, c.proxy()); err != nil {
 		return sigstore.Config{}, err
 	}

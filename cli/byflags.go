@@ -65,7 +65,7 @@ func (v *verifyFlags) requirements(c Command, t *trusts) ([]sigstore.Config, err
 	if len(ids) > 0 && v.signers.ignoreLog {
 		return nil, usagef("--insecure-ignore-tlog", "leave it out, or use it with --key alone", "a certificate lives ten minutes and proves nothing without a log entry")
 	}
-	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: asListed(v.platforms), On: v.signatureOn, IgnoreLog: v.signers.ignoreLog}
+	config := sigstore.Config{Identities: ids, Keys: keys, Platforms: asListed(v.platforms), On: v.signatureOn, IgnoreLog: v.signers.ignoreLog, Flags: true}
 	if len(ids) > 0 || !v.signers.ignoreLog {
 		if config.Trust, err = t.of(""); err != nil {
 			return nil, err

@@ -51,7 +51,7 @@ type judged struct {
 			Candidates                         []struct {
 				Reason, Signer string
 				Difference     *struct{ What, Found, Expected string }
-				Accept         *struct{ List, Line, Unwise string }
+				Accept         *struct{ List, Line, In, Unwise, Later string }
 			}
 		}
 	}

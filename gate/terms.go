@@ -28,6 +28,8 @@ type Rule struct {
 	At     image.Position // of the rule in the policy; zero where it is in no file
 	Why    string         // why it was chosen, in words
 	Notes  []string       // what else the policy has to say of the image
+	Others int            // how many patterns the rule has besides Name
+	Next   string         // what the policy would have done first where the image fails; "" for nothing
 }
 
 // An Exemption lets an image through although nobody has verified it. The zero

@@ -100,7 +100,7 @@ func (b *binder) terms(u image.Use) gate.Terms {
 		b.fault(f)
 		return gate.Terms{Err: f}
 	}
-	holds, pattern, notes := b.exceptionFor(t)
+	holds, pattern, notes, next := b.exceptionFor(t)
 	switch {
 	case holds != nil:
 		return gate.Terms{
@@ -110,10 +110,10 @@ func (b *binder) terms(u image.Use) gate.Terms {
 			},
 		}
 	case len(found) == 0:
-		return gate.Terms{Rule: gate.Rule{Notes: notes}, Err: b.unspoken(u.Ref, t, notes)}
+		return gate.Terms{Rule: gate.Rule{Notes: notes, Next: next}, Err: b.unspoken(u.Ref, t, notes)}
 	}
 	r := &b.chooser.rules[found[0].list]
-	terms := gate.Terms{Rule: gate.Rule{Name: found[0].pattern.text, Origin: r.origin.name, At: r.at, Why: b.why(found), Notes: notes}}
+	terms := gate.Terms{Rule: gate.Rule{Name: found[0].pattern.text, Origin: r.origin.name, At: r.at, Why: b.why(found), Notes: notes, Others: len(r.images.match) - 1, Next: next}}
 	if r.unsigned != nil && len(r.require) == 0 {
 		terms.Exempt = &gate.Exemption{
 			Unsigned: true, NeedDigest: r.unsigned.needsDigest(), Reason: r.unsigned.Reason.Value, At: r.unsigned.At,
@@ -135,8 +135,8 @@ func (a *allowUnsignedText) needsDigest() bool { return a.RequireDigest == nil |
 func (e *exception) end() time.Time { return e.Until.Time.AddDate(0, 0, 1) }
 
 // exceptionFor returns the exception that holds for t and ends last, with its
-// pattern, and what there is to say of those that have ended.
-func (b *binder) exceptionFor(t target) (holds *exception, by Pattern, notes []string) {
+// pattern, and what there is to say and to do of those that have ended.
+func (b *binder) exceptionFor(t target) (holds *exception, by Pattern, notes []string, next string) {
 	var ended []*exception
 	for _, m := range b.byException.find(t) {
 		e := &b.exceptions[m.list]
@@ -156,7 +156,10 @@ func (b *binder) exceptionFor(t target) (holds *exception, by Pattern, notes []s
 		}
 		notes = append(notes, fmt.Sprintf("the exception for it at %s (owner: %s) ended with %s", where(e.At), clipText(e.Owner.Value), day(e.Until)))
 	}
-	return holds, by, notes
+	if len(ended) > 0 {
+		next = fmt.Sprintf("set until anew in the exception at %s if its owner (%s) agrees, or take it out", where(ended[0].At), clipText(ended[0].Owner.Value))
+	}
+	return holds, by, notes, next
 }
 
 // rank is negative where e counts before o: it ends later, or else its file is

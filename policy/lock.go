@@ -142,7 +142,7 @@ func (h held) For(u image.Use) gate.Terms {
 	key := lockKey(u.Ref)
 	locked, known := h.lock.images[key]
 	if !known {
-		terms.Rule.Notes = append(slices.Clone(terms.Rule.Notes), key+" is not in the lock yet: whoever signed it would do")
+		terms.Rule.Notes = append(slices.Clone(terms.Rule.Notes), key+" is not in the lock yet: any signer that the policy accepts passes now, and is locked from here on")
 		return terms
 	}
 	require := make([]verify.Verifier, len(terms.Require))

@@ -43,7 +43,7 @@ func CodeQuality(w io.Writer, r gate.Report, run Run) error {
 	for _, f := range failuresFirst(r) {
 		text := headline(f)
 		if e, exempt := f.Exemption(); exempt {
-			text += ": " + exemptLine(e)
+			text += ": " + exemptLine(f, e)
 		} else {
 			text += ": " + strings.Join(explanation(f, maxResultText-maxImage-30), "; ")
 		}

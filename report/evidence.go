@@ -34,7 +34,7 @@ func (s summary) evidence() *part {
 
 // proof is what ev says of the image of f.
 func proof(f gate.Finding, ev verify.Evidence) string {
-	text := code(f.Pinned.String(), maxImage+80) + " signed by " + code(ev.Signer, maxText) // 80: the digest
+	text := code(f.Pinned.String(), maxImage+80) + " signed by " + code(signerName(ev.Signer, ev.KeyName), maxText) // 80: the digest
 	fact := func(word, value string) {
 		if value != "" {
 			text += " · " + word + code(value, maxText)

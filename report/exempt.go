@@ -17,7 +17,7 @@ func (s summary) exempt() *part {
 			continue
 		}
 		if n++; n <= maxExempt {
-			items = append(items, "- "+s.mark(f)+" "+code(reference(f), maxImage)+" "+exemption(e)+"\n")
+			items = append(items, "- "+s.mark(f)+" "+code(reference(f), maxImage)+" "+exemption(f, e)+"\n")
 		}
 	}
 	return &part{open: "**Exempt, not verified**\n\n", items: items, shut: "\n", rest: func(shown int) string {
@@ -26,14 +26,14 @@ func (s summary) exempt() *part {
 }
 
 // exemption says who answers for it, for how long, why and where that is written.
-func exemption(e gate.Exemption) string {
+func exemption(f gate.Finding, e gate.Exemption) string {
 	text := until(e)
 	if e.Owner != "" {
 		text += " · owner " + code(e.Owner, maxText)
 	}
 	text += " · " + code(e.Reason, maxText)
-	if place := place(e.At, maxText-20); place != "" {
-		text += " · " + code(place, maxText)
+	if by := exemptBy(f, e); by != "" {
+		text += " · by " + code(by, maxText)
 	}
 	return text
 }

@@ -47,12 +47,19 @@ func policyPlace(r gate.Rule) string {
 	return at(r.At)
 }
 
-// nearest returns the signature that came nearest to being accepted: the first
-// of those whose difference is known, if there is one that was refused for v's
-// own Reason. It is -1 where none is.
+// nearest returns the signature that came nearest to being accepted: of those
+// whose difference is known, the first that only a condition refuses, else the
+// first that was refused for v's own Reason. What counts for another part of v is
+// none of them. It is -1 where there is none.
 func nearest(v verify.Verdict) int {
-	differs := func(c verify.Candidate) bool { return c.Differs != nil }
 	all := v.Candidates()
+	counts := countedIn(all)
+	differs := func(c verify.Candidate) bool { return c.Differs != nil && !counts[signatureOf(c)] }
+	if i := slices.IndexFunc(all, func(c verify.Candidate) bool {
+		return differs(c) && c.Reason == v.Reason() && c.Differs.What == "where"
+	}); i >= 0 {
+		return i
+	}
 	if i := slices.IndexFunc(all, func(c verify.Candidate) bool { return differs(c) && c.Reason == v.Reason() }); i >= 0 {
 		return i
 	}
@@ -74,25 +81,43 @@ func cause(v verify.Verdict) string {
 	return said(v.Err())
 }
 
-// acceptedIn says which part of a policy would have to say more for a signature
-// to be accepted; rule is the one that did not accept it.
-func acceptedIn(a verify.Acceptance, rule gate.Rule) string {
-	if place := policyPlace(rule); place != "" {
-		return a.List + " of the rule at " + place
+// next is what to do where v failed: what the policy would have done first, and
+// what the check itself says.
+func next(v verify.Verdict, rule gate.Rule) string {
+	hint := verify.Hint(v.Err())
+	if rule.Next == "" || v.Passed() {
+		return hint
 	}
-	return a.List + " of a rule for the image"
+	if hint == "" {
+		return rule.Next
+	}
+	return rule.Next + "; or " + hint
 }
 
-// accepted is what a policy would have to say there. Half of it would be
-// something else.
-func accepted(a verify.Acceptance, most int) string {
-	switch {
-	case len(a.Line) > most-10:
-		return "what is too long to be shown here; the JSON report has it"
-	case a.List == "claims": // which is no list
-		return "claims: " + a.Line
+// signerName is who signed: a key by what the policy calls it.
+func signerName(name, keyName string) string {
+	if sum, ok := strings.CutPrefix(name, "key "); ok && keyName != "" {
+		return `key "` + strings.ReplaceAll(keyName, `"`, "'") + `" (` + sum + ")"
 	}
-	return "- " + a.Line
+	return name
+}
+
+// signType is the predicate type of what says no more than that it is a
+// signature.
+const signType = "https://sigstore.dev/cosign/sign/v1"
+
+// exemptBy says which rule or exception lets f through, and where that is.
+func exemptBy(f gate.Finding, e gate.Exemption) string {
+	place := ""
+	if e.At.File != "" {
+		place = at(e.At)
+	}
+	if f.Rule.Name == "" {
+		return place
+	}
+	r := f.Rule
+	r.Why, r.At = "", e.At
+	return ruleLine(r)
 }
 
 // ref is the branch or tag that the certificate of c was issued for; "" where it

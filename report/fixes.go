@@ -30,7 +30,7 @@ func fix(f gate.Finding) string {
 	text := "- **Fix** " + code(reference(f), maxImage) + ": " + word(f.Reason()) + "\n"
 	failed := slices.DeleteFunc(slices.Clone(f.Verdicts), verify.Verdict.Passed)
 	for _, v := range first(failed, maxChecks) {
-		text += explain(v, f.Rule)
+		text += explain(v, f)
 	}
 	switch {
 	case len(failed) == 0:
@@ -57,14 +57,14 @@ func chosen(r gate.Rule) string {
 }
 
 // explain says why v failed, what was expected, what was found and what to do.
-func explain(v verify.Verdict, rule gate.Rule) string {
+func explain(v verify.Verdict, f gate.Finding) string {
 	text := ""
 	line := func(word, value string) {
 		if value != "" {
 			text += "  - " + word + " " + code(value, maxText) + "\n"
 		}
 	}
-	line("**next**", verify.Hint(v.Err())) // what to do comes first, for those who read no further
+	line("**next**", next(v, f.Rule)) // what to do comes first, for those who read no further
 	line("because", cause(v))
 	line("expected", v.Requirement())
 	all, marked := v.Candidates(), nearest(v)
@@ -77,10 +77,10 @@ func explain(v verify.Verdict, rule gate.Rule) string {
 		line("found", strings.ReplaceAll(candidateLine(c, len(all) > 1, i == marked), "\n", "; "))
 		if i == marked {
 			text += difference(*c.Differs)
-			if c.Accept != nil {
-				const most = 2 * maxText
-				text += "  - to accept it, in " + code(acceptedIn(*c.Accept, rule), maxText) + ": " + code(accepted(*c.Accept, most), most) + "\n"
-				line("**unwise**:", c.Accept.Unwise)
+			if o, ok := acceptable(c, v, f, countedIn(all)); ok {
+				text += "  - to accept it, in " + code(o.in, maxText) + ":\n    - " + code(o.short(maxPasted), maxPasted) + "\n"
+				line("**unwise**:", o.unwise)
+				line("later:", o.later)
 			}
 		}
 	}

@@ -111,6 +111,7 @@ type evidenceDoc struct {
 	Platform      string            `json:"platform,omitempty"`
 	Signer        string            `json:"signer"`
 	Issuer        string            `json:"issuer,omitempty"`
+	KeyName       string            `json:"key_name,omitempty"`
 	Claims        map[string]string `json:"claims,omitempty"`
 	LogIndex      *int64            `json:"log_index,omitempty"`
 	SignedAt      *time.Time        `json:"signed_at,omitempty"`
@@ -128,6 +129,7 @@ type candidateDoc struct {
 	Message       string `json:"message,omitempty"`
 	Signer        string `json:"signer,omitempty"`
 	Issuer        string `json:"issuer,omitempty"`
+	KeyName       string `json:"key_name,omitempty"`
 	PredicateType string `json:"predicate_type,omitempty"`
 
 	Claims     map[string]string `json:"claims,omitempty"`
@@ -145,7 +147,9 @@ type differenceDoc struct {
 type acceptDoc struct {
 	List   string `json:"list"`
 	Line   string `json:"line"`
+	In     string `json:"in"`
 	Unwise string `json:"unwise,omitempty"`
+	Later  string `json:"later,omitempty"`
 }
 
 // Run is what reports say besides the findings.
@@ -236,7 +240,7 @@ func image(f gate.Finding) imageDoc {
 		d.Platforms = append(d.Platforms, childDoc{c.Platform, c.Digest, c.Attests})
 	}
 	for _, v := range f.Verdicts {
-		d.Checks = append(d.Checks, verdict(v))
+		d.Checks = append(d.Checks, verdict(v, f))
 	}
 	return d
 }
@@ -262,9 +266,9 @@ func used(u source.Use) useDoc {
 	return useDoc{Text: u.Text, Kind: string(u.Kind), File: u.At.File, Line: u.At.Line, Column: u.At.Col, Stage: u.Stage}
 }
 
-func verdict(v verify.Verdict) verdictDoc {
+func verdict(v verify.Verdict, f gate.Finding) verdictDoc {
 	d := verdictDoc{
-		Requirement: v.Requirement(), Passed: v.Passed(), Reason: reason(v.Reason()), Hint: verify.Hint(v.Err()),
+		Requirement: v.Requirement(), Passed: v.Passed(), Reason: reason(v.Reason()), Hint: next(v, f.Rule),
 		Evidence: []evidenceDoc{}, Candidates: []candidateDoc{},
 	}
 	if v.Err() != nil {
@@ -273,22 +277,24 @@ func verdict(v verify.Verdict) verdictDoc {
 	for _, ev := range v.Evidence() {
 		e := evidenceDoc{
 			System: ev.System, Format: ev.Format, Storage: ev.Storage, Source: ev.Source, Signed: ev.Signed, Digest: ev.Digest,
-			Covers: ev.Covers, Platform: ev.Platform, Signer: ev.Signer, Issuer: ev.Issuer, Claims: ev.Claims,
+			Covers: ev.Covers, Platform: ev.Platform, Signer: ev.Signer, Issuer: ev.Issuer, KeyName: ev.KeyName, Claims: ev.Claims,
 			LogIndex: ev.LogIndex, PredicateType: ev.PredicateType, SignedName: ev.SignedReference, SignedAt: instant(ev.SignedAt),
 		}
 		d.Evidence = append(d.Evidence, e)
 	}
-	for _, c := range v.Candidates() {
+	all := v.Candidates()
+	counts := countedIn(all)
+	for _, c := range all {
 		cd := candidateDoc{
 			Format: c.Format, Storage: c.Storage, Source: c.Source, Signed: c.Signed, Platform: c.Platform,
-			Reason: reason(c.Reason), Signer: c.Signer, Issuer: c.Issuer, PredicateType: c.PredicateType,
+			Reason: reason(c.Reason), Signer: c.Signer, Issuer: c.Issuer, KeyName: c.KeyName, PredicateType: c.PredicateType,
 			Claims: c.Claims, SignedAt: instant(c.SignedAt),
 		}
 		if c.Differs != nil {
 			cd.Difference = &differenceDoc{c.Differs.What, c.Differs.Found, c.Differs.Expected}
 		}
-		if c.Accept != nil {
-			cd.Accept = &acceptDoc{c.Accept.List, c.Accept.Line, c.Accept.Unwise}
+		if o, ok := acceptable(c, v, f, counts); ok {
+			cd.Accept = &acceptDoc{o.list, o.item, o.in, o.unwise, o.later}
 		}
 		if c.Err != nil {
 			cd.Message = c.Err.Error()

@@ -100,7 +100,7 @@ func junitOf(id int, f gate.Finding, r gate.Report) junitSuite {
 	e, exempt := f.Exemption()
 	switch {
 	case exempt:
-		line := exemptLine(e)
+		line := exemptLine(f, e)
 		s.Case.Skipped = &line
 	case f.Verified():
 		s.Out = text

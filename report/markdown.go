@@ -31,8 +31,9 @@ const (
 	maxFound    = 5 // signatures, of one check
 	maxWarnings = 20
 	maxEvidence = 200
-	maxClaims   = 16 // of one certificate
-	maxPlaces   = 3  // of one image
+	maxClaims   = 16   // of one certificate
+	maxPlaces   = 3    // of one image
+	maxPasted   = 1200 // of what is to be pasted, in bytes
 )
 
 // Markdown writes r as the summary of a job, for GitHub and whatever else shows
@@ -254,7 +255,7 @@ func decided(f gate.Finding) string {
 		return "**" + word(f.Reason()) + "**"
 	}
 	vouching := signersOf(f)
-	text := code(shortKey(vouching[0].Signer), maxText) + " " + code(vouching[0].Format, maxText)
+	text := code(shortSigner(vouching[0]), maxText) + " " + code(vouching[0].Format, maxText)
 	if more := len(vouching) - 1; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
@@ -292,6 +293,9 @@ func shortKey(name string) string {
 	}
 	return name
 }
+
+// shortSigner is who signed, shortly.
+func shortSigner(ev verify.Evidence) string { return signerName(shortKey(ev.Signer), ev.KeyName) }
 
 // where names places that use the image, a few of them.
 func where(f gate.Finding) string {

@@ -339,6 +339,9 @@ func row(f gate.Finding) []string {
 		if strings.HasPrefix(who, "key sha256:") {
 			who = who[:23] + "…"
 		}
+		if ev.KeyName != "" && strings.HasPrefix(who, "key sha256:") {
+			who = `key "` + spelled(ev.KeyName) + `" (` + strings.TrimPrefix(who, "key ") + ")"
+		}
 		cells[0], cells[3] = "✅", who+" "+clipped(spelled(ev.Format), 300)
 		for _, v := range f.Verdicts[1:] {
 			if v.Evidence()[0].Signer != ev.Signer {

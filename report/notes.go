@@ -154,14 +154,14 @@ func single(f failure, level string) Note {
 	return Note{Level: level, Title: heading(f.Finding), At: f.at, Text: strings.Join(explanation(f.Finding, maxNoteText), "\n")}
 }
 
-// explanation is at most five lines that say why f failed, of at most that many
+// explanation is at most seven lines that say why f failed, of at most that many
 // UTF-16 units. Of several checks that failed it speaks of the first, whose
 // Reason is that of the image.
 func explanation(f gate.Finding, most int) []string {
 	var lines []string
 	line := func(word, value string) {
 		if value != "" {
-			lines = append(lines, word+" "+limited(value, most/5-20))
+			lines = append(lines, word+" "+limited(value, most/7-20))
 		}
 	}
 	for _, v := range f.Verdicts {
@@ -171,7 +171,14 @@ func explanation(f gate.Finding, most int) []string {
 		line("because", said(v.Err()))
 		line("expected", v.Requirement())
 		line("found", closest(v))
-		line("next", verify.Hint(v.Err()))
+		if i := nearest(v); i >= 0 {
+			all := v.Candidates()
+			if o, ok := acceptable(all[i], v, f, countedIn(all)); ok {
+				line("to accept, in "+limited(o.in, maxText/2)+":", o.short(most/7-20))
+				line("unwise", o.unwise)
+			}
+		}
+		line("next", next(v, f.Rule))
 		break
 	}
 	if len(lines) == 0 {

@@ -213,7 +213,7 @@ func TestNotesHostile(t *testing.T) {
 		subjects[i] = subjects[i].at(long, 1<<30)
 	}
 	checkNotes(t, report.Notes(gateReport(context.Background(), subjects), report.NotesOptions{Warn: true, Warnings: []report.Warning{{Text: long}}}))
-	if n := units(notes[0].Text); n < 2000 {
+	if n := units(notes[0].Text); n < 1800 {
 		t.Errorf("the first note has %d units", n)
 	}
 }

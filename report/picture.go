@@ -52,7 +52,7 @@ func pictured(f gate.Finding, id string, signers map[string]string) string {
 		if !known {
 			from = fmt.Sprintf("s%d", len(signers)+1)
 			signers[key] = from
-			from += "(" + node(shortKey(ev.Signer)) + ")"
+			from += "(" + node(shortSigner(ev)) + ")"
 		}
 		text += fmt.Sprintf("  %s --> %s\n", from, to)
 		to = id

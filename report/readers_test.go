@@ -424,7 +424,7 @@ func TestJUnit(t *testing.T) {
 	}
 	want := []string{
 		"passed ghcr.io/acme/app:v1", "failure unsigned: ghcr.io/acme/base:v1", "error unavailable: ghcr.io/acme/down:v1",
-		"skipped let through unverified, until the end of 2026-03-31; owner platform; reason: asked (.boltseal.yaml:20:5)", "failure unresolved: an image without a name",
+		"skipped let through unverified, until the end of 2026-03-31; owner platform; reason: asked; by ghcr.io/acme/** (policy, .boltseal.yaml:20:5)", "failure unresolved: an image without a name",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -220,6 +220,16 @@ func near(d verify.Difference, accept *verify.Acceptance, before ...verify.Reaso
 	}
 }
 
+// accepting is what would accept a workflow, in both ways.
+func accepting(subject string, change ...func(*verify.Acceptance)) *verify.Acceptance {
+	line := fmt.Sprintf("{issuer: %q, subject: %q}", issuer, subject)
+	a := &verify.Acceptance{List: "identities", Line: line, Alone: "{sigstore: {identities: [" + line + "]}}", OfRule: required}
+	for _, c := range change {
+		c(a)
+	}
+	return a
+}
+
 // with returns s with the rule that was chosen for it.
 func (s subject) with(r gate.Rule) subject {
 	s.rule = r
@@ -385,7 +395,7 @@ func runs() []run {
 				tagged("ghcr.io/acme/app:v1", "a", pass(bundled)).with(acme).at("Dockerfile", 1),
 				tagged("ghcr.io/acme/base:v3", "b", near(
 					verify.Difference{What: "identity", Found: "https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main", Expected: signer},
-					&verify.Acceptance{List: "identities", Line: "{issuer: " + issuer + ", subject: https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main}"},
+					accepting("https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main"),
 				)).with(acme).at("Dockerfile", 3),
 				let("docker.io/library/alpine:3.22", "c", excepted("upstream is asked to sign")).at("Dockerfile", 9),
 			},
@@ -408,8 +418,23 @@ func runs() []run {
 			subjects: []subject{
 				tagged("ghcr.io/acme/base:v3", "a", near(
 					verify.Difference{What: "identity", Found: "https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main", Expected: "https://github.com/acme/*/.github/workflows/release.yml@refs/heads/main"},
-					&verify.Acceptance{List: "identities", Line: "{issuer: https://token.actions.githubusercontent.com, subject: https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main}", Unwise: "build.yml may run for pull requests"},
+					accepting("https://github.com/acme/base/.github/workflows/build.yml@refs/heads/main", func(a *verify.Acceptance) {
+						a.Unwise, a.AsRule, a.InRule = "build.yml may run for pull requests", "2 signers are needed now", "not shown"
+					}),
 				)).with(acme).at("Dockerfile", 3),
+				tagged("ghcr.io/acme/one:v3", "a", near(
+					verify.Difference{What: "identity", Found: "https://github.com/acme/one/.github/workflows/build.yml@refs/tags/v1.5.0", Expected: "https://github.com/acme/*/.github/workflows/release.yml@refs/tags/v*"},
+					accepting("https://github.com/acme/one/.github/workflows/build.yml@refs/tags/v1.5.0", func(a *verify.Acceptance) {
+						a.Unwise, a.AsRule, a.InRule, a.At, a.Later = "build.yml may run for pull requests", "not shown", "it is shown", inPolicy(8), "@refs/tags/v* would accept the next ones, too"
+					}),
+				)).with(gate.Rule{Name: "ghcr.io/acme/one", Origin: "policy", At: inPolicy(4), Others: 1, Next: "set until anew in the exception at .boltseal.yaml:20:5"}),
+				tagged("ghcr.io/acme/keyed:v3", "a", near(
+					verify.Difference{What: "identity", Found: "key sha256:" + strings.Repeat("ab", 32), Expected: signer},
+					&verify.Acceptance{List: "keys", Line: `{pem: "…", sha256: "…"}`, OfRule: required},
+				)).with(gate.Rule{Name: "ghcr.io/acme/keyed:*", Origin: "policy", At: inPolicy(4)}),
+				tagged("ghcr.io/acme/named:v3", "a", pass(func(ev *verify.Evidence) {
+					ev.Signer, ev.Issuer, ev.Claims, ev.KeyName = "key sha256:"+strings.Repeat("ab", 32), "", nil, "Acme's \u202eteam\x1b[2K"
+				})),
 				tagged("ghcr.io/acme/look:v3", "b", near(
 					verify.Difference{What: "source-repository-owner", Found: "https://github.com/\u0430cme", Expected: "https://github.com/acme"},
 					&verify.Acceptance{List: "keys", Line: strings.Repeat("x", 3000)},
@@ -469,14 +494,15 @@ func hostileWarnings(text string) []report.Warning {
 func hostile(text, signed, storage string) []subject {
 	everywhere := func(ev *verify.Evidence) {
 		ev.System, ev.Format, ev.Storage, ev.Source, ev.Signed = text, text, storage, text, signed
-		ev.Platform, ev.Covers, ev.Signer, ev.Issuer = text, text, text, text
+		ev.Platform, ev.Covers, ev.Signer, ev.Issuer, ev.KeyName = text, text, text, text, text
 		ev.PredicateType, ev.SignedReference, ev.Claims = text, text, map[string]string{text: text}
 	}
-	rule := gate.Rule{Name: text, Origin: text, At: image.Position{File: text, Line: 2, Col: 3}, Why: text, Notes: []string{text, text}}
+	rule := gate.Rule{Name: text, Origin: text, At: image.Position{File: text, Line: 2, Col: 3}, Why: text, Notes: []string{text, text}, Next: text}
 	return []subject{
 		{use: image.Use{Text: text, Err: errors.New(text)}},
 		let("ghcr.io/evil/exempt:v1", "c", gate.Exemption{Until: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Owner: "x" + text, Reason: "x" + text, At: image.Position{File: text, Line: 4, Col: 5}}).with(rule),
-		tagged("ghcr.io/evil/near:v1", "d", near(verify.Difference{What: text, Found: text, Expected: text + "x"}, &verify.Acceptance{List: text, Line: text, Unwise: text})).with(rule),
+		tagged("ghcr.io/evil/own:v1", "d", near(verify.Difference{What: text, Found: text, Expected: text + "x"}, &verify.Acceptance{List: text, Line: text, At: image.Position{File: text, Line: 3}, Unwise: text, Later: text})).with(rule),
+		tagged("ghcr.io/evil/near:v1", "d", near(verify.Difference{What: text, Found: text, Expected: text + "x"}, &verify.Acceptance{List: text, Line: text, Alone: text, At: image.Position{File: text, Line: 3}, InRule: text, AsRule: text, OfRule: text, Unwise: text, Later: text})).with(rule),
 		{use: ref("ghcr.io/evil/resolve:v1"), rule: rule, checks: []check{pass()}, missing: &verify.Error{Op: text, Err: errors.New(text), Hint: text}},
 		{
 			use: ref("ghcr.io/evil/passes:v1"), digest: digest("a"), checks: []check{pass(everywhere)},
@@ -549,11 +575,11 @@ var reasons = []string{
 // words are what may stand behind the spaces that other lines begin with.
 var words = []string{
 	"from", "digest", "used at", "signed by", "as", "for", "expected", "because", "found", "next",
-	"exempt", "owner", "reason", "by", "rule", "note", "differs", "is", "wanted", "to accept", "unwise",
+	"exempt", "owner", "reason", "by", "rule", "note", "differs", "is", "wanted", "to accept", "unwise", "later",
 }
 
-// marks is what stands below two values that differ.
-var marks = regexp.MustCompile(`^ {25,}\^+$`)
+// marks is what stands below two values that differ, or is to be pasted.
+var marks = regexp.MustCompile(`^ {25,}\^+$|^ {25}(- .*|(claims|keys|identities): .*|what is too long to be shown here.*)$`)
 
 // begins reports whether line begins as only the writer lets it.
 func begins(line string) bool {

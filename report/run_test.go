@@ -3,11 +3,13 @@ package report_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
 )
@@ -105,6 +107,33 @@ func TestLenient(t *testing.T) {
 		}
 		if (report.Run{Mode: "enforce"}).Lenient(tc.r) || (report.Run{}).Lenient(tc.r) {
 			t.Errorf("%s: lenient without being told", tc.name)
+		}
+	}
+}
+
+// What fits one part of a requirement is not offered to another: whoever needs
+// two signers would give both places to one. Nor is anything where the check
+// passed.
+func TestNothingToAccept(t *testing.T) {
+	t.Parallel()
+	twice := func(img image.Pinned) verify.Verdict {
+		v := near(verify.Difference{What: "identity", Found: signer, Expected: "https://github.com/acme/b"}, accepting(signer))(img)
+		refused := v.Candidates()[0]
+		fits := refused
+		fits.Reason, fits.Err, fits.Differs, fits.Accept = verify.Verified, nil, nil, nil
+		return v.With([]verify.Candidate{fits, refused})
+	}
+	passed := func(img image.Pinned) verify.Verdict {
+		return pass()(img).With(twice(img).Candidates()[1:])
+	}
+	for name, c := range map[string]check{"twice": twice, "passed": passed} {
+		r := gateReport(context.Background(), []subject{tagged("ghcr.io/acme/a:v1", "a", c)})
+		var text, doc bytes.Buffer
+		if err := errors.Join(report.Text(&text, r, report.TextOptions{}), report.JSON(&doc, r, report.Run{})); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text.String(), "to accept") || strings.Contains(doc.String(), `"accept"`) {
+			t.Errorf("%s: %s\n%s", name, &text, &doc)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (run Run) results(r gate.Report, rules []lint) (out []sarifResult, omitted 
 		switch {
 		case exempt:
 			level = "note"
-			message = append(message, exemptLine(e))
+			message = append(message, exemptLine(f, e))
 		case run.Lenient(r):
 			level = levelWarning
 		}
@@ -213,14 +213,14 @@ func failuresFirst(r gate.Report) []gate.Finding {
 }
 
 // exemptLine says why an image passed that nobody verified.
-func exemptLine(e gate.Exemption) string {
+func exemptLine(f gate.Finding, e gate.Exemption) string {
 	text := "let through unverified, " + until(e)
 	if e.Owner != "" {
 		text += "; owner " + limited(e.Owner, 200)
 	}
 	text += "; reason: " + limited(e.Reason, 800)
-	if e.At.File != "" {
-		text += " (" + limited(at(e.At), 200) + ")"
+	if by := exemptBy(f, e); by != "" {
+		text += "; by " + limited(by, 300)
 	}
 	return text
 }

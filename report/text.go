@@ -83,7 +83,7 @@ func (t *textWriter) finding(f gate.Finding) {
 	}
 	t.places(f)
 	if isExempt {
-		t.exemption(exempt)
+		t.exemption(f, exempt)
 	}
 	if line := ruleLine(f.Rule); line != "" && !f.Passed() {
 		t.line("rule", line)
@@ -95,19 +95,19 @@ func (t *textWriter) finding(f gate.Finding) {
 		t.line("note", fmt.Sprintf("… and %d more, listed by --output json", more))
 	}
 	for _, v := range f.Verdicts {
-		t.verdict(v, f.Rule)
+		t.verdict(v, f)
 	}
 }
 
 // exemption says why an image passed that nobody verified.
-func (t *textWriter) exemption(e gate.Exemption) {
+func (t *textWriter) exemption(f gate.Finding, e gate.Exemption) {
 	t.line("exempt", until(e))
 	if e.Owner != "" {
 		t.line("owner", e.Owner)
 	}
 	t.line("reason", e.Reason)
-	if e.At.File != "" {
-		t.line("by", at(e.At))
+	if by := exemptBy(f, e); by != "" {
+		t.line("by", by)
 	}
 }
 
@@ -128,9 +128,9 @@ func (t *textWriter) places(f gate.Finding) {
 	}
 }
 
-func (t *textWriter) verdict(v verify.Verdict, rule gate.Rule) {
+func (t *textWriter) verdict(v verify.Verdict, f gate.Finding) {
 	for _, ev := range v.Evidence() {
-		t.line("signed by", signer(ev.Signer, ev.Issuer))
+		t.line("signed by", signer(signerName(ev.Signer, ev.KeyName), ev.Issuer))
 		t.line("as", evidenceLine(ev))
 		if name := otherName(v.Image(), ev); name != "" {
 			t.line("for", name+", the name that the signer gave the image; names are not compared")
@@ -154,7 +154,9 @@ func (t *textWriter) verdict(v verify.Verdict, rule gate.Rule) {
 		}
 		if i == marked {
 			t.difference(*c.Differs)
-			t.accept(c.Accept, rule)
+			if o, ok := acceptable(c, v, f, countedIn(all)); ok {
+				t.accept(o)
+			}
 		}
 	}
 	if len(all) > most {
@@ -166,8 +168,8 @@ func (t *textWriter) verdict(v verify.Verdict, rule gate.Rule) {
 			t.line("found", fmt.Sprintf("… and %d more, listed by --output json", more))
 		}
 	}
-	if hint := verify.Hint(v.Err()); hint != "" {
-		t.line("next", hint)
+	if step := next(v, f.Rule); step != "" {
+		t.line("next", step)
 	}
 }
 
@@ -185,13 +187,16 @@ func (t *textWriter) difference(d verify.Difference) {
 	t.line("", strings.Repeat(" ", begin)+strings.Repeat("^", max(len(found.differs), len(expected.differs), 1)))
 }
 
-func (t *textWriter) accept(a *verify.Acceptance, rule gate.Rule) {
-	if a == nil {
-		return
+// accept shows what would accept a signature on a line of its own, which can be
+// copied.
+func (t *textWriter) accept(o offer) {
+	t.line("to accept", "in "+o.in+":")
+	t.line("", o.short(maxValue/2))
+	if o.unwise != "" {
+		t.line("unwise", o.unwise)
 	}
-	t.line("to accept", "in "+acceptedIn(*a, rule)+": "+accepted(*a, maxValue/2))
-	if a.Unwise != "" {
-		t.line("unwise", a.Unwise)
+	if o.later != "" {
+		t.line("later", o.later)
 	}
 }
 
@@ -218,7 +223,11 @@ func evidenceLine(ev verify.Evidence) string {
 // candidateLine describes c, with its own reason where there are others, and
 // why unless that is explained beside it.
 func candidateLine(c verify.Candidate, others, explained bool) string {
-	s := c.Format + " at " + c.Source
+	s := c.Format
+	if c.PredicateType != "" && c.PredicateType != signType {
+		s += " (an attestation, " + c.PredicateType + ")"
+	}
+	s += " at " + c.Source
 	if others {
 		s = string(c.Reason) + ": " + s
 	}
@@ -226,7 +235,7 @@ func candidateLine(c verify.Candidate, others, explained bool) string {
 		s += " for " + c.Platform
 	}
 	if c.Signer != "" {
-		s += ", signed by " + signer(c.Signer, c.Issuer)
+		s += ", signed by " + signer(signerName(c.Signer, c.KeyName), c.Issuer)
 	}
 	if r := ref(c); r != "" {
 		s += ", ref " + r

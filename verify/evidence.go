@@ -3,6 +3,8 @@ package verify
 import (
 	"fmt"
 	"time"
+
+	"github.com/boltseal/boltseal/image"
 )
 
 // What a signature was made over.
@@ -30,6 +32,9 @@ type Evidence struct {
 
 	Signer string // certificate identity, or "key sha256:…" of a public key
 	Issuer string // OIDC issuer; "" for a key
+	// KeyName is what the policy calls the key; "" where it says nothing, and for
+	// a certificate. It tells people which key it is, and proves nothing.
+	KeyName string
 	// Claims are the certificate's other Fulcio extensions, by the names of
 	// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md.
 	Claims map[string]string
@@ -69,6 +74,7 @@ type Candidate struct {
 	Platform string
 
 	Signer, Issuer string
+	KeyName        string            // as in Evidence
 	Claims         map[string]string // as in Evidence
 	SignedAt       time.Time         // as in Evidence
 	LogIndex       *int64            // as in Evidence
@@ -90,7 +96,9 @@ type Difference struct {
 }
 
 // An Acceptance is what would have to stand in a policy for a signature to be
-// accepted, and why that may be a mistake.
+// accepted, and why that may be a mistake. It can be said in two ways: in the
+// rule that refused the signature, whose other images it then counts for too, or
+// in a rule for the image alone.
 type Acceptance struct {
 	// List is the list of the requirement that Line is to be added to, such as
 	// "identities" or "keys"; "claims" for the requirement's claims, which Line
@@ -99,6 +107,28 @@ type Acceptance struct {
 	// Line is one item of that list, or the claims, as YAML on one line, without
 	// the dash.
 	Line string
-	// Unwise says what speaks against it, "" if nothing does that is known.
+	// At is the place of the first item of List in the policy, or, where NewList
+	// says that the requirement has no such list, that of the requirement. It is
+	// zero where it is not known.
+	At      image.Position
+	NewList bool
+	// InRule says what speaks against Line, and not against Alone; "" if nothing
+	// does that is known.
+	InRule string
+
+	// Alone is the one item of "require" of a rule that would accept the signature
+	// and asks for nothing else, as YAML on one line, without the dash; "" where
+	// there is none.
+	Alone string
+	// OfRule is what Alone stands in the place of, in the words of
+	// [Verdict.Requirement]. What else the verdict requires, Alone does not.
+	OfRule string
+	// AsRule says what speaks against Alone, and not against Line.
+	AsRule string
+
+	// Unwise says what speaks against the signer, "" if nothing does that is known.
 	Unwise string
+	// Later says what would accept later releases too, where the signature is of
+	// one release; "" where it is not, or nothing is known that would.
+	Later string
 }

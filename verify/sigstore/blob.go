@@ -25,7 +25,7 @@ func VerifyBundle(ctx context.Context, body []byte, c Config, about Artifact) (v
 	if err := c.sound(); err != nil {
 		return verify.Evidence{}, err
 	}
-	p := prover{keys: c.Keys, noLog: c.IgnoreLog}
+	p := prover{keys: c.Keys, noLog: c.IgnoreLog, flags: c.Flags}
 	if c.Trust != nil {
 		material, err := c.Trust.wait(ctx)
 		if err != nil {

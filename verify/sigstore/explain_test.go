@@ -2,8 +2,11 @@ package sigstore_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/registrytest"
@@ -115,7 +118,7 @@ func TestDiffers(t *testing.T) {
 		{"free mail", sigstoretest.Options{Identity: "acme.releases@gmail.com", Issuer: google}, "identities: [{issuer: " + google + ", subject: releases@acme.example}]", verify.Difference{What: "identity"}, "anybody can have an address at gmail.com"},
 		{"self-hosted", sigstoretest.Options{Identity: audit, Issuer: actions, Claims: map[string]string{"1.11": "self-hosted"}}, identities(release), verify.Difference{What: "identity"}, "self-hosted"},
 		{"trigger", sigstoretest.Options{Identity: audit, Issuer: actions, Claims: map[string]string{"1.20": "pull_request_target"}}, identities(release), verify.Difference{What: "identity"}, "what strangers propose"},
-		{"claim", sigstoretest.Options{Identity: release, Issuer: actions, Claims: map[string]string{"1.11": "self-hosted"}}, identities(release) + "claims: {runner-environment: github-hosted}", verify.Difference{What: "runner-environment", Found: "self-hosted", Expected: "github-hosted"}, "hold for every identity"},
+		{"claim", sigstoretest.Options{Identity: release, Issuer: actions, Claims: map[string]string{"1.11": "self-hosted"}}, identities(release) + "claims: {runner-environment: github-hosted}", verify.Difference{What: "runner-environment", Found: "self-hosted", Expected: "github-hosted"}, "self-hosted"},
 		{"key for a certificate", by(release), "keys: [{file: mine.pub}]", verify.Difference{What: "key", Found: release}, ""},
 	} {
 		w := newWorld(t)
@@ -134,9 +137,170 @@ func TestDiffers(t *testing.T) {
 		}
 		form := c.Accept.List + ": [" + c.Accept.Line + "]"
 		if c.Accept.List == "claims" {
+			if !strings.Contains(c.Accept.InRule, "hold for every identity") {
+				t.Errorf("%s: %+v", tc.name, c.Accept)
+			}
 			form = identities(release) + "claims: " + c.Accept.Line
 		}
 		check(t, tc.name+" accepted", w.require(form).Verify(t.Context(), img), verify.Verified, "")
+	}
+}
+
+// The subject of a workflow that others may call is everybody's. What accepts
+// it for one repository accepts it for no other, whatever the policy had asked.
+func TestAcceptCalled(t *testing.T) {
+	t.Parallel()
+	const generator = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator.yml@refs/tags/v2.0.0"
+	called := func(claims map[string]string) sigstoretest.Options {
+		o := by(generator)
+		o.Claims = claims
+		return o
+	}
+	evil := map[string]string{"1.12": "https://github.com/evil/app", "1.14": "refs/tags/v3", "1.16": "https://github.com/evil", "1.11": "github-hosted"}
+	old := map[string]string{"1.5": "evil/app", "1.6": "refs/heads/main"}
+	identity := func(subject, claims string) string {
+		return fmt.Sprintf("identities: [{issuer: %s, subject: %q%s}]\n", actions, subject, claims)
+	}
+	for _, tc := range []struct {
+		name, form, list, has, unwise, later string
+		claims                               map[string]string
+	}{
+		{"claim of the identity", identity(generator, ", claims: {source-repository: https://github.com/acme/app}"), "identities", `source-repository-uri: "https://github.com/evil/app"`, "the source repository https://github.com/evil/app belongs to github.com/evil, not to github.com/acme", "source-repository-ref is that of the release v3", evil},
+		{"owner of the identity", identity(generator, ", claims: {source-repository-owner: https://github.com/acme}"), "identities", `source-repository-owner-uri: "https://github.com/evil"`, "belongs to github.com/evil, not to github.com/acme", "", evil},
+		{"look-alike", identity(generator, ", claims: {source-repository-owner: https://github.com/evi1}"), "identities", "", "belongs to github.com/evil, which only looks like github.com/evi1", "", evil},
+		{"other repository", identity(generator, ", claims: {source-repository: https://github.com/evil/lib}"), "identities", "", "the source repository is https://github.com/evil/app, not https://github.com/evil/lib", "", evil},
+		{"claim of all", identity(generator, "") + "claims: {source-repository: https://github.com/acme/app}", "claims", `{source-repository-uri: "https://github.com/evil/app"}`, "belongs to github.com/evil, not to github.com/acme", "", evil},
+		{"no claim", identities(release), "identities", `source-repository-ref: "refs/tags/v3"`, "was called for https://github.com/evil/app: it belongs to github.com/evil, not to github.com/acme", "@refs/tags/v* in the place of @refs/tags/v2.0.0", evil},
+		{"other claim of the identity", identity(release, ", claims: {runner-environment: self-hosted}"), "identities", `runner-environment: "github-hosted"`, "was called for", "", evil},
+		{"an older certificate", identities(release), "identities", `github-workflow-repository: "evil/app"`, "was called for https://github.com/evil/app", "", old},
+		{"keys", "keys: [{file: mine.pub}]", "identities", `source-repository-uri: "https://github.com/evil/app"`, "was called for", "", evil},
+		{"a claim that is missing", identity(generator, ", claims: {build-trigger: push}"), "identities", "source-repository-uri", "does not say what was asked for: build-trigger", "", evil},
+	} {
+		w := newWorld(t)
+		w.key("mine.pub")
+		img, d := w.image("a")
+		w.sign(d, called(tc.claims))
+		c := candidate(t, tc.name, w.require(tc.form).Verify(t.Context(), img), verify.WrongSigner)
+		if c.Accept == nil || c.Accept.List != tc.list || !strings.Contains(c.Accept.Line, tc.has) || !strings.Contains(c.Accept.Unwise, tc.unwise) || !strings.Contains(c.Accept.Later, tc.later) {
+			t.Errorf("%s: accept %+v", tc.name, c.Accept)
+			continue
+		}
+		alone := w.require(strings.TrimSuffix(strings.TrimPrefix(c.Accept.Alone, "{sigstore: {"), "}}"))
+		accepting := []verify.Verifier{alone}
+		if tc.list == "identities" {
+			accepting = append(accepting, w.require("identities: ["+c.Accept.Line+"]"))
+		}
+		// The same workflow, called by others and at other refs.
+		others := []map[string]string{
+			{"1.12": "https://github.com/mallory/app", "1.14": "refs/tags/v3", "1.16": "https://github.com/mallory", "1.11": "github-hosted"},
+			{"1.12": "https://github.com/evil/app", "1.14": "refs/heads/x", "1.16": "https://github.com/evil", "1.11": "github-hosted"},
+			{"1.5": "mallory/app", "1.6": "refs/heads/main"},
+			nil,
+		}
+		var images []image.Pinned
+		for _, claims := range others {
+			other, od := w.image(fmt.Sprint(claims))
+			w.sign(od, called(claims))
+			images = append(images, other)
+		}
+		for _, v := range accepting {
+			check(t, tc.name+" accepted", v.Verify(t.Context(), img), verify.Verified, "")
+			for i, other := range images {
+				check(t, fmt.Sprintf("%s: %v", tc.name, others[i]), v.Verify(t.Context(), other), verify.WrongSigner, "")
+			}
+		}
+	}
+}
+
+// candidate returns the only one of a verdict with the Reason.
+func candidate(t *testing.T, name string, v verify.Verdict, want verify.Reason) verify.Candidate {
+	t.Helper()
+	check(t, name, v, want, "")
+	all := v.Candidates()
+	if len(all) != 1 {
+		t.Fatalf("%s: %+v", name, all)
+	}
+	return all[0]
+}
+
+// A requirement that stands alone asks for all else that the one asked for
+// which refused.
+func TestAcceptAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	img, d := w.image("a")
+	o := by(audit)
+	o.Claims = map[string]string{"1.11": "github-hosted"}
+	w.attest(d, slsaType, []byte(`{"x": 1}`), o)
+	form := "type: slsaprovenance1\nwhere: predicate.x == 1\n" + identities(release) + "claims: {runner-environment: github-hosted}\nsignature-repository: " + w.reg.Host() + "/team/app"
+	c := candidate(t, "attestation", w.require(form).Verify(t.Context(), img), verify.WrongSigner)
+	inner, ok := strings.CutPrefix(c.Accept.Alone, "{attestation: {")
+	if !ok || !strings.Contains(inner, "where: ") || !strings.Contains(inner, "signature-repository: ") || !strings.Contains(inner, "runner-environment: ") {
+		t.Fatalf("alone %s", c.Accept.Alone)
+	}
+	alone := w.require("{" + strings.TrimSuffix(inner, "}"))
+	check(t, "accepted", alone.Verify(t.Context(), img), verify.Verified, "")
+	other, od := w.image("b")
+	w.attest(od, slsaType, []byte(`{"x": 2}`), o)
+	check(t, "another predicate", alone.Verify(t.Context(), other), verify.WrongType, "")
+
+	img, d = w.image("c")
+	w.sign(d, by("https://github.com/acme/x/.github/workflows/a.yml@refs/tags/v1.2.3"))
+	c = candidate(t, "two needed", w.require(identities(release, audit)+"at-least: 2").Verify(t.Context(), img), verify.WrongSigner)
+	if !strings.Contains(c.Accept.AsRule, "2 signers are needed") || c.Accept.At.Line != 1 ||
+		c.Accept.Later != "@refs/tags/v* in the place of @refs/tags/v1.2.3 would accept the next releases, too" {
+		t.Errorf("%+v", c.Accept)
+	}
+}
+
+// Hints speak of flags only where flags made the requirement: beside a policy
+// they would be refused.
+func TestHintsFit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	theirs := sigstoretest.Options{Key: w.key("theirs.pub")}
+	w.key("mine.pub")
+	for _, tc := range []struct {
+		name, form   string
+		sign         func(ocispec.Descriptor)
+		want         verify.Reason
+		policy, flag string
+	}{
+		{"unsigned", identities(release), func(ocispec.Descriptor) {}, verify.Unsigned, "with an exception; if its signatures lie elsewhere, name that repository with signature-repository in the rule", "--signature-repository"},
+		{"attested", identities(release), func(d ocispec.Descriptor) { w.attest(d, slsaType, nil, by(release)) }, verify.WrongType, "require an attestation in the place of sigstore", "--attestation-type"},
+		{"signer", identities(release), func(d ocispec.Descriptor) { w.sign(d, by(audit)) }, verify.WrongSigner, "accept it in the policy", "change the expected identity"},
+		{"no log entry", "keys: [{file: mine.pub}]", func(d ocispec.Descriptor) { o := theirs; o.NoLog = true; w.sign(d, o) }, verify.BadSignature, "instance or trusted-root in the rule", "--trusted-root, --sigstore"},
+		{"a key that nothing proves", identities(release), func(d ocispec.Descriptor) { o := theirs; o.NoLog = true; w.sign(d, o) }, verify.WrongSigner, "get the public key from the publisher of the image, and add it under keys", "give it with --key"},
+		{"a condition", "type: slsaprovenance1\nwhere: predicate.x == 1\n" + identities(release), func(d ocispec.Descriptor) { w.attest(d, slsaType, []byte(`{"x": 2}`), by(release)) }, verify.WrongType, "the condition for it is not met", "the condition for it is not met"},
+		{"one of two", identities(release, audit) + "at-least: 2", func(d ocispec.Descriptor) { w.sign(d, by(release), by("https://github.com/evil/x/.github/workflows/a.yml@refs/heads/main")) }, verify.WrongSigner, "by 1 more of the signers that are required", "by 1 more of the signers that are required"},
+		{"not built by BuildKit", identities(release) + "signature-on: attestation-manifest", func(ocispec.Descriptor) {}, verify.Unsupported, "leave out signature-on", "leave out --signature-on"},
+	} {
+		img, d := w.image(tc.name)
+		tc.sign(d)
+		for flags, want := range map[bool]string{false: tc.policy, true: tc.flag} {
+			v := w.require(tc.form, func(c *sigstore.Config) { c.Flags = flags }).Verify(t.Context(), img)
+			check(t, tc.name, v, tc.want, "")
+			text := v.Err().Error() + "\n" + verify.Hint(v.Err())
+			if !strings.Contains(text, want) || !flags && strings.Contains(text, "--") {
+				t.Errorf("%s, flags %v: %s", tc.name, flags, text)
+			}
+		}
+	}
+}
+
+// A key's name is for people; who signed is said by its fingerprint.
+func TestKeyName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := sigstoretest.Options{Key: w.key("a.pub")}
+	img, d := w.image("a")
+	w.sign(d, k)
+	for form, want := range map[string]string{`keys: [{file: a.pub, name: "the team"}]`: "the team", "keys: [{file: a.pub}]": ""} {
+		v := w.require(form).Verify(t.Context(), img)
+		check(t, form, v, verify.Verified, "")
+		if ev, c := v.Evidence()[0], v.Candidates()[0]; ev.KeyName != want || c.KeyName != want || ev.Signer != "key sha256:"+w.fingerprint("a.pub") {
+			t.Errorf("%s: %+v", form, ev)
+		}
 	}
 }
 

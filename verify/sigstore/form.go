@@ -162,7 +162,7 @@ func (f *common) Config(env Env) (Config, error) {
 	}
 	c := Config{
 		Identities: made.identities, Claims: made.claims, Predicate: made.predicate, Where: made.where,
-		On: text(f.On), IgnoreLog: f.IgnoreLog.Value, Repository: made.repository, Now: env.Now,
+		On: text(f.On), IgnoreLog: f.IgnoreLog.Value, Repository: made.repository, Now: env.Now, written: f.written(),
 	}
 	if f.AtLeast != nil {
 		c.AtLeast = f.AtLeast.Value
@@ -204,6 +204,38 @@ func (f *common) Config(env Env) (Config, error) {
 		return Config{}, yamlshape.Faultf(at, verify.Hint(err), "trust root: %w", err)
 	}
 	return c, nil
+}
+
+// A written is what a form says of itself, for whoever is to change it.
+type written struct {
+	itself                   image.Position
+	identities, keys, claims image.Position // of the first of each; zero where there is none
+	instance, root           string
+	words                    string // of the whole requirement; "" where nobody asks
+}
+
+func (f *common) written() written {
+	w := written{itself: f.At, claims: firstAt(f.Claims), instance: text(f.Instance), root: text(f.TrustedRoot)}
+	if len(f.Identities) > 0 {
+		w.identities = f.Identities[0].At
+	}
+	if len(f.Keys) > 0 {
+		w.keys = f.Keys[0].At
+	}
+	return w
+}
+
+// at is the place of the first item of a list; where there is none, that of the
+// requirement.
+func (w written) at(list string) (at image.Position, none bool) {
+	at = w.identities
+	if list == "keys" {
+		at = w.keys
+	}
+	if at.File == "" {
+		return w.itself, true
+	}
+	return at, false
 }
 
 // A checker collects faults.
@@ -500,6 +532,7 @@ func (k keyText) parse(body []byte) (Key, *yamlshape.Fault) {
 	if k.Until != nil {
 		until = k.Until.Time.AddDate(0, 0, 1) // the day itself counts
 	}
+	key.title = clip(text(k.Name))
 	return key.Within(from, until), nil
 }
 

@@ -22,6 +22,7 @@ import (
 // A Key is a public key whose signatures count. The zero Key is nobody's.
 type Key struct {
 	name        string              // where it came from, for messages
+	title       string              // what reports call it; "" for nothing
 	fingerprint string              // hex SHA-256 of the DER SubjectPublicKeyInfo
 	verifiers   []*root.ExpiringKey // ways to sign with it, one of which has to fit
 	public      crypto.PublicKey

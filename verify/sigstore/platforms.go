@@ -54,7 +54,7 @@ func (v *verifier) attested(ctx context.Context, img image.Pinned) verify.Verdic
 	if len(wanted) == 0 {
 		return verify.Fail(img, verify.Unsupported, &verify.Error{
 			Op: "look for attestation manifests of " + img.String(), Err: errors.New("it is not an index built by BuildKit"),
-			Hint: "leave out --signature-on, which asks for the signature on the attestation manifest",
+			Hint: "leave out " + v.called("signature-on") + ", which asks for the signature on the attestation manifest",
 		})
 	}
 	return v.each(img, wanted, nil, func(c image.Child) outcome { return v.attestation(ctx, img, c) })
@@ -89,7 +89,7 @@ func (v *verifier) attestation(ctx context.Context, img image.Pinned, platform i
 	}
 	return outcome{reason: verify.Unsigned, err: &verify.Error{
 		Op: "look for the attestation manifest of " + platform.Platform, Err: errors.New("the index has none"),
-		Hint: "build with provenance (BuildKit's --attest), or leave out --signature-on",
+		Hint: "build with provenance (BuildKit's --attest), or leave out " + v.called("signature-on"),
 	}}
 }
 

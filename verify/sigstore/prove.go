@@ -43,6 +43,14 @@ func (f facts) claims() map[string]string {
 	return claimsOf(f.cert.Extensions)
 }
 
+// keyName is what the policy calls the key, "" where it does not.
+func (f facts) keyName() string {
+	if f.key == nil {
+		return ""
+	}
+	return f.key.title
+}
+
 // signer names who signed.
 func (f facts) signer() (signer, issuer string) {
 	switch {
@@ -83,6 +91,7 @@ type prover struct {
 	rules    Rules
 	keys     []Key
 	noLog    bool // accept a key's signature without a log entry
+	flags    bool // as in Config
 }
 
 // prove returns what s proves about the artifact, or a *refusal. With a refusal
@@ -376,7 +385,11 @@ func (p prover) vouchedTimes(b *bundle.Bundle) []time.Time {
 func (p prover) unknownKey(s signature, cause error) error {
 	entries, err := s.entity.TlogEntries()
 	if err == nil && len(entries) == 0 && !p.noLog {
-		return refuse(verify.BadSignature, "there is no transparency log entry; --insecure-ignore-tlog accepts a key's signature without: %w", cause)
+		ignore := "ignore-tlog in its requirement"
+		if p.flags {
+			ignore = "--insecure-ignore-tlog"
+		}
+		return refuse(verify.BadSignature, "there is no transparency log entry; %s accepts a key's signature without: %w", ignore, cause)
 	}
 	for _, e := range entries {
 		for _, k := range p.keys {

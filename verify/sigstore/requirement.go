@@ -91,30 +91,38 @@ func (c Config) who(f facts) ([]int, error) {
 		return nil, differ(verify.WrongSigner, "key", found, keyList(c.Keys), "signed with a certificate, where only keys are accepted")
 	}
 	var entries []int
-	var nearest *refusal
-	best := -1
+	refusals := make([]*refusal, len(c.Identities))
 	for i, id := range c.Identities {
-		err := id.match(*f.cert)
-		if err == nil {
-			err = matchClaims(c.Claims, *f.cert)
+		if refusals[i] = id.match(*f.cert); refusals[i] == nil {
+			refusals[i] = matchClaims(c.Claims, *f.cert)
 		}
-		if err == nil {
+		if refusals[i] == nil {
 			entries = append(entries, i)
-			continue
-		}
-		// The identity that the certificate comes closest to is the one that
-		// whoever reads this most likely meant.
-		if n := similarity(id.subject.String(), f.cert.SubjectAlternativeName) + similarity(id.issuer.String(), f.cert.Extensions.Issuer); n > best {
-			best, nearest = n, err
 		}
 	}
 	if len(entries) > 0 {
 		return entries, nil
 	}
+	nearest := refusals[c.nearest(f)]
 	if len(c.Identities) > 1 {
 		nearest.err = fmt.Errorf("%w (the nearest of %d)", nearest.err, len(c.Identities))
 	}
 	return nil, nearest
+}
+
+// nearest returns which identity the certificate of f comes closest to: the one
+// that whoever reads of it most likely meant. There has to be one.
+func (c Config) nearest(f facts) int {
+	best, nearest := -1, 0
+	for i, id := range c.Identities {
+		if f.cert == nil {
+			break
+		}
+		if n := similarity(id.subject.String(), f.cert.SubjectAlternativeName) + similarity(id.issuer.String(), f.cert.Extensions.Issuer); n > best {
+			best, nearest = n, i
+		}
+	}
+	return nearest
 }
 
 func (c Config) whichKey(f facts) ([]int, error) {

@@ -58,6 +58,11 @@ type Config struct {
 	Repository image.Ref
 	// Now is the time of the run. It is needed where a Key is bounded in time.
 	Now time.Time
+	// Flags says that the requirement was made by flags, so that hints speak of
+	// them; otherwise they speak of the keys of a policy.
+	Flags bool
+
+	written written
 }
 
 // need is how many signers are needed.
@@ -252,7 +257,10 @@ func (v *verifier) unsigned(ctx context.Context, img image.Pinned) outcome {
 	if err != nil {
 		return outcome{reason: registry.Reason(err), err: err}
 	}
-	hint := "sign the image, use a signed one, or say where its signatures lie with --signature-repository"
+	hint := "sign the image, use a signed one, or let it through for a while with an exception; if its signatures lie elsewhere, name that repository with signature-repository in the rule for it"
+	if v.Flags {
+		hint = "sign the image, use a signed one, or say where its signatures lie with --signature-repository"
+	}
 	if len(img.Children()) > 0 && len(v.Platforms) == 0 {
 		hint += "; if the platforms of this index are signed one by one, name those that you build for with --platform"
 	}
@@ -270,13 +278,16 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 	if len(sigs) == 0 {
 		return outcome{reason: verify.Unavailable}
 	}
-	p := prover{keys: v.Keys, noLog: v.IgnoreLog}
+	p := prover{keys: v.Keys, noLog: v.IgnoreLog, flags: v.Flags}
+	asked := v.Config
+	asked.Repository = v.gatherer.repo // which a flag may have named
+	asked.written.words = v.String()   // once, as there may be hundreds of each
 	if v.Trust != nil {
 		material, err := v.Trust.wait(ctx)
 		if err != nil {
 			return outcome{reason: verify.Unavailable, err: &verify.Error{
 				Op: "obtain the trust root", Err: err,
-				Hint: "run it again; if it lasts, check that the TUF mirror can be reached, or give the trust root as a file with --trusted-root",
+				Hint: "run it again; if it lasts, check that the TUF mirror can be reached, or give the trust root as a file with " + v.called("trusted-root"),
 			}}
 		}
 		p.material, p.rules = material, v.Trust.rules
@@ -296,7 +307,7 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 				found = append(found, match{f.person(), entries, *v.evidence(s, f, signed, platform)})
 			}
 		}
-		o.candidates = append(o.candidates, v.explain(c, f, err))
+		o.candidates = append(o.candidates, asked.explain(c, f, err))
 	}
 	if ctx.Err() != nil { // a condition was not looked at to its end
 		return outcome{reason: verify.Undecided, err: &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}}
@@ -307,11 +318,12 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 		return o
 	}
 	reason, err := closest(o.candidates)
-	hint := v.hint(reason)
-	if n := v.need() - len(together); n < v.need() {
-		hint = fmt.Sprintf("have %d more of those who are required sign the image; to require fewer, or to add whoever has signed, gives up what at-least is for", n)
+	hint := v.hint(reason, o.candidates)
+	if n := len(together); n > 0 {
 		reason, err = v.short(together, reason, err)
-		o.candidates = v.tooFew(o.candidates, len(together))
+		o.candidates = v.tooFew(o.candidates, n)
+		// Whoever accepted one more signer instead would need fewer of the others.
+		hint = fmt.Sprintf("have it signed by %d more of the signers that are required, each another one", v.need()-n)
 	}
 	o.reason, o.err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: hint}
 	return o
@@ -349,25 +361,64 @@ func (v *verifier) evidence(s signature, f facts, signed, platform string) *veri
 		LogIndex: f.logIndex, SignedAt: f.signedAt, PredicateType: f.predicateType, SignedReference: f.reference,
 	}
 	ev.Signer, ev.Issuer = f.signer()
+	ev.KeyName = f.keyName()
 	if f.cert != nil {
 		ev.Claims = claimsOf(f.cert.Extensions)
 	}
 	return ev
 }
 
-func (v *verifier) hint(r verify.Reason) string {
+// called returns how whoever wrote the requirement knows one of its keys.
+func (c Config) called(key string) string {
+	if c.Flags {
+		return "--" + key
+	}
+	return key
+}
+
+// hint is the next step where the signatures that were found do not do.
+func (c Config) hint(r verify.Reason, found []verify.Candidate) string {
 	switch r {
 	case verify.WrongSigner:
-		return "if this signer is the right one, change the expected identity, issuer or key to what was found; if not, do not build from this image"
+		return c.hintSigner(found)
 	case verify.WrongType:
-		if v.Predicate == "" {
+		switch {
+		case slices.ContainsFunc(found, func(f verify.Candidate) bool { return f.Differs != nil && f.Differs.What == "where" }):
+			return "look at what the attestation says: the condition for it is not met"
+		case c.Predicate != "":
+			return "attest the image with this predicate type, or require the type that was found"
+		case c.Flags:
 			return "an attestation does not stand for a signature: sign the image, or require the attestation with --attestation-type"
 		}
-		return "attest the image with this predicate type, or require the type that was found"
+		return "an attestation does not stand for a signature: sign the image, or require an attestation in the place of sigstore in the rule for it"
 	case verify.Expired:
 		return "sign the image again: the certificate had expired before the signature was logged"
 	case verify.Unsupported:
 		return "use a newer boltseal, or sign in a format it knows (https://github.com/boltseal/boltseal/blob/main/docs/formats.md)"
 	}
-	return "do not build from this image; the signature was altered, belongs to another image, or comes from another Sigstore instance (--trusted-root, --sigstore)"
+	elsewhere := "instance or trusted-root in the rule for it"
+	if c.Flags {
+		elsewhere = "--trusted-root, --sigstore"
+	}
+	return "do not build from this image; the signature was altered, belongs to another image, or comes from another Sigstore instance (" + elsewhere + ")"
+}
+
+// hintSigner is the next step where somebody else has signed.
+func (c Config) hintSigner(found []verify.Candidate) string {
+	known, unknown := false, false
+	for _, f := range found {
+		known = known || f.Reason == verify.WrongSigner && f.Signer != ""
+		unknown = unknown || f.Reason == verify.WrongSigner && f.Signer == ""
+	}
+	switch {
+	case known && c.Flags:
+		return "if this signer is the right one, change the expected identity, issuer or key to what was found; if not, do not build from this image"
+	case known:
+		return "if this signer is the right one, accept it in the policy; if not, do not build from this image"
+	case unknown && c.Flags:
+		return "get the public key from the publisher of the image, and give it with --key: its signatures do not prove whose they are"
+	case unknown:
+		return "get the public key from the publisher of the image, and add it under keys in the rule for it: its signatures do not prove whose they are"
+	}
+	return "have it signed by those who are required"
 }

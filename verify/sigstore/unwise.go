@@ -12,7 +12,7 @@ import (
 // unwise says what speaks against accepting the signer of f.
 func (c Config) unwise(f facts) []string {
 	if f.cert == nil {
-		return []string{"nobody vouches for who holds this key; compare it with what its publisher documents"}
+		return []string{"nobody vouches for who holds this key: get the key from its publisher, and see that it is the same"}
 	}
 	subject, issuer := f.cert.SubjectAlternativeName, f.cert.Extensions.Issuer
 	var out []string
@@ -22,6 +22,9 @@ func (c Config) unwise(f facts) []string {
 		say("the issuer %s is not one that is known here; find out who runs it", clip(issuer))
 	}
 	if text := c.otherOwner(owner(subject)); text != "" {
+		out = append(out, text)
+	}
+	if text := c.otherSource(f); text != "" {
 		out = append(out, text)
 	}
 	if text := doubtfulRef(subject); text != "" {
@@ -72,15 +75,80 @@ func (c Config) otherOwner(found string) string {
 			expected = append(expected, o)
 		}
 	}
+	return apart("it", found, expected)
+}
+
+// otherSource says so where a workflow ran for a repository that is not
+// expected, or, where none is, for another than its own.
+func (c Config) otherSource(f facts) string {
+	source, called := f.source()
+	if source == "" {
+		return ""
+	}
+	source = address(source)
+	repositories, owners := c.sources()
+	switch {
+	case slices.Contains(repositories, source), len(repositories) == 0 && slices.Contains(owners, owner(source)):
+		return ""
+	case len(owners) > 0:
+		if text := apart("the source repository "+clip(source), owner(source), owners); text != "" {
+			return text
+		}
+		return fmt.Sprintf("the source repository is %s, not %s", clip(source), clip(strings.Join(repositories, " or ")))
+	case called:
+		text := "it is a workflow that others can call, too, and was called for " + clip(source)
+		if other := c.otherOwner(owner(source)); other != "" {
+			text += ": " + other
+		}
+		return text
+	}
+	return ""
+}
+
+// sources returns the repositories that claims expect, and their owners.
+func (c Config) sources() (repositories, owners []string) {
+	all := []map[string]string{c.Claims}
+	for _, id := range c.Identities {
+		all = append(all, id.claims)
+	}
+	for _, claims := range all {
+		for _, name := range []string{"source-repository-uri", "github-workflow-repository"} {
+			if r := claims[name]; r != "" {
+				repositories, owners = append(repositories, address(r)), append(owners, owner(address(r)))
+			}
+		}
+		if o := owner(claims["source-repository-owner-uri"]); o != "" {
+			owners = append(owners, o)
+		}
+	}
+	slices.Sort(repositories)
+	slices.Sort(owners)
+	return slices.Compact(repositories), slices.Compact(owners)
+}
+
+// address is a repository of which older certificates name the path alone.
+func address(repository string) string {
+	if strings.Contains(repository, "://") {
+		return repository
+	}
+	return "https://github.com/" + repository
+}
+
+// apart says so where what belongs to found belongs to none of those expected;
+// "" where nobody is, or found is not known.
+func apart(what, found string, expected []string) string {
 	if found == "" || len(expected) == 0 || slices.Contains(expected, found) {
 		return ""
 	}
 	for _, e := range expected {
 		if alike(found, e) {
-			return fmt.Sprintf("%s only looks like %s, and is somebody else", clip(found), clip(e))
+			if what == "it" {
+				return fmt.Sprintf("%s only looks like %s, and is somebody else", clip(found), clip(e))
+			}
+			return fmt.Sprintf("%s belongs to %s, which only looks like %s, and is somebody else", what, clip(found), clip(e))
 		}
 	}
-	return fmt.Sprintf("it belongs to %s, not to %s", clip(found), clip(strings.Join(expected, " or ")))
+	return fmt.Sprintf("%s belongs to %s, not to %s", what, clip(found), clip(strings.Join(expected, " or ")))
 }
 
 // alike reports whether one name could be taken for the other at a glance.
