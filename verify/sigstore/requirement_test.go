@@ -87,7 +87,7 @@ func TestAtLeast(t *testing.T) {
 				t.Errorf("%s: evidence %+v", tc.name, ev)
 			}
 		}
-		if hint := verify.Hint(v.Err()); strings.Contains(tc.message, "1 of 2") != strings.HasPrefix(hint, "have 1 more of those who are required") {
+		if hint := verify.Hint(v.Err()); strings.Contains(tc.message, "1 of 2") != strings.HasPrefix(hint, "have it signed by 1 more of the signers that are required") {
 			t.Errorf("%s: hint %q", tc.name, hint)
 		}
 		// Who is required and not enough does not look as if they were.
