@@ -137,7 +137,7 @@ func TestParts(t *testing.T) {
 	t.Parallel()
 	img := pinned(t, "a")
 	no := says{reason: verify.Unsigned}
-	any, all := verify.AnyOf, verify.AllOf
+	either, all := verify.AnyOf, verify.AllOf
 	for _, tc := range []struct {
 		name     string
 		v        verify.Verifier
@@ -145,13 +145,13 @@ func TestParts(t *testing.T) {
 		verified string // of all candidates
 	}{
 		{"one", by{"a", "x"}, "a: a (a x) of 2", "a x"},
-		{"one of one", any(by{"a", "x"}), "a: a (a x) of 2", "a x"},
+		{"one of one", either(by{"a", "x"}), "a: a (a x) of 2", "a x"},
 		{"all", all(by{"a", "x"}, by{"b", "y"}), "a: a (a x) of 2, b: b (b y) of 2", "a x b y"},
-		{"a part of an alternative that failed", any(short{"s"}, by{"a", "x"}), "a: a (a x) of 2", "a x"},
-		{"all of an alternative that failed", any(all(by{"s", "t"}, no), by{"a", "x"}), "a: a (a x) of 2", "a x"},
-		{"deeper", all(any(short{"s"}, all(by{"a", "x"}, any(short{"u"}, by{"b", "y"}))), by{"c", "z"}), "a: a (a x) of 2, b: b (b y) of 2, c: c (c z) of 2", "a x b y c z"},
+		{"a part of an alternative that failed", either(short{"s"}, by{"a", "x"}), "a: a (a x) of 2", "a x"},
+		{"all of an alternative that failed", either(all(by{"s", "t"}, no), by{"a", "x"}), "a: a (a x) of 2", "a x"},
+		{"deeper", all(either(short{"s"}, all(by{"a", "x"}, either(short{"u"}, by{"b", "y"}))), by{"c", "z"}), "a: a (a x) of 2, b: b (b y) of 2, c: c (c z) of 2", "a x b y c z"},
 		{"none where it failed", all(by{"a", "x"}, no), "", "a x"},
-		{"none of nothing", any(), "", ""},
+		{"none of nothing", either(), "", ""},
 	} {
 		v := tc.v.Verify(t.Context(), img)
 		if shown(v) != tc.parts || verified(v) != tc.verified {

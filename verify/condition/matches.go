@@ -78,7 +78,7 @@ func instructions(re *syntax.Regexp) uint64 {
 		}
 	}
 	if re.Op == syntax.OpRepeat {
-		n *= uint64(max(re.Min, re.Max, 1)) + 1 //nolint:gosec // at most 1000, and n at most maxProgram
+		n *= uint64(max(re.Min, re.Max, 1)) + 1
 	}
 	return min(n, maxProgram+1)
 }
