@@ -272,7 +272,9 @@ func TestHintsFit(t *testing.T) {
 		{"no log entry", "keys: [{file: mine.pub}]", func(d ocispec.Descriptor) { o := theirs; o.NoLog = true; w.sign(d, o) }, verify.BadSignature, "instance or trusted-root in the rule", "--trusted-root, --sigstore"},
 		{"a key that nothing proves", identities(release), func(d ocispec.Descriptor) { o := theirs; o.NoLog = true; w.sign(d, o) }, verify.WrongSigner, "get the public key from the publisher of the image, and add it under keys", "give it with --key"},
 		{"a condition", "type: slsaprovenance1\nwhere: predicate.x == 1\n" + identities(release), func(d ocispec.Descriptor) { w.attest(d, slsaType, []byte(`{"x": 2}`), by(release)) }, verify.WrongType, "the condition for it is not met", "the condition for it is not met"},
-		{"one of two", identities(release, audit) + "at-least: 2", func(d ocispec.Descriptor) { w.sign(d, by(release), by("https://github.com/evil/x/.github/workflows/a.yml@refs/heads/main")) }, verify.WrongSigner, "by 1 more of the signers that are required", "by 1 more of the signers that are required"},
+		{"one of two", identities(release, audit) + "at-least: 2", func(d ocispec.Descriptor) {
+			w.sign(d, by(release), by("https://github.com/evil/x/.github/workflows/a.yml@refs/heads/main"))
+		}, verify.WrongSigner, "by 1 more of the signers that are required", "by 1 more of the signers that are required"},
 		{"not built by BuildKit", identities(release) + "signature-on: attestation-manifest", func(ocispec.Descriptor) {}, verify.Unsupported, "leave out signature-on", "leave out --signature-on"},
 	} {
 		img, d := w.image(tc.name)
