@@ -190,6 +190,9 @@ func TestBounds(t *testing.T) {
 		"half a document":                    {`true`, `{"a":`, false},
 		"nothing":                            {`true`, ``, false},
 	} {
+		if raced && (len(tc.predicate) > 1<<20 || name == "a loop in a loop") {
+			continue
+		}
 		c, err := condition.Compile(tc.expr)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

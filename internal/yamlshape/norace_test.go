@@ -1,0 +1,5 @@
+//go:build !race
+
+package yamlshape_test
+
+const raced = false
