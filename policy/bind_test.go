@@ -132,6 +132,9 @@ func TestExclusionsOfWhatPasses(t *testing.T) {
 
 // What is said of images without a rule costs no more than so much.
 func TestNearIsBounded(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("it takes long, and nothing in it runs beside something else")
+	}
 	list := strings.Repeat("ghcr.io/acme/x ", 2000)
 	p := &Policy{}
 	for i := range 100 {

@@ -441,6 +441,9 @@ func TestReplayRefuses(t *testing.T) {
 
 // More than a recording may hold is not written, rather than half of it.
 func TestRecordingIsBounded(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("it takes long, and nothing in it runs beside something else")
+	}
 	t.Parallel()
 	body := []byte(strings.Repeat("x", 4<<20))
 	recorder := registry.Record(answering{manifest: func() (registry.Manifest, error) { return registry.Manifest{Body: body}, nil }})

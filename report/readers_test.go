@@ -383,6 +383,9 @@ func TestSARIFResults(t *testing.T) {
 
 // Of too many results the rest is counted.
 func TestSARIFLimit(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("it takes long, and nothing in it runs beside something else")
+	}
 	t.Parallel()
 	s := unsigned("ghcr.io/acme/base:v1")
 	var uses []subject
