@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
@@ -97,6 +98,8 @@ func checkPattern(s string) error {
 		return errors.New("it is empty and would match nothing")
 	case len(s) > maxPattern:
 		return fmt.Errorf("it is longer than %d bytes", maxPattern)
+	case !utf8.ValidString(s):
+		return errors.New("it is not UTF-8")
 	}
 	return nil
 }

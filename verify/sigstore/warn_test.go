@@ -146,6 +146,14 @@ func TestMatcherBounds(t *testing.T) {
 			t.Errorf("%s: %v", expr, err)
 		}
 	}
+	for _, text := range []string{"\xff", "\xff*", "**\xc3"} {
+		if m, err := Pattern(text); err == nil || !m.IsZero() {
+			t.Errorf("%q is a pattern", text)
+		}
+		if m, err := Regexp(text); err == nil || !m.IsZero() {
+			t.Errorf("%q is an expression", text)
+		}
+	}
 	if m, _ := Regexp(`a{3}`); !m.Match("aaa") || m.Match("aa") || m.Match("aaaa") {
 		t.Error("a{3} does not match what it should")
 	}
