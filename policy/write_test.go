@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/yamlshape"
@@ -186,7 +185,7 @@ func FuzzQuote(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		s = strings.ToValidUTF8(s, "?")
-		if strings.TrimSpace(s) == "" || len(s) > 10_000 {
+		if !yamlshape.Seen(s) || len(s) > 10_000 {
 			return
 		}
 		quoted := policy.Quote(s)
@@ -198,9 +197,6 @@ func FuzzQuote(f *testing.F) {
 			Value yamlshape.Text `yaml:"value,required"`
 		}
 		faults := yamlshape.Read("f", fmt.Appendf(nil, "value: %s # and\n", quoted), &got)
-		if len(faults) == 1 && strings.HasSuffix(faults[0].Error(), "is an empty text") && !strings.ContainsFunc(s, func(r rune) bool { return r < unicode.MaxASCII && unicode.IsGraphic(r) && r != ' ' }) {
-			return // nothing of it can be seen
-		}
 		if len(faults) > 0 || got.Value.Value != s {
 			t.Fatalf("%q is written as %s and read as %q (%v)", s, quoted, got.Value.Value, faults)
 		}

@@ -33,7 +33,7 @@ func readText(f *yamlnode.File, n *yaml.Node, what string, enum []string) (Text,
 		return Text{}, unexpected(f, n, what, "a text", quote)
 	case n.Style == 0 && ambiguous().MatchString(n.Value):
 		return Text{}, Faultf(s.At, quote, "%s is %s, which not every reader of YAML takes for a text", what, clip(n.Value))
-	case !strings.ContainsFunc(s.Value, visible):
+	case !Seen(s.Value):
 		return Text{}, Faultf(s.At, "write something that can be read, or take it out", "%s is an empty text", what)
 	}
 	if fault := oneOf(s, what, enum); fault != nil {
@@ -46,6 +46,9 @@ func readText(f *yamlnode.File, n *yaml.Node, what string, enum []string) (Text,
 var ambiguous = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?:(?i:y|n|yes|no|on|off)|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|=)$`)
 })
+
+// Seen reports whether people see anything of s. A Text is never without.
+func Seen(s string) bool { return strings.ContainsFunc(s, visible) }
 
 // visible reports whether people see r.
 func visible(r rune) bool {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/boltseal/boltseal/internal/yamlshape"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -323,7 +324,7 @@ func exactly(name, value string) (string, bool) {
 		pair, value, match = name+"-regexp: "+quote(expr), expr, Regexp
 	}
 	_, err := match(value)
-	return pair, err == nil && utf8.ValidString(value)
+	return pair, err == nil && utf8.ValidString(value) && yamlshape.Seen(value)
 }
 
 // quote returns s as a double-quoted YAML scalar, on one line and in ASCII.
