@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -618,5 +619,30 @@ func TestPolicyForeign(t *testing.T) {
 		if len(got.Images) != 1 || got.Images[0].Reason != want {
 			t.Errorf("%q: %+v, want %s: %s", from, got.Images, want, errs)
 		}
+	}
+}
+
+// A policy costs no request: the same image by flags and by a policy with many
+// rules takes the same.
+func TestPolicyRequests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	rules := ""
+	for i := range 200 {
+		rules += fmt.Sprintf("  - {images: ['REGISTRY/other%d/**'], require: [sigstore: {identities: [ACME, EVIL]}, attestation: {type: spdx, identities: [ACME]}]}\n", i)
+	}
+	bare := workspaceOf(t, nil)
+	ruled := workspaceOf(t, map[string]string{".boltseal.yaml": w.policy("version: 1\npublishers: [distroless, docker-official]\nrules:\n  - {images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}\n" + rules)})
+	requests := map[string]int{}
+	for name, args := range map[string][]string{bare: {"--certificate-identity", identity, "--certificate-oidc-issuer", issuer}, ruled: nil} {
+		code, got, errs := w.judge(name, env, append([]string{"REGISTRY/team/app:v1"}, args...)...)
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, errs)
+		}
+		requests[name] = got.Requests
+	}
+	if requests[bare] != requests[ruled] || requests[bare] == 0 {
+		t.Errorf("%d requests by flags, %d by a policy", requests[bare], requests[ruled])
 	}
 }
