@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/boltseal/boltseal/report"
@@ -33,7 +34,13 @@ func (t *trusts) of(instance string) (*sigstore.Trust, error) {
 // instance says ("" for the public one).
 func (t *trusts) file(instance, name string, body []byte) (*sigstore.Trust, error) {
 	from := trustFlags{instance: cmp.Or(instance, publicGood), file: name}
-	return t.get(from, func() (*sigstore.Trust, error) { return sigstore.TrustJSON(body, from.rules()) })
+	return t.get(from, func() (*sigstore.Trust, error) {
+		trust, err := sigstore.TrustJSON(body, from.rules())
+		if err != nil { // whose text may quote the file, which is perhaps none of the policy's author's
+			return nil, errors.New("the file is not a Sigstore trusted root, as `cosign trusted-root create` writes it")
+		}
+		return trust, nil
+	})
 }
 
 // get returns the trust root that is known for from, or else makes it.

@@ -520,7 +520,7 @@ func (k keyText) parse(body []byte) (Key, *yamlshape.Fault) {
 	}
 	key, err := ParseKey(clip(name), body)
 	if err != nil {
-		return Key{}, yamlshape.Faultf(k.place(), "give the public key, as cosign.pub has it", "key: %w", err)
+		return Key{}, yamlshape.Faultf(k.place(), "", "key: %w", err)
 	}
 	if t := k.SHA256; t != nil && t.Value != key.fingerprint {
 		return Key{}, yamlshape.Faultf(t.At, "find out which of the two is right before you change either", "the key has the SHA-256 %s, not %s", key.fingerprint, clip(t.Value))
