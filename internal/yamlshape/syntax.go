@@ -19,7 +19,14 @@ import (
 // syntax says why f is no YAML, at the place of the mistake as far as that can be
 // told: the parser names only a line, often that where the list or mapping
 // begins that it could not go on with.
-func syntax(f *yamlnode.File, err *yamlnode.Error, into any) *Fault {
+func syntax(f *yamlnode.File, err *yamlnode.Error, into any) (fault *Fault) {
+	defer func() {
+		// It guesses, for people, at what a hostile text may have been meant as.
+		// Where it goes astray, the parser's word has to do.
+		if recover() != nil {
+			fault = Faultf(err.At, "look at the indentation, the quotes and the brackets of this line and of the one above", "not YAML: %s", err.Syntax)
+		}
+	}()
 	s := &scribe{
 		f: f, problem: err.Syntax, reached: min(yamlnode.Reached(f.Body), len(f.Body)), begin: lineStart(f.Body, err.At.Line),
 		shown: ours(f.Body, into),

@@ -271,6 +271,7 @@ func (w *walker) block() {
 		if w.at(w.p) == '\r' && w.at(next) == '\n' {
 			next++
 		}
+		next = min(next, w.end) // the end may be within a line break
 		i := next
 		for i < w.end && w.at(i) == ' ' {
 			i++
