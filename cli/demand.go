@@ -160,6 +160,9 @@ func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (deman
 func (v *verifyFlags) load(ctx context.Context, c Command, s *systems, name string, body []byte) (*policy.Policy, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
 	defer cancel()
+	if _, err := v.registry.authorities(); err != nil {
+		return nil, err
+	}
 	access := v.registry
 	access.username, access.passwordStdin = "", false
 	client, err := access.client(c, nil)

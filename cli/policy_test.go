@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -644,5 +645,33 @@ func TestPolicyRequests(t *testing.T) {
 	}
 	if requests[bare] != requests[ruled] || requests[bare] == 0 {
 		t.Errorf("%d requests by flags, %d by a policy", requests[bare], requests[ruled])
+	}
+}
+
+// Certificate authorities that come through a pipe are there to be read once,
+// with a policy as without.
+func TestPolicyAuthorities(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := workspaceOf(t, map[string]string{".boltseal.yaml": w.policy("version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}]\n")})
+	pipe := filepath.Join(dir, "pipe")
+	mkfifo(t, pipe)
+	written := make(chan error)
+	go func() {
+		written <- os.WriteFile(pipe, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
+	}()
+	code, _, errs := w.judge(dir, env, "REGISTRY/team/app:v1", "--registry-cacert", pipe)
+	if err := <-written; err != nil || code != 0 {
+		t.Errorf("exit %d: %v %s", code, err, errs)
 	}
 }

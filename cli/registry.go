@@ -24,6 +24,8 @@ type registryFlags struct {
 
 	anonymous bool   // no credentials at all, wherever they come from
 	token     string // for ghcr.io, instead of the environment's
+
+	roots *x509.CertPool // of caFile, once it was read: it may be a pipe
 }
 
 func (r *registryFlags) register(f *pflag.FlagSet) {
@@ -41,19 +43,31 @@ func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, e
 		return nil, err
 	}
 	o.Keychain = r.keychain(c, fixed)
-	if r.caFile != "" {
-		text, err := readBounded(r.caFile, maxText)
-		if err != nil {
-			return nil, usagef("--registry-cacert", "give a PEM file of certificates", "%w", err)
-		}
-		if o.Roots, err = x509.SystemCertPool(); err != nil {
-			o.Roots = x509.NewCertPool()
-		}
-		if !o.Roots.AppendCertsFromPEM(text) {
-			return nil, usagef("--registry-cacert "+r.caFile, "give a PEM file of certificates", "it holds none")
-		}
+	if o.Roots, err = r.authorities(); err != nil {
+		return nil, err
 	}
 	return registry.New(o), nil
+}
+
+// authorities returns whom registries' certificates may lead to, nil for the
+// system's. The file is read once.
+func (r *registryFlags) authorities() (*x509.CertPool, error) {
+	if r.caFile == "" || r.roots != nil {
+		return r.roots, nil
+	}
+	text, err := readBounded(r.caFile, maxText)
+	if err != nil {
+		return nil, usagef("--registry-cacert", "give a PEM file of certificates", "%w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, usagef("--registry-cacert "+r.caFile, "give a PEM file of certificates", "it holds none")
+	}
+	r.roots = roots
+	return roots, nil
 }
 
 // keychain returns where credentials come from: flags, the docker configuration,

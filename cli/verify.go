@@ -157,7 +157,7 @@ func (c Command) prepare(ctx context.Context, v verifyFlags, args []string) (*ve
 	if err := run.search(c, args); err != nil {
 		return nil, err
 	}
-	if run.client, err = v.registry.client(c, run.uses); err != nil {
+	if run.client, err = run.flags.registry.client(c, run.uses); err != nil {
 		return nil, err
 	}
 	rules, warnings, err := run.demand.rules(run.uses, run.client, c.now())
