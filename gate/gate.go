@@ -182,24 +182,42 @@ func (r Report) Reason() verify.Reason {
 	return silent
 }
 
-// Admitted is an image that was verified in a run that passed. Only [Report.Admitted] makes a
-// non-zero one; package handover takes nothing else.
-type Admitted struct{ pinned image.Pinned }
+// Admitted is an image that the build may use: it was in a run that passed,
+// verified there or exempt. Only [Report.Admitted] makes a non-zero one; package
+// handover takes nothing else.
+type Admitted struct {
+	pinned    image.Pinned
+	exemption *Exemption
+}
 
-// Pinned returns the image, bound to the digest that was verified.
+// Pinned returns the image, bound to the digest that was verified, or that was
+// looked at where it is exempt. It is zero for the zero Admitted, which nothing
+// may take for an image.
 func (a Admitted) Pinned() image.Pinned { return a.pinned }
 
-// Admitted returns the images that were verified, none unless the whole run
-// passed. What is exempt was not verified, and is not among them.
+// Exemption returns what let the image in without a check; ok is false where it
+// was verified. Whoever hands the image over has to say so.
+func (a Admitted) Exemption() (e Exemption, ok bool) {
+	if a.exemption == nil {
+		return Exemption{}, false
+	}
+	return *a.exemption, true
+}
+
+// Admitted returns the images that the build may use, in the order of the
+// findings, none unless the whole run passed. A reference can be there more than
+// once.
 func (r Report) Admitted() []Admitted {
 	if !r.Passed() {
 		return nil
 	}
 	out := make([]Admitted, 0, len(r.findings))
 	for _, f := range r.findings {
-		if f.Verified() {
-			out = append(out, Admitted{f.Pinned})
+		a := Admitted{pinned: f.Pinned}
+		if e, exempt := f.Exemption(); exempt {
+			a.exemption = &e
 		}
+		out = append(out, a)
 	}
 	return out
 }

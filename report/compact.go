@@ -103,7 +103,8 @@ func Pinned(r gate.Report) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, a := range r.Admitted() {
-		if p := a.Pinned().String(); !seen[p] {
+		_, exempt := a.Exemption()
+		if p := a.Pinned().String(); !exempt && !seen[p] {
 			seen[p] = true
 			out = append(out, p)
 		}
