@@ -79,6 +79,10 @@ type Form struct {
 	// only pin: what they do not name is built as before. A form that denies
 	// has something to say of the empty Set, the others have not.
 	Denies bool
+	// Refuses says why the form cannot hand over a reference, and what to write
+	// instead; it is known before anybody is asked about the image. Nil stands
+	// for a form that takes them all. Files refuses the same.
+	Refuses func(image.Ref) error
 	// Files returns what to write, never nothing. It fails where the form
 	// cannot say what the Set does, naming what is to be written otherwise.
 	Files func(Set, Options) ([]File, error)
