@@ -198,6 +198,11 @@ func (s *scanFlags) in(c Command, w workspace, build scan.Build) (found, error) 
 		return found{}, err
 	}
 	defer shut() //nolint:errcheck // only read
+	return s.over(c, w, fsys, build)
+}
+
+// over scans a workspace whose files are those of fsys.
+func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (found, error) {
 	fsys = scan.Regular(fsys)
 	listing, err := scan.Search{Formats: formats(), Files: w.files, Within: w.inside, Exclude: w.exclude, Gate: s.gate}.Find(fsys)
 	if err != nil {

@@ -27,6 +27,9 @@ type policyFlags struct {
 func (p *policyFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&p.policy, "policy", "", "policy `FILE` that says who must have signed which image, or its text (default: "+policyName+" of the workspace)")
 	f.StringArrayVar(&p.publishers, "publisher", nil, "built-in rules of the publisher `NAME`, without a policy file; boltseal policy publishers lists them; repeatable")
+}
+
+func (p *policyFlags) registerLock(f *pflag.FlagSet) {
 	f.StringVar(&p.lock, "lock", "", "`FILE` that remembers who signed each image; another signer fails, even if the policy would accept it")
 	f.BoolVar(&p.updateLock, "update-lock", false, "write into the lock whom this run finds, instead of holding it to what it says")
 }

@@ -81,11 +81,22 @@ Exit codes: 0 passed, 1 gate closed, 2 bad flag, input or policy, 3 no answer.`,
 }
 
 func (v *verifyFlags) register(f *pflag.FlagSet) {
+	v.registerDemand(f, v.policy.registerLock)
+	f.StringVar(&v.mode, "mode", "enforce", "`MODE`: enforce, or warn to report the same and exit 0")
+	f.StringVar(&v.output, "output", "text", "`FORMAT` of the report: text, or json (docs/json.md)")
+	v.files.register(f)
+	v.registerPace(f)
+}
+
+// registerDemand registers what says which images are looked at, and who must
+// have signed them; lock registers the flags of the lock.
+func (v *verifyFlags) registerDemand(f *pflag.FlagSet, lock func(*pflag.FlagSet)) {
 	f.SortFlags = false
 	f.SetNormalizeFunc(plurals)
 	v.scan.gate = true
 	v.scan.register(f)
 	v.policy.register(f)
+	lock(f)
 	v.signers.register(f)
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
 	f.BoolVar(&v.requireSignature, "require-signature", false, "require a signature besides the attestations")
@@ -94,9 +105,11 @@ func (v *verifyFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&v.signatureRepo, "signature-repository", "", "`REPOSITORY` that holds the signatures, if not the image's own")
 	v.trust.register(f)
 	v.registry.register(f)
-	f.StringVar(&v.mode, "mode", "enforce", "`MODE`: enforce, or warn to report the same and exit 0")
-	f.StringVar(&v.output, "output", "text", "`FORMAT` of the report: text, or json (docs/json.md)")
-	v.files.register(f)
+}
+
+// registerPace registers what says how many images are checked at a time, and
+// for how long.
+func (v *verifyFlags) registerPace(f *pflag.FlagSet) {
 	f.IntVar(&v.jobs, "jobs", gate.DefaultJobs, "images to check at a time, `N` of 1 to 256")
 	f.DurationVar(&v.timeout, "timeout", 3*time.Minute, "`DURATION` of the whole run, such as 90s")
 }
@@ -144,17 +157,27 @@ func (c Command) prepare(ctx context.Context, v verifyFlags, args []string) (*ve
 	if err != nil {
 		return nil, err
 	}
+	return c.prepareFor(ctx, v, len(args) == 0 && len(v.scan.files) == 0, func(run *verification) error {
+		run.uses = uses
+		return run.search(c, args)
+	})
+}
+
+// prepareFor prepares to verify the images that gather gives the run. All is
+// whether those are every image of the workspace.
+func (c Command) prepareFor(ctx context.Context, v verifyFlags, all bool, gather func(*verification) error) (*verification, error) {
 	if err := v.sound(); err != nil {
 		return nil, err
 	}
-	run := &verification{flags: v, uses: uses, trusts: &trusts{command: c, flags: &v.trust}, now: c.Now}
+	run := &verification{flags: v, trusts: &trusts{command: c, flags: &v.trust}, now: c.Now}
+	var err error
 	if run.demand, err = run.flags.demand(ctx, c, run.trusts); err != nil {
 		return nil, err
 	}
-	if run.lock, err = v.policy.openLock(c, len(args) == 0 && len(v.scan.files) == 0); err != nil {
+	if run.lock, err = v.policy.openLock(c, all); err != nil {
 		return nil, err
 	}
-	if err := run.search(c, args); err != nil {
+	if err := gather(run); err != nil {
 		return nil, err
 	}
 	if run.client, err = run.flags.registry.client(c, run.uses); err != nil {
@@ -178,13 +201,18 @@ func (v *verification) search(c Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	v.add(c, all)
+	return nil
+}
+
+// add adds what a scan of files came to.
+func (v *verification) add(c Command, all found) {
 	v.uses = append(v.uses, all.uses...)
 	v.files = all.read(c.Dir)
 	v.warnings = append(v.warnings, report.Gathered(all.warnings)...)
 	if len(v.uses) == 0 && !v.flags.scan.noImage {
 		v.warnings = append(v.warnings, report.Warning{Text: all.nothing()})
 	}
-	return nil
 }
 
 // check runs the gate; done is called after each image.
