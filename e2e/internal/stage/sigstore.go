@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 )
@@ -56,6 +58,11 @@ func (s Sigstore) Push(reg *registrytest.Registry, repo string, format Format, i
 	if err != nil {
 		return "", err
 	}
+	return s.Sign(reg, repo, d, format, identity)
+}
+
+// Sign signs the image d, which is in repo, and returns its pinned reference.
+func (s Sigstore) Sign(reg *registrytest.Registry, repo string, d ocispec.Descriptor, format Format, identity string) (string, error) {
 	o := sigstoretest.Options{Identity: identity, Issuer: Issuer}
 	switch format {
 	case Unsigned:
