@@ -252,5 +252,16 @@ type Use struct {
 	// Foreign is whether it is pulled for another platform than those that the
 	// user says are built for: what vouches for those says nothing of it.
 	Foreign bool
+	// Literal is the text that the reference was read from, the zero Literal
+	// where it was made of several, has escapes, or is not in a file: whoever
+	// writes another reference in its place uses another image here.
+	Literal Literal
 	Err     error
+}
+
+// A Literal is a reference as it stands in a file, whole. Of a variable that
+// nobody sets it is the default. Other places may read the same text.
+type Literal struct {
+	Text string
+	At   Position // where Text begins
 }

@@ -39,23 +39,28 @@ const maxUses = 100_000
 // gathered is what several files use, each once.
 type gathered struct {
 	Found
-	uses     map[identity]bool
+	uses     map[identity]int // where in Uses
 	warnings map[Warning]bool
 }
 
 // add adds what a file uses; it returns false when there is more than may be.
 func (g *gathered) add(found Found) bool {
 	if g.uses == nil {
-		g.uses, g.warnings = map[identity]bool{}, map[Warning]bool{}
+		g.uses, g.warnings = map[identity]int{}, map[Warning]bool{}
 	}
 	for _, u := range found.Uses {
-		if id := identify(u); !g.uses[id] {
-			if len(g.uses) == maxUses {
-				return g.stop(u.At, "images are used")
+		id := identify(u)
+		if i, again := g.uses[id]; again {
+			if g.Uses[i].Literal != u.Literal {
+				g.Uses[i].Literal = image.Literal{} // it comes from two texts
 			}
-			g.uses[id] = true
-			g.Uses = append(g.Uses, u)
+			continue
 		}
+		if len(g.uses) == maxUses {
+			return g.stop(u.At, "images are used")
+		}
+		g.uses[id] = len(g.Uses)
+		g.Uses = append(g.Uses, u)
 	}
 	for _, w := range found.Warnings {
 		if !g.warnings[w] {
@@ -112,13 +117,15 @@ func panicked(f File, err error) Found {
 	return Found{Uses: []image.Use{{At: start(f.Path), Kind: image.File, Err: err}}}
 }
 
-// An identity is all of a use, with the text of its error.
+// An identity is what makes a use another one: all of it but its Literal, with
+// the text of its error.
 type identity struct {
 	use image.Use
 	err string
 }
 
 func identify(u image.Use) identity {
+	u.Literal = image.Literal{}
 	id := identity{use: u}
 	if u.Err != nil {
 		id.err = "error " + u.Err.Error()

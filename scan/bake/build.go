@@ -238,6 +238,7 @@ func (b *builder) add(t *target, found scan.Found, trace *tracer) {
 		case u.At.File == "": // BUILDKIT_SYNTAX
 			u = t.argument(u)
 		case trace != nil:
+			u.Literal = trace.literal(u.Literal)
 			u.Text, u.At = trace.find(u.Text, u.At)
 		}
 		b.report.use(u)
@@ -272,6 +273,9 @@ func contextUse(name string, s *setting) image.Use {
 	text, err := s.settled("context " + quote(name))
 	if err == nil {
 		u.Ref, err = image.Parse(strings.TrimPrefix(text, imageKind))
+	}
+	if string(s.at.unquoted().bytes()) == text && err == nil { // no variable has such a name
+		u.Literal = image.Literal{Text: u.Text, At: u.At}
 	}
 	u.Err = err
 	return u

@@ -19,8 +19,11 @@ type report struct {
 func (r *report) problem(p *problem) { r.use(p.use()) }
 
 func (r *report) use(u image.Use) {
-	if !slices.ContainsFunc(r.uses, func(v image.Use) bool { return same(u, v) }) {
+	i := slices.IndexFunc(r.uses, func(v image.Use) bool { return same(u, v) })
+	if i < 0 {
 		r.uses = append(r.uses, u)
+	} else if r.uses[i].Literal != u.Literal {
+		r.uses[i].Literal = image.Literal{} // it comes from two texts
 	}
 }
 
@@ -30,7 +33,7 @@ func (r *report) warn(w scan.Warning) {
 	}
 }
 
-// same reports whether two uses say the same.
+// same reports whether two uses say the same, of whatever text they are.
 func same(u, v image.Use) bool {
 	switch {
 	case u.Err != nil && v.Err != nil:
@@ -41,6 +44,7 @@ func same(u, v image.Use) bool {
 		return false
 	}
 	u.Err, v.Err = nil, nil
+	u.Literal, v.Literal = image.Literal{}, image.Literal{}
 	return u == v
 }
 

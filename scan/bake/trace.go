@@ -2,6 +2,7 @@ package bake
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -83,6 +84,36 @@ func (t *tracer) find(text string, at image.Position) (string, image.Position) {
 	}
 	at2 := t.at.unquoted()
 	return at2.first(), at2.start()
+}
+
+// literal returns a literal of the Dockerfile where it stands in the bake file;
+// none where it does not, letter by letter.
+func (t *tracer) literal(l image.Literal) image.Literal {
+	if l.Text == "" {
+		return image.Literal{}
+	}
+	text, at := t.find(l.Text, l.At)
+	if text != l.Text || !t.written(l) {
+		return image.Literal{}
+	}
+	return image.Literal{Text: text, At: at}
+}
+
+// written reports whether what find finds of l can be no other text: it is in
+// what is literal of a template, or stands once in a string without templates
+// and in the Dockerfile, and no escape ends in it.
+func (t *tracer) written(l image.Literal) bool {
+	if from, ok := t.offset(l.At); ok {
+		for _, p := range t.pieces {
+			if from >= p.from && from < p.to {
+				return p.literal && p.offsets != nil && from+len(l.Text) <= p.to
+			}
+		}
+	}
+	src := t.at.bytes()
+	i := bytes.Index(src, []byte(l.Text))
+	return src[0] == '"' && i > 0 && src[i-1] != '\\' && strings.Count(t.text, l.Text) == 1 &&
+		!bytes.Contains(src, []byte("${")) && !bytes.Contains(src, []byte("%{"))
 }
 
 // offset returns the byte of the text that a position is.

@@ -17,7 +17,7 @@ type collection struct {
 	order    []string // files, as they were first opened
 	uses     []placed[image.Use]
 	warnings []placed[scan.Warning]
-	seen     map[any]bool
+	seen     map[any]int // how many uses there were before
 	full     bool
 }
 
@@ -48,10 +48,12 @@ func (c *collection) opened(file string) {
 // new reports whether key was not there before.
 func (c *collection) new(key any) bool {
 	if c.seen == nil {
-		c.seen = map[any]bool{}
+		c.seen = map[any]int{}
 	}
-	was := c.seen[key]
-	c.seen[key] = true
+	_, was := c.seen[key]
+	if !was {
+		c.seen[key] = len(c.uses)
+	}
 	return !was
 }
 
@@ -60,7 +62,11 @@ func (c *collection) use(at image.Position, u image.Use) {
 		u.Err = fmt.Errorf("%q names no image", u.Text)
 	}
 	u.Err = short(u.Err)
-	if c.full || !c.new(sameUse{u.At, u.Kind, u.Stage, u.Ref, fmt.Sprint(u.Err), u.Foreign}) {
+	key := sameUse{u.At, u.Kind, u.Stage, u.Ref, fmt.Sprint(u.Err), u.Foreign}
+	if c.full || !c.new(key) {
+		if i := c.seen[key]; i < len(c.uses) && c.uses[i].what.Literal != u.Literal {
+			c.uses[i].what.Literal = image.Literal{} // it comes from two texts
+		}
 		return
 	}
 	if len(c.uses) >= maxUses {

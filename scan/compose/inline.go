@@ -100,19 +100,23 @@ func (pl *places) move(found scan.Found) {
 		if u.At.File == "" {
 			continue // a build argument names it
 		}
-		u.At, u.Text = pl.locate(u.At, u.Text)
+		if u.Literal.At.File != "" {
+			u.Literal = pl.literal(u.Literal)
+		}
+		u.At, u.Text, _ = pl.locate(u.At, u.Text)
 	}
 	for i := range found.Warnings {
 		w := &found.Warnings[i]
-		w.At, _ = pl.locate(w.At, "")
+		w.At, _, _ = pl.locate(w.At, "")
 	}
 }
 
 // locate returns the place in the Compose file of a text in the Dockerfile, and
-// how it is written there.
-func (pl *places) locate(at image.Position, text string) (image.Position, string) {
+// how it is written there. It is sure where that can be no other text than the
+// one in the Dockerfile.
+func (pl *places) locate(at image.Position, text string) (place image.Position, written string, sure bool) {
 	if at.Line < 1 || at.Line > len(pl.out) || at.Col < 1 {
-		return pl.v.at(), ""
+		return pl.v.at(), "", false
 	}
 	out := min(pl.out[at.Line-1]+at.Col-1, len(pl.f.text))
 	raw := pl.f.rawStart(out)
@@ -123,18 +127,30 @@ func (pl *places) locate(at image.Position, text string) (image.Position, string
 	if line >= len(pl.lines) {
 		return pl.search(text)
 	}
-	place := pl.lines[line]
+	place = pl.lines[line]
 	place.Col += raw - pl.raw[line]
-	return place, text
+	return place, text, true
+}
+
+// literal returns a literal of the Dockerfile where it stands in the Compose
+// file; none where it does not, letter by letter.
+func (pl *places) literal(l image.Literal) image.Literal {
+	at, text, sure := pl.locate(l.At, l.Text)
+	if !sure || text != l.Text {
+		return image.Literal{}
+	}
+	return image.Literal{Text: text, At: at}
 }
 
 // search returns where a text is in a scalar with escapes, or folded lines: the
-// beginning of the scalar and no text if that cannot be told.
-func (pl *places) search(text string) (image.Position, string) {
+// beginning of the scalar and no text if that cannot be told. It is sure where
+// the text stands once in the Dockerfile, too, and no escape ends in it.
+func (pl *places) search(text string) (image.Position, string, bool) {
 	s, _ := pl.v.src.Scalar(pl.v.node)
 	if text == "" || strings.Count(s.Text, text) != 1 {
-		return s.At, ""
+		return s.At, "", false
 	}
-	s.At.Col += strings.Index(s.Text, text)
-	return s.At, text
+	i := strings.Index(s.Text, text)
+	s.At.Col += i
+	return s.At, text, i > 0 && s.Text[i-1] != '\\' && strings.Count(pl.f.text, text) == 1
 }

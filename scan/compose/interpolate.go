@@ -158,6 +158,18 @@ func (f *filler) braced(s string, i, depth int) (value string, end int, literal 
 	return f.operate(name, op, line[first:last], depth), i + last + 1, false
 }
 
+// defaulted returns where the default begins, if s is one variable that has one
+// and nothing else: ${NAME:-default} or ${NAME-default}.
+func defaulted(s string) (operand int, ok bool) {
+	name, ok := strings.CutPrefix(s, "${")
+	if !ok || closingBrace(s) != len(s)-1 {
+		return 0, false
+	}
+	n := nameLen(name)
+	op := operator(name[n:])
+	return len("${") + n + len(op), n > 0 && strings.HasSuffix(op, "-")
+}
+
 // operate returns what ${name op operand} stands for.
 func (f *filler) operate(name, op, operand string, depth int) string {
 	v, ok, lacking := f.env.lookup(name)

@@ -49,6 +49,23 @@ func (v *value) written() string {
 	return s.Text
 }
 
+// literal returns the one text that v, a text, was read from: itself, or the
+// default of the variable that it is. There is none where it has escapes.
+func (v *value) literal() image.Literal {
+	s, ok := v.src.Scalar(v.node)
+	if !ok || v.plain || s.Text != s.Value {
+		return image.Literal{}
+	}
+	if operand, ok := defaulted(s.Text); ok {
+		s.Text = s.Text[operand : len(s.Text)-1]
+		s.At.Col += operand
+	}
+	if s.Text != v.text {
+		return image.Literal{}
+	}
+	return image.Literal{Text: s.Text, At: s.At}
+}
+
 // get returns what is at the end of a path of keys; nil if there is nothing, or
 // null.
 func (v *value) get(path ...string) *value {

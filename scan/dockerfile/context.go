@@ -95,6 +95,7 @@ func stand(u image.Use, context string) (image.Use, bool) {
 	if !ok || name == scratch {
 		return image.Use{}, false
 	}
+	u.Literal = image.Literal{} // another text decides
 	u.Ref, u.Err = image.Parse(name)
 	if u.Err != nil {
 		u.Err = fmt.Errorf("build context: %w", brief(u.Err))

@@ -81,12 +81,17 @@ func (s *scope) declare(args []arg, given map[string]string) []image.Use {
 		if a.value == nil {
 			continue
 		}
+		_, again := s.defaults[a.key]
+		s.defaults[a.key] = image.Literal{}
 		v, err := s.expand(*a.value)
 		if err != nil {
 			wrong = append(wrong, image.Use{Text: a.place.text, At: a.place.at, Kind: image.From, Err: fmt.Errorf("ARG %s: %w", a.key, err)})
 			v = value{traced: s.trace(a.key)}
 		}
 		s.vars[a.key] = v
+		if !again {
+			s.defaults[a.key] = a.given.unquoted().literal(v.text)
+		}
 	}
 	return wrong
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/boltseal/boltseal/image"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
@@ -32,10 +33,14 @@ type scope struct {
 	missing []string // by trace
 	work    *int     // what may still be spent on expansions
 	touched []string // unknown variables the lexer asked for
+
+	// defaults are the literals of ARGs with one default, by name: the zero
+	// Literal where there are two, or it is made of others.
+	defaults map[string]image.Literal
 }
 
 func newScope(escape byte, work *int) *scope {
-	return &scope{vars: map[string]value{}, escape: escape, lex: shell.NewLex(rune(escape)), work: work}
+	return &scope{vars: map[string]value{}, defaults: map[string]image.Literal{}, escape: escape, lex: shell.NewLex(rune(escape)), work: work}
 }
 
 // trace is the first rune that stands for a missing variable, traces how many
@@ -93,6 +98,27 @@ func (s *scope) expand(word string) (value, error) {
 	}
 	return v, nil
 }
+
+// literal returns the one text that word, which stands at p and came to result,
+// was read from: itself, or the default of the ARG that it is.
+func (s *scope) literal(p place, word, result string) image.Literal {
+	if p.rest || p.text != word {
+		return image.Literal{}
+	}
+	l := p.unquoted().literal(result)
+	if m := variable().FindStringSubmatch(word); m != nil {
+		l = s.defaults[m[1]+m[2]]
+	}
+	if l.Text != result {
+		return image.Literal{}
+	}
+	return l
+}
+
+// variable matches a word that is one variable, and nothing else.
+var variable = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^"?\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})"?$`)
+})
 
 // complete reports whether every variable the lexer asked for has a value that
 // nothing is missing from.

@@ -75,6 +75,7 @@ func (g *graph) stage(n int, s *scope, t setting) *state {
 		err = errors.New("FROM names no image")
 	}
 	d.image, d.use.Err = v.text, err
+	d.use.Literal = s.literal(st.place, st.base, v.text)
 	if st.platform != "" {
 		d.platform = nil
 		if p, err := s.expand(st.platform); err == nil && s.unresolved(p, nil, g.build) == nil {
@@ -115,7 +116,7 @@ func (g *graph) link(d *state, c command) error {
 		if *g.steps--; *g.steps < 0 {
 			return errSteps
 		}
-		use := image.Use{Text: f.place.text, At: f.place.at, Kind: f.kind, Stage: label, Err: f.err}
+		use := image.Use{Text: f.place.text, At: f.place.at, Kind: f.kind, Stage: label, Literal: f.place.literal(f.name), Err: f.err}
 		src, err := g.named(f)
 		switch {
 		case use.Err != nil:

@@ -26,6 +26,7 @@ type arg struct {
 	key   string
 	value *string // its default
 	place place
+	given place // where value stands
 }
 
 // A stage is a FROM and what in the stage names other stages or images.
@@ -96,6 +97,9 @@ func parse(s *source) (*file, error) {
 			if i := strings.Index(l.text[end:], kv.Key); i >= 0 {
 				a.place = l.place(end+i, end+i+len(kv.Key))
 				end += i + len(kv.Key)
+			}
+			if a.given = l.head(); kv.Value != nil && strings.HasPrefix(l.text[end:], "="+*kv.Value) {
+				a.given = l.place(end+1, end+1+len(*kv.Value))
 			}
 			f.args = append(f.args, a)
 		}

@@ -66,6 +66,24 @@ var bom = []byte("\xef\xbb\xbf")
 type place struct {
 	text string // as it stands there, bytes that continue a line and all
 	at   image.Position
+	rest bool // it is where what was looked for ought to be
+}
+
+// literal returns what stands at p if that is name, letter by letter.
+func (p place) literal(name string) image.Literal {
+	if p.rest || p.text != name {
+		return image.Literal{}
+	}
+	return image.Literal{Text: name, At: p.at}
+}
+
+// unquoted returns the place within the quotes, if p has a pair around it.
+func (p place) unquoted() place {
+	if n := len(p.text); n >= 2 && (p.text[0] == '"' || p.text[0] == '\'') && p.text[n-1] == p.text[0] {
+		p.text = p.text[1 : n-1]
+		p.at.Col++
+	}
+	return p
 }
 
 // A logical line is an instruction as BuildKit's parser puts it together, and
@@ -138,9 +156,11 @@ func (l logical) place(i, j int) place {
 func (l logical) head() place {
 	_, end := l.word(0)
 	if end == 0 {
-		return place{at: image.Position{File: l.src.name, Line: 1, Col: 1}}
+		return place{at: image.Position{File: l.src.name, Line: 1, Col: 1}, rest: true}
 	}
-	return l.place(0, end)
+	p := l.place(0, end)
+	p.rest = true
+	return p
 }
 
 // word returns the bounds of the first word from i on.

@@ -28,7 +28,7 @@ func frontend(s *source, b scan.Build, builder *platforms.Platform) (image.Use, 
 			return image.Use{}, false
 		}
 		p := s.directive(first(where), name)
-		u.Text, u.At = p.text, p.at
+		u.Text, u.At, u.Literal = p.text, p.at, p.literal(name)
 	}
 	if name == "" {
 		u.Err = errors.New("BUILDKIT_SYNTAX names no image")
@@ -57,7 +57,7 @@ func (s *source) directive(n int, name string) place {
 	eq := bytes.IndexByte(line, '=')
 	i := bytes.Index(line[eq+1:], []byte(name))
 	if eq < 0 || i < 0 {
-		return place{at: s.start(n)}
+		return place{at: s.start(n), rest: true}
 	}
 	return place{text: name, at: s.position(s.lines[n-1] + eq + 1 + i)}
 }
@@ -65,7 +65,7 @@ func (s *source) directive(n int, name string) place {
 // member returns the place of the member "syntax" of a file that is an object
 // of JSON: the last one counts.
 func (s *source) member(name string) place {
-	found := place{at: s.start(1)}
+	found := place{at: s.start(1), rest: true}
 	body := bytes.TrimPrefix(s.body, bom)
 	skipped := len(s.body) - len(body)
 	d := json.NewDecoder(bytes.NewReader(body))

@@ -139,6 +139,7 @@ func (o override) apply(s slot) slot {
 	if s.err != nil || s.kind == fixed || !o.matches(s.ref) {
 		return s
 	}
+	s.decided = true
 	name, tag, digest := split(s.ref)
 	if o.newName.Value != "" {
 		name = o.newName.Value

@@ -19,7 +19,9 @@ type slot struct {
 	text yamlnode.Scalar // what decides the image, and where
 	ref  string          // the image
 	kind slotKind
-	err  error
+	// decided is whether an override has a say: text is a part of it then.
+	decided bool
+	err     error
 }
 
 // A slotKind says how kustomize overrides an image.
@@ -44,6 +46,9 @@ func (s slot) use() image.Use {
 	}
 	if use.Ref, use.Err = image.Parse(s.ref); use.Err != nil {
 		use.Err = explained(s.ref, use.Err)
+	}
+	if !s.decided && s.text.Text == s.ref {
+		use.Literal = image.Literal{Text: s.ref, At: s.text.At}
 	}
 	return use
 }

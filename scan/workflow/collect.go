@@ -97,6 +97,9 @@ func (c *collected) use(text yamlnode.Scalar, kind image.Kind, ref string) {
 	} else {
 		use.Ref, use.Err = image.Parse(ref)
 	}
+	if text.Text == ref && text.Value == ref {
+		use.Literal = image.Literal{Text: ref, At: text.At}
+	}
 	c.add(text.At, use)
 }
 
