@@ -92,6 +92,10 @@ type Form struct {
 type Options struct {
 	// Targets are the bake targets that are built; none means "default".
 	Targets []string
+	// Contexts are the named contexts that the build has already, by name, of
+	// each bake target, and under "" those of the command line. They count: what
+	// has the name of an image is used instead of it.
+	Contexts map[string]map[string]string
 }
 
 // A File is one file of a Form.
@@ -106,5 +110,11 @@ type File struct {
 
 // Forms returns all forms, in the order in which they are listed.
 func Forms() []Form {
-	return nil
+	return []Form{
+		buildContexts(),
+		bake(),
+		containersPolicy(),
+		pinnedLines(),
+		imagesLock(),
+	}
 }

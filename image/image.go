@@ -98,6 +98,17 @@ func (r Ref) Tag() string { return r.tag }
 // Digest returns the digest that was written, "" where there is none.
 func (r Ref) Digest() string { return r.digest }
 
+// Familiar returns the short spelling of r, by which BuildKit looks for what
+// stands in for an image: "alpine:3" for docker.io/library/alpine:3, "alpine"
+// where its tag is latest.
+func (r Ref) Familiar() string {
+	name := strings.TrimPrefix(r.String(), "docker.io/")
+	if short, ok := strings.CutPrefix(r.repository, "library/"); ok && r.registry == "docker.io" && !strings.Contains(short, "/") {
+		name = strings.TrimPrefix(name, "library/")
+	}
+	return strings.TrimSuffix(name, ":latest")
+}
+
 // IsZero reports whether r names nothing.
 func (r Ref) IsZero() bool { return r == Ref{} }
 

@@ -108,3 +108,23 @@ func ExampleParse() {
 	fmt.Println(ref, err)
 	// Output: docker.io/library/alpine:3.22 <nil>
 }
+
+func TestFamiliar(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"docker.io/library/alpine:latest": "alpine",
+		"alpine:3":                        "alpine:3",
+		"alpine@sha256:" + hex64:          "alpine@sha256:" + hex64,
+		"alpine:latest@sha256:" + hex64:   "alpine:latest@sha256:" + hex64,
+		"docker.io/library/a/b":           "library/a/b",
+		"docker.io/team/app":              "team/app",
+		"ghcr.io/library/app":             "ghcr.io/library/app",
+		"docker.io.example/library/app:1": "docker.io.example/library/app:1",
+		"localhost:5000/app:latest":       "localhost:5000/app",
+	} {
+		ref, err := image.Parse(in)
+		if err != nil || ref.Familiar() != want {
+			t.Errorf("%s is familiar as %s (%v), want %s", in, ref.Familiar(), err, want)
+		}
+	}
+}

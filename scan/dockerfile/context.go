@@ -18,17 +18,7 @@ func ContextName(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("context name: %w", err)
 	}
-	return familiar(ref), nil
-}
-
-// familiar returns the name by which BuildKit looks for a context that stands
-// in for ref: dockerui/config.go, NamedContext.
-func familiar(ref image.Ref) string {
-	name := strings.TrimPrefix(ref.String(), "docker.io/")
-	if short, ok := strings.CutPrefix(ref.Repository(), "library/"); ok && ref.Registry() == "docker.io" && !strings.Contains(short, "/") {
-		name = strings.TrimPrefix(name, "library/")
-	}
-	return strings.TrimSuffix(name, ":latest")
+	return ref.Familiar(), nil
 }
 
 // context returns what stands in for name on a platform, nil if nothing does.
@@ -76,7 +66,7 @@ func settle(u image.Use, name string, contexts map[string]string, p *platforms.P
 		u.Err = brief(err)
 		return u, true
 	}
-	v, err := contextOf(contexts, familiar(ref), p)
+	v, err := contextOf(contexts, ref.Familiar(), p)
 	switch {
 	case err != nil:
 		u.Err = err

@@ -1,0 +1,77 @@
+package handover
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"sync"
+)
+
+// bake returns the form that gives each tag a named context in all targets that
+// are built. A later file's contexts are added to those of the same target, and
+// replace those of the same name.
+func bake() Form {
+	return Form{
+		Name:    "bake",
+		Doc:     "a file for docker buildx bake, given with -f after the others; its name ends in .json: tags become digests, nothing is refused",
+		Refuses: ambiguous,
+		Files: func(s Set, o Options) ([]File, error) {
+			doc := bakeDoc{Target: map[string]bakeTarget{}}
+			targets := o.Targets
+			if len(targets) == 0 {
+				targets = []string{"default"}
+			}
+			for _, name := range targets {
+				if !targetPattern().MatchString(name) {
+					return nil, fmt.Errorf("hand over as bake: %q is not the name of a target: bake takes letters, digits, _ and -", name)
+				}
+				contexts, err := s.contexts(o.Contexts[name])
+				if err != nil {
+					return nil, err
+				}
+				if len(contexts) > 0 {
+					doc.Target[name] = bakeTarget{contexts}
+				}
+			}
+			doc.Comment = s.exemptIn(doc)
+			body, err := document(doc)
+			if err != nil {
+				return nil, err
+			}
+			return []File{{Body: body, Check: same(body)}}, nil
+		},
+	}
+}
+
+// targetPattern is what bake takes for the name of a target (bake/bake.go).
+var targetPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_-]+$`) })
+
+// A bakeDoc is a bake file. HCL in JSON ignores keys called "//" where blocks
+// and attributes are, so at the top, but not in contexts. Strings are templates
+// there; there is no "${" in those that contexts returns.
+type bakeDoc struct {
+	Comment []string              `json:"//,omitempty"`
+	Target  map[string]bakeTarget `json:"target"`
+}
+
+type bakeTarget struct {
+	Contexts map[string]string `json:"contexts"`
+}
+
+// exemptIn returns a line for each exempt image that doc names.
+func (s Set) exemptIn(doc bakeDoc) []string {
+	named := map[string]bool{}
+	for _, t := range doc.Target {
+		for value := range maps.Values(t.Contexts) {
+			named[value] = true
+		}
+	}
+	var lines []string
+	for _, e := range s.entries {
+		if e.exempt != nil && named[imageContext+e.pinned()] {
+			lines = append(lines, e.ref.String()+": "+until(e.exempt)+", not verified")
+		}
+	}
+	return slices.Compact(lines)
+}
