@@ -78,6 +78,7 @@ type world struct {
 	sig    stage.Sigstore
 	tools  builder.Programs
 	daemon *builder.Daemon
+	extra  []string // further pairs of a word, and what it stands for
 }
 
 // newWorld skips the test where this machine cannot run the builders; in CI
@@ -93,7 +94,9 @@ func newWorld(t *testing.T) *world {
 		t.Skip(text)
 	}
 	t.Parallel()
-	w := &world{t: t, dir: t.TempDir(), tools: tools, reg: registrytest.Start(registrytest.Options{})}
+	dir, err := os.MkdirTemp(scratch, "w") // t.TempDir has the test's name, and commas mean something in options
+	check(t, err)
+	w := &world{t: t, dir: dir, tools: tools, reg: registrytest.Start(registrytest.Options{})}
 	t.Cleanup(w.reg.Close)
 	w.daemon, err = daemon()
 	check(t, err)
@@ -107,19 +110,68 @@ func (w *world) path(name ...string) string {
 }
 
 // words replaces REGISTRY and ALIAS by the registry's address, and by another
-// one that leads there, too.
+// one that leads there, too; and the extra words.
 func (w *world) words(text string) string {
 	_, port, _ := strings.Cut(w.reg.Host(), ":")
-	return strings.NewReplacer("REGISTRY", w.reg.Host(), "ALIAS", "localhost:"+port).Replace(text)
+	return strings.NewReplacer(append([]string{"REGISTRY", w.reg.Host(), "ALIAS", "localhost:" + port}, w.extra...)...).Replace(text)
+}
+
+// allWords is words for all keys and values of m.
+func (w *world) allWords(m map[string]string) map[string]string {
+	of := map[string]string{}
+	for k, v := range m {
+		of[w.words(k)] = w.words(v)
+	}
+	return of
 }
 
 // put pushes an image as repo:tag that has the file /marker with the text, and
 // returns its digest.
 func (w *world) put(repo, tag, text string) string {
 	w.t.Helper()
-	d, err := stage.PushFiles(w.reg, repo, tag, "linux/amd64", stage.Files{"marker": text})
+	return w.putFiles(repo, tag, stage.Files{"marker": text}, nil)
+}
+
+// putFiles pushes an image as repo:tag and returns its digest.
+func (w *world) putFiles(repo, tag string, files stage.Files, config map[string]any) string {
+	w.t.Helper()
+	d, err := stage.PushFiles(w.reg, repo, tag, "linux/amd64", files, config)
 	check(w.t, err)
 	return d.Digest.String()
+}
+
+// program returns the bytes of a program that is to be in an image.
+func (w *world) program(path string) string {
+	w.t.Helper()
+	body, err := os.ReadFile(path)
+	check(w.t, err)
+	return string(body)
+}
+
+// putShell pushes an image with the file /marker and a shell.
+func (w *world) putShell(repo, tag, text string) string {
+	w.t.Helper()
+	busybox := w.program(w.tools.Busybox)
+	return w.putFiles(repo, tag, stage.Files{"marker": text, "bin/sh": busybox, "bin/cat": busybox}, nil)
+}
+
+// putFrontend pushes the image docker/dockerfile.
+func (w *world) putFrontend(repo, tag string) string {
+	w.t.Helper()
+	return w.putFiles(repo, tag, stage.Files{"frontend": w.program(w.tools.Frontend)}, map[string]any{
+		"Entrypoint": []string{"/frontend"},
+		"Labels": map[string]string{
+			"moby.buildkit.frontend.network.none": "true",
+			"moby.buildkit.frontend.caps":         "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts",
+		},
+	})
+}
+
+// putScanner pushes an image that finds the same in all that is built.
+func (w *world) putScanner(repo, tag string) string {
+	w.t.Helper()
+	const scan = `echo '{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://spdx.dev/Document","predicate":{"name":"x"}}' >"$BUILDKIT_SCAN_DESTINATION/spdx.json"`
+	return w.putFiles(repo, tag, stage.Files{"bin/sh": w.program(w.tools.Busybox)}, map[string]any{"Entrypoint": []string{"/bin/sh", "-c", scan}})
 }
 
 // A build is what a builder is asked to do.
@@ -128,6 +180,7 @@ type build struct {
 	files      map[string]string // beside it
 	args       map[string]string
 	contexts   map[string]string
+	layout     string // folder of an OCI layout, which contexts call oci-layout://layout
 	policy     string // path, or ""
 	sbom       string // the scanner's image, or ""
 	platforms  string
@@ -152,6 +205,15 @@ func clients() []client {
 	return []client{{"buildctl", buildctl}, {"buildx", buildx}, {"bake", bake}}
 }
 
+// forms are the policies that are tried with it. The daemon is what enforces
+// them, so the second is not tried with every client in every test.
+func (c client) forms() []string {
+	if c.name == "buildctl" {
+		return []string{"source-policy", "source-policy-strict"}
+	}
+	return []string{"source-policy"}
+}
+
 // pairs returns option key=value for each, in order.
 func pairs(option, prefix string, of map[string]string) []string {
 	var args []string
@@ -168,6 +230,9 @@ func buildctl(w *world, b build, dir, out string) *exec.Cmd {
 	}
 	args = append(args, pairs("--opt", "build-arg:", b.args)...)
 	args = append(args, pairs("--opt", "context:", b.contexts)...)
+	if b.layout != "" {
+		args = append(args, "--oci-layout=layout="+b.layout)
+	}
 	if b.policy != "" {
 		args = append(args, "--source-policy-file="+b.policy)
 	}
@@ -178,6 +243,15 @@ func buildctl(w *world, b build, dir, out string) *exec.Cmd {
 		args = append(args, "--opt=platform="+b.platforms)
 	}
 	return w.daemon.Buildctl(w.t.Context(), args...)
+}
+
+// layouts returns the contexts of b as buildx takes them.
+func layouts(b build) map[string]string {
+	m := map[string]string{}
+	for k, v := range b.contexts {
+		m[k] = strings.Replace(v, "oci-layout://layout", "oci-layout://"+b.layout, 1)
+	}
+	return m
 }
 
 // withPolicy sets the variable that the Action sets.
@@ -191,7 +265,7 @@ func withPolicy(cmd *exec.Cmd, b build) *exec.Cmd {
 func buildx(w *world, b build, dir, out string) *exec.Cmd {
 	args := []string{"build", "--progress=plain", "--output=type=local,dest=" + out}
 	args = append(args, pairs("--build-arg", "", b.args)...)
-	args = append(args, pairs("--build-context", "", b.contexts)...)
+	args = append(args, pairs("--build-context", "", layouts(b))...)
 	if b.sbom != "" {
 		args = append(args, "--attest=type=sbom,generator="+b.sbom)
 	}
@@ -202,7 +276,7 @@ func buildx(w *world, b build, dir, out string) *exec.Cmd {
 }
 
 func bake(w *world, b build, dir, out string) *exec.Cmd {
-	target := map[string]any{"context": ".", "args": b.args, "contexts": b.contexts, "output": []string{"type=local,dest=" + out}}
+	target := map[string]any{"context": ".", "args": b.args, "contexts": layouts(b), "output": []string{"type=local,dest=" + out}}
 	if b.sbom != "" {
 		target["attest"] = []string{"type=sbom,generator=" + b.sbom}
 	}
@@ -228,12 +302,7 @@ func (w *world) build(c client, b build) result {
 	for name, text := range b.files {
 		write(w.t, filepath.Join(context, name), text)
 	}
-	for _, m := range []map[string]string{b.args, b.contexts} {
-		for k, v := range m {
-			m[k] = w.words(v)
-		}
-	}
-	b.sbom = w.words(b.sbom)
+	b.args, b.contexts, b.sbom = w.allWords(b.args), w.allWords(b.contexts), w.words(b.sbom)
 	cmd := c.run(w, b, context, out)
 	log, err := cmd.CombinedOutput()
 	return result{t: w.t, ok: err == nil, log: string(log), out: out}

@@ -16,6 +16,7 @@ import (
 // Programs are the paths of the programs that builds need.
 type Programs struct {
 	Buildkitd, Buildctl, Buildx string
+	Frontend                    string // of docker/dockerfile
 	Runc, Buildah               string
 	Busybox                     string // needs no library
 }
@@ -24,12 +25,12 @@ type Programs struct {
 // fails where one is not named, and where nobody may be root.
 func Find(getenv func(string) string) (Programs, error) {
 	p := Programs{
-		Buildkitd: getenv("BOLTSEAL_BUILDKITD"), Buildctl: getenv("BOLTSEAL_BUILDCTL"), Buildx: getenv("BOLTSEAL_BUILDX"),
+		Buildkitd: getenv("BOLTSEAL_BUILDKITD"), Buildctl: getenv("BOLTSEAL_BUILDCTL"), Buildx: getenv("BOLTSEAL_BUILDX"), Frontend: getenv("BOLTSEAL_FRONTEND"),
 		Runc: getenv("BOLTSEAL_RUNC"), Buildah: getenv("BOLTSEAL_BUILDAH"), Busybox: getenv("BOLTSEAL_BUSYBOX"),
 	}
-	for _, path := range []string{p.Buildkitd, p.Buildctl, p.Buildx, p.Runc, p.Buildah, p.Busybox} {
+	for _, path := range []string{p.Buildkitd, p.Buildctl, p.Buildx, p.Frontend, p.Runc, p.Buildah, p.Busybox} {
 		if path == "" {
-			return p, errors.New("BOLTSEAL_BUILDKITD, _BUILDCTL, _BUILDX, _RUNC, _BUILDAH and _BUSYBOX do not all name a program, as .ci/run makes them do")
+			return p, errors.New("BOLTSEAL_BUILDKITD, _BUILDCTL, _BUILDX, _FRONTEND, _RUNC, _BUILDAH and _BUSYBOX do not all name a program, as .ci/run makes them do")
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

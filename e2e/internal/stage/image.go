@@ -19,8 +19,9 @@ import (
 type Files map[string]string
 
 // PushFiles pushes an image of one layer with files for a platform such as
-// "linux/amd64" as repo:tag; where tag is "", it has none.
-func PushFiles(reg *registrytest.Registry, repo, tag, platform string, files Files, entrypoint ...string) (ocispec.Descriptor, error) {
+// "linux/amd64" as repo:tag; where tag is "", it has none. The keys of config
+// are those of Docker's.
+func PushFiles(reg *registrytest.Registry, repo, tag, platform string, files Files, config map[string]any) (ocispec.Descriptor, error) {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -40,9 +41,9 @@ func PushFiles(reg *registrytest.Registry, repo, tag, platform string, files Fil
 	}
 	goos, arch, _ := strings.Cut(platform, "/")
 	p := ocispec.Platform{OS: goos, Architecture: arch}
-	text, err := json.Marshal(ocispec.Image{
-		Platform: p, Config: ocispec.ImageConfig{Entrypoint: entrypoint},
-		RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{blob.Digest}},
+	text, err := json.Marshal(map[string]any{
+		"os": goos, "architecture": arch, "config": config,
+		"rootfs": ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{blob.Digest}},
 	})
 	if err != nil {
 		return blob, err
