@@ -111,6 +111,8 @@ type File struct {
 // Forms returns all forms, in the order in which they are listed.
 func Forms() []Form {
 	return []Form{
+		sourcePolicyImages(),
+		sourcePolicyStrict(),
 		buildContexts(),
 		bake(),
 		containersPolicy(),

@@ -1,0 +1,152 @@
+package handover
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/boltseal/boltseal/internal/strictjson"
+)
+
+// Of the sources that a build may have, these are the images'. The last three
+// are never admitted: what they hold has no name that could have been verified.
+const (
+	dockerImage     = "docker-image://"
+	dockerImageBlob = "docker-image+blob://"
+	ociLayout       = "oci-layout://"
+	ociLayoutBlob   = "oci-layout+blob://"
+)
+
+// sourcePolicyImages is the form that rules over images only. Everything is
+// denied but the kinds of sources that are known to be no images: a kind that
+// BuildKit may learn, or a spelling that it may take, is not admitted by
+// default.
+func sourcePolicyImages() Form {
+	return sourcePolicyForm("source-policy", "BuildKit's source policy: no image but those admitted (buildx, bake, buildctl, compose)", false)
+}
+
+// sourcePolicyStrict is the form that denies what a build could fetch besides
+// images, too.
+func sourcePolicyStrict() Form {
+	return sourcePolicyForm("source-policy-strict", "BuildKit's source policy: nothing but local files and the images admitted", true)
+}
+
+func sourcePolicyForm(name, doc string, strict bool) Form {
+	return Form{Name: name, Doc: doc, Denies: true, Files: func(s Set, _ Options) ([]File, error) {
+		a := admission{policy: sourceRules(s, strict), set: s, strict: strict}
+		body, err := a.policy.body()
+		if err != nil {
+			return nil, fmt.Errorf("write a source policy: %w", err)
+		}
+		return []File{{Body: body, Check: a.check}}, nil
+	}}
+}
+
+// sourceRules returns the policy. The first rule denies all that no other one
+// matches, be it in more than one line, which the wildcard * is not.
+//
+// A tag is converted to what it was when it was verified. BuildKit then goes
+// through the rules again, with the digest, as it does for references that were
+// written with one: one rule for each digest of a repository allows it without
+// a tag and with any, since BuildKit goes by the digest then.
+func sourceRules(s Set, strict bool) sourcePolicy {
+	others := "^(git|https?|local)://"
+	if strict {
+		others = "^local://"
+	}
+	p := sourcePolicy{Version: 1, Rules: []*sourceRule{
+		{Action: deny, Selector: &selector{Identifier: "^", MatchType: regex}},
+		{Action: allow, Selector: &selector{Identifier: others, MatchType: regex}},
+	}}
+	var allowed []*sourceRule
+	at := map[string]*sourceRule{}
+	for _, e := range s.entries {
+		name := dockerImage + e.ref.Name()
+		if e.ref.Digest() == "" {
+			tag := name + ":" + e.ref.Tag()
+			p.Rules = append(p.Rules, &sourceRule{
+				Action:   convert,
+				Selector: &selector{Identifier: tag, MatchType: exact},
+				Updates:  &sourceUpdate{Identifier: tag + "@" + e.digest},
+			})
+		}
+		r := at[name+"@"+e.digest]
+		if r == nil {
+			r = &sourceRule{Action: allow, Selector: &selector{Identifier: anyTag{name, "@" + e.digest}.pattern(), MatchType: regex}}
+			at[name+"@"+e.digest] = r
+			allowed = append(allowed, r)
+		}
+		if e.exempt != nil && r.Comment == "" {
+			r.Comment = until(e.exempt) + ", not verified"
+		}
+	}
+	p.Rules = append(p.Rules, allowed...)
+	return p
+}
+
+// body returns the file, one rule a line.
+func (p sourcePolicy) body() ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "{\n  \"version\": %d,\n  \"rules\": [", p.Version)
+	for i, r := range p.Rules {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("\n    ")
+		b.Write(line)
+	}
+	b.WriteString("\n  ]\n}\n")
+	return b.Bytes(), nil
+}
+
+// An admission is a policy and what it is to admit.
+type admission struct {
+	policy sourcePolicy
+	set    Set
+	strict bool
+}
+
+// check says what is wrong with the file. It has to be this policy, rule by
+// rule, to whoever reads it; and the policy has to do what it is for.
+func (a admission) check(body []byte) error {
+	read, err := readSourcePolicy(body)
+	if err != nil {
+		return fmt.Errorf("read the source policy back: %w", err)
+	}
+	if read.Version != a.policy.Version {
+		return fmt.Errorf("read the source policy back: its version is %d, not %d", read.Version, a.policy.Version)
+	}
+	if len(read.Rules) != len(a.policy.Rules) {
+		return fmt.Errorf("read the source policy back: it has %d rules, not %d", len(read.Rules), len(a.policy.Rules))
+	}
+	for i, r := range read.Rules {
+		got, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("read the source policy back: rule %d: %w", i+1, err)
+		}
+		want, err := json.Marshal(a.policy.Rules[i])
+		if err != nil {
+			return fmt.Errorf("write a source policy: rule %d: %w", i+1, err)
+		}
+		if !bytes.Equal(got, want) {
+			return fmt.Errorf("read the source policy back: rule %d is %s, not %s", i+1, got, want)
+		}
+	}
+	return admission{read, a.set, a.strict}.prove()
+}
+
+// readSourcePolicy reads what every reader takes for the same policy.
+func readSourcePolicy(body []byte) (p sourcePolicy, err error) {
+	shape := strictjson.Shape{Names: []string{"version", "rules", "comment", "action", "selector", "identifier", "match_type", "updates"}}
+	if err := shape.Check(body); err != nil {
+		return p, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(&p)
+	return p, err
+}
