@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/boltseal/boltseal/handover"
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/scan"
@@ -61,6 +62,8 @@ type found struct {
 	uses     []image.Use
 	warnings []report.Warning
 	files    []report.File
+	targets  []handover.Target // of bake files, those that are built
+	contexts map[string]string // those of --build-context, as BuildKit calls them
 }
 
 // read returns the paths of files that are known to have been read, those that
@@ -157,7 +160,9 @@ func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
 		all.uses = append(all.uses, f.uses...)
 		all.warnings = append(all.warnings, f.warnings...)
 		all.files = append(all.files, f.files...)
+		all.targets = append(all.targets, f.targets...)
 	}
+	all.contexts = build.Contexts
 	return all, nil
 }
 
@@ -238,6 +243,9 @@ func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (
 	slices.SortStableFunc(all.uses, func(a, b image.Use) int {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
 	})
+	for _, t := range got.Targets {
+		all.targets = append(all.targets, handover.Target{Name: t.Name, Contexts: t.Contexts})
+	}
 	for _, f := range listing.Files {
 		all.files = append(all.files, report.File{Path: w.named(f.Path), Format: f.Format.Name})
 	}

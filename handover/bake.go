@@ -20,20 +20,22 @@ func bake() Form {
 			doc := bakeDoc{Target: map[string]bakeTarget{}}
 			targets := o.Targets
 			if len(targets) == 0 {
-				targets = []string{"default"}
+				targets = []Target{{Name: "default"}}
 			}
-			for _, name := range targets {
-				if !targetPattern().MatchString(name) {
-					return nil, fmt.Errorf("hand over as bake: %q is not the name of a target: bake takes letters, digits, _ and -", name)
+			for _, t := range targets {
+				if !targetPattern().MatchString(t.Name) {
+					return nil, fmt.Errorf("%q is not the name of a bake target: bake takes letters, digits, _ and -", t.Name)
 				}
-				contexts, err := s.contexts(o.Contexts[name])
+				contexts, err := s.contexts(t.Contexts)
 				if err != nil {
 					return nil, err
 				}
-				if len(contexts) > 0 {
-					doc.Target[name] = bakeTarget{contexts}
+				if known, again := doc.Target[t.Name]; again && !maps.Equal(known.Contexts, contexts) {
+					return nil, fmt.Errorf("two bake files have a target %s, with other contexts: name one of them with --file, and hand over for each", t.Name)
 				}
+				doc.Target[t.Name] = bakeTarget{contexts}
 			}
+			maps.DeleteFunc(doc.Target, func(_ string, t bakeTarget) bool { return len(t.Contexts) == 0 })
 			doc.Comment = s.exemptIn(doc)
 			body, err := document(doc)
 			if err != nil {

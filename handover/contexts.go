@@ -24,7 +24,7 @@ func buildContexts() Form {
 		Doc:     "lines for build-contexts of docker/build-push-action, each good for docker buildx build --build-context: tags become digests, nothing is refused",
 		Refuses: ambiguous,
 		Files: func(s Set, o Options) ([]File, error) {
-			contexts, err := s.contexts(o.Contexts[""])
+			contexts, err := s.contexts(o.Contexts)
 			if err != nil {
 				return nil, err
 			}

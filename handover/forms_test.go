@@ -80,7 +80,7 @@ func TestForms(t *testing.T) {
 	t.Parallel()
 	s := various(t)
 	for _, name := range forms() {
-		for _, f := range files(t, name, s, handover.Options{Targets: []string{"app", "db"}}) {
+		for _, f := range files(t, name, s, handover.Options{Targets: targets("app", "db")}) {
 			golden.Equal(t, "testdata/forms/"+name+f.Suffix+".golden", string(f.Body))
 		}
 		if doc := form(t, name).Doc; doc == "" || strings.Contains(doc, "\n") {
@@ -214,7 +214,7 @@ func TestOwnContexts(t *testing.T) {
 		"node:22::linux/arm64":   "docker-image://docker.io/library/node:22@" + digest("a"),
 		"mirror.example/node:2":  "docker-image://docker.io/library/node:22@" + digest("a"),
 	}
-	o := handover.Options{Targets: []string{"app", "lib"}, Contexts: map[string]map[string]string{"": own, "app": own, "gone": {"node:22": "x"}}}
+	o := handover.Options{Targets: []handover.Target{{"app", own}, {"lib", nil}}, Contexts: own}
 	if got := contextsOf(t, files(t, "build-contexts", s, o)[0].Body); !maps.Equal(got, want) {
 		t.Errorf("build-contexts\n%v\nwant\n%v", got, want)
 	}
@@ -232,7 +232,7 @@ func TestTargets(t *testing.T) {
 	t.Parallel()
 	s := set(t, given{"node:22", digest("a"), nil})
 	for _, bad := range []string{"", "a.b", "a b", "${x}", "a\"b", "a\n", "../a", "//", "a*", "ä"} {
-		if _, err := form(t, "bake").Files(s, handover.Options{Targets: []string{"ok", bad}}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q is not the name of a target", bad)) {
+		if _, err := form(t, "bake").Files(s, handover.Options{Targets: targets("ok", bad)}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q is not the name of a bake target", bad)) {
 			t.Errorf("target %q: error %v", bad, err)
 		}
 	}
@@ -241,9 +241,24 @@ func TestTargets(t *testing.T) {
 		if len(want) == 0 {
 			want = []string{"default"}
 		}
-		if got := slices.Sorted(maps.Keys(targetsOf(t, files(t, "bake", s, handover.Options{Targets: tc})[0].Body))); !slices.Equal(got, want) {
+		if got := slices.Sorted(maps.Keys(targetsOf(t, files(t, "bake", s, handover.Options{Targets: targets(tc...)})[0].Body))); !slices.Equal(got, want) {
 			t.Errorf("targets %q, want %q", got, want)
 		}
+	}
+}
+
+// Two bake files can have targets of one name. What is one for both is handed
+// over; where that would replace a context of one of them, nothing is.
+func TestTargetsOfOneName(t *testing.T) {
+	t.Parallel()
+	s := set(t, given{"node:22", digest("a"), nil}, given{"mirror.example/node:22", digest("b"), nil})
+	f := form(t, "bake")
+	mirrored := map[string]string{"node:22": "docker-image://mirror.example/node:22"}
+	if _, err := f.Files(s, handover.Options{Targets: []handover.Target{{"app", nil}, {"app", map[string]string{"src": "."}}}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Files(s, handover.Options{Targets: []handover.Target{{"app", nil}, {"app", mirrored}}}); err == nil || !strings.Contains(err.Error(), "two bake files have a target app") {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -296,7 +311,7 @@ func TestFormsNameWhatWasAdmitted(t *testing.T) {
 				exempt[ref.String()] = true
 			}
 		}
-		o := handover.Options{Targets: []string{"a", "b"}}
+		o := handover.Options{Targets: targets("a", "b")}
 
 		var policy struct {
 			Transports map[string]map[string]any
@@ -433,4 +448,12 @@ func keys(m map[string]any) map[string]bool {
 		set[k] = true
 	}
 	return set
+}
+
+func targets(names ...string) []handover.Target {
+	var all []handover.Target
+	for _, name := range names {
+		all = append(all, handover.Target{Name: name})
+	}
+	return all
 }

@@ -91,11 +91,18 @@ type Form struct {
 // Options are what some forms need to know besides. The zero Options are good.
 type Options struct {
 	// Targets are the bake targets that are built; none means "default".
-	Targets []string
-	// Contexts are the named contexts that the build has already, by name, of
-	// each bake target, and under "" those of the command line. They count: what
-	// has the name of an image is used instead of it.
-	Contexts map[string]map[string]string
+	Targets []Target
+	// Contexts are the named contexts that the command line of the build has
+	// already, by the name under which BuildKit looks for them.
+	Contexts map[string]string
+}
+
+// A Target is a bake target, and the named contexts that it has already. What
+// has the name of an image is used instead of that image. A value that is not
+// known is "".
+type Target struct {
+	Name     string
+	Contexts map[string]string
 }
 
 // A File is one file of a Form.

@@ -15,8 +15,8 @@ import (
 // A place that one file's reading resolves and another's does not stays
 // unresolved, too, for nobody knows which reading the build's is.
 //
-// It stops after 100,000 uses, or as many warnings, with one more Use, where it
-// stopped, that says so.
+// It stops after 100,000 uses, or as many warnings or targets, with one more Use,
+// where it stopped, that says so.
 func Scan(src Source, files []File) Found {
 	src.FS = Regular(src.FS)
 	var all gathered
@@ -41,12 +41,13 @@ type gathered struct {
 	Found
 	uses     map[identity]int // where in Uses
 	warnings map[Warning]bool
+	targets  map[string]bool
 }
 
 // add adds what a file uses; it returns false when there is more than may be.
 func (g *gathered) add(found Found) bool {
 	if g.uses == nil {
-		g.uses, g.warnings = map[identity]int{}, map[Warning]bool{}
+		g.uses, g.warnings, g.targets = map[identity]int{}, map[Warning]bool{}, map[string]bool{}
 	}
 	for _, u := range found.Uses {
 		id := identify(u)
@@ -69,6 +70,15 @@ func (g *gathered) add(found Found) bool {
 			}
 			g.warnings[w] = true
 			g.Warnings = append(g.Warnings, w)
+		}
+	}
+	for _, t := range found.Targets {
+		if id := fmt.Sprintf("%q %q %v", t.Name, t.Contexts, t.At); !g.targets[id] { // fmt sorts maps
+			if len(g.targets) == maxUses {
+				return g.stop(t.At, "targets are built")
+			}
+			g.targets[id] = true
+			g.Targets = append(g.Targets, t)
 		}
 	}
 	return true

@@ -147,3 +147,31 @@ func TestScanReadsRegular(t *testing.T) {
 		t.Errorf("%+v", got.Uses)
 	}
 }
+
+// A target that several files lead to is told once; one of another definition
+// is another.
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	at := image.Position{File: "a", Line: 1, Col: 1}
+	elsewhere := image.Position{File: "b", Line: 1, Col: 1}
+	file := func(targets ...scan.Target) scan.File {
+		return scan.File{Path: "x", Format: &scan.Format{Name: "fake", Scan: func(scan.Source, string) scan.Found { return scan.Found{Targets: targets} }}}
+	}
+	got := scan.Scan(scan.Source{FS: tree()}, []scan.File{
+		file(scan.Target{Name: "app", At: at, Contexts: map[string]string{"a": "b", "c": "d"}}, scan.Target{Name: "lib", At: at}),
+		file(scan.Target{Name: "app", At: at, Contexts: map[string]string{"c": "d", "a": "b"}}, scan.Target{Name: "app", At: at}, scan.Target{Name: "app", At: elsewhere}),
+	})
+	var all []string
+	for _, target := range got.Targets {
+		all = append(all, fmt.Sprint(target.At.File, target.Name, target.Contexts))
+	}
+	equal(t, "targets", all, []string{"aappmap[a:b c:d]", "alibmap[]", "aappmap[]", "bappmap[]"})
+	many := make([]scan.Target, 100_001)
+	for i := range many {
+		many[i] = scan.Target{Name: fmt.Sprint(i), At: at}
+	}
+	got = scan.Scan(scan.Source{FS: tree()}, []scan.File{file(many...)})
+	if len(got.Targets) != 100_000 || len(got.Uses) != 1 || got.Uses[0].Err == nil || !strings.Contains(got.Uses[0].Err.Error(), "more than 100000 targets are built") {
+		t.Errorf("%d targets, uses %v", len(got.Targets), describe(got.Uses))
+	}
+}

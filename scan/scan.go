@@ -33,6 +33,17 @@ type Format struct {
 type Found struct {
 	Uses     []image.Use
 	Warnings []Warning
+	Targets  []Target // of bake files, in the order in which they are built
+}
+
+// A Target is one that is built: not a group, not a pattern, but what bake calls
+// it once it has read everything.
+type Target struct {
+	Name string
+	At   image.Position // of its first block
+	// Contexts are its named contexts, by name; one whose value is not known is
+	// "".
+	Contexts map[string]string
 }
 
 // A Warning is about a place that does not decide whether the gate opens.

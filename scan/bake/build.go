@@ -61,7 +61,20 @@ func (b *builder) want(w wish, within []string) {
 		}
 	}
 	b.built[w.name] = true
+	b.report.targets = append(b.report.targets, t.target())
 	b.build(t)
+}
+
+// target returns what others are told of t.
+func (t *target) target() scan.Target {
+	contexts := make(map[string]string, len(t.contexts))
+	for name, s := range t.contexts {
+		contexts[name] = ""
+		if len(s.doubts) == 0 {
+			contexts[name] = s.text
+		}
+	}
+	return scan.Target{Name: t.name, At: t.at.unquoted().start(), Contexts: contexts}
 }
 
 // missing says that there is no target of a name.

@@ -14,6 +14,7 @@ type report struct {
 	files    []string // of the definition, in the order in which they are read
 	uses     []image.Use
 	warnings []scan.Warning
+	targets  []scan.Target
 }
 
 func (r *report) problem(p *problem) { r.use(p.use()) }
@@ -66,5 +67,5 @@ func (r *report) found() scan.Found {
 	}
 	slices.SortStableFunc(r.uses, func(a, b image.Use) int { return order(a.At, b.At) })
 	slices.SortStableFunc(r.warnings, func(a, b scan.Warning) int { return order(a.At, b.At) })
-	return scan.Found{Uses: r.uses, Warnings: r.warnings}
+	return scan.Found{Uses: r.uses, Warnings: r.warnings, Targets: r.targets}
 }
