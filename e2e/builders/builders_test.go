@@ -23,14 +23,14 @@ import (
 var (
 	scratch  string // a folder that goes after the tests
 	daemons  []*builder.Daemon
-	sigstore = sync.OnceValues(func() (stage.Sigstore, error) { return stage.NewSigstore(scratch) })
 	programs = sync.OnceValues(func() (builder.Programs, error) { return builder.Find(os.Getenv) })
+	hub      = sync.OnceValue(func() *registrytest.Registry { return registrytest.Start(registrytest.Options{}) })
 	daemon   = sync.OnceValues(func() (*builder.Daemon, error) {
 		p, err := programs()
 		if err != nil {
 			return nil, err
 		}
-		d, err := builder.Start(context.Background(), p, filepath.Join(scratch, "buildkit"))
+		d, err := builder.Start(context.Background(), p, filepath.Join(scratch, "buildkit"), hub().Host())
 		if err == nil {
 			daemons = append(daemons, d)
 		}
@@ -75,7 +75,6 @@ type world struct {
 	t      *testing.T
 	dir    string
 	reg    *registrytest.Registry
-	sig    stage.Sigstore
 	tools  builder.Programs
 	daemon *builder.Daemon
 	extra  []string // further pairs of a word, and what it stands for
@@ -99,8 +98,6 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, dir: dir, tools: tools, reg: registrytest.Start(registrytest.Options{})}
 	t.Cleanup(w.reg.Close)
 	w.daemon, err = daemon()
-	check(t, err)
-	w.sig, err = sigstore()
 	check(t, err)
 	return w
 }

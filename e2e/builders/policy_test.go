@@ -2,7 +2,6 @@ package builders_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/cgi" //nolint:gosec // the tests' own Go is not of the versions that had the fault
@@ -10,35 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// handOver stands in for the product's policy until it writes one.
-func (w *world) handOver(form string, refs ...string) string {
-	type m = map[string]any
-	rules := []m{{"action": "DENY", "selector": m{"identifier": "^(docker-image|oci-layout)(\\+blob)?://", "match_type": "REGEX"}}}
-	if form == "source-policy-strict" {
-		rules = []m{{"action": "DENY", "selector": m{"identifier": "*", "match_type": "WILDCARD"}}, {"action": "ALLOW", "selector": m{"identifier": "local://*", "match_type": "WILDCARD"}}}
-	}
-	for _, ref := range refs {
-		repo, tag, _ := strings.Cut(strings.TrimPrefix(ref, "REGISTRY/"), ":")
-		body, err := w.reg.Manifest(repo, tag)
-		check(w.t, err)
-		digest, name := digest.FromBytes(body).String(), w.reg.Host()+"/"+repo
-		rules = append(rules, m{"action": "CONVERT", "selector": m{"identifier": "docker-image://" + name + ":" + tag, "match_type": "EXACT"}, "updates": m{"identifier": "docker-image://" + name + ":" + tag + "@" + digest}},
-			m{"action": "ALLOW", "selector": m{"identifier": "^docker-image://" + regexp.QuoteMeta(name) + "(:[^@]+)?@" + digest + "$", "match_type": "REGEX"}})
-	}
-	body, err := json.Marshal(m{"version": 1, "rules": rules})
-	check(w.t, err)
-	path := w.path(fmt.Sprintf("%s.json", form))
-	write(w.t, path, string(body))
-	return path
-}
 
 // A build of a tag is one of what was verified, wherever the tag has moved.
 func TestSwappedTag(t *testing.T) {

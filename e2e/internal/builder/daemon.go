@@ -42,6 +42,10 @@ const config = `root = "DIR/root"
   gc = false
 [worker.containerd]
   enabled = false
+[registry."docker.io"]
+  mirrors = ["HUB"]
+[registry."HUB"]
+  http = true
 `
 
 // The daemon is in namespaces of its own, so that of its processes and mounts
@@ -50,9 +54,10 @@ const config = `root = "DIR/root"
 const guard = `mount -t proc proc /proc || exit; "$0" --config "$1" </dev/null & read -r _; kill $! && { wait $! || true; }`
 
 // Start starts a daemon that keeps all that it has in dir, whose name is short.
-func Start(ctx context.Context, p Programs, dir string) (*Daemon, error) {
+// What Docker Hub has is asked for at the registry hub.
+func Start(ctx context.Context, p Programs, dir, hub string) (*Daemon, error) {
 	d := &Daemon{programs: p, dir: dir}
-	toml := strings.NewReplacer("DIR", dir, "RUNC", p.Runc, "UID", fmt.Sprint(os.Getuid()), "GID", fmt.Sprint(os.Getgid())).Replace(config)
+	toml := strings.NewReplacer("DIR", dir, "HUB", hub, "RUNC", p.Runc, "UID", fmt.Sprint(os.Getuid()), "GID", fmt.Sprint(os.Getgid())).Replace(config)
 	if err := os.MkdirAll(d.home(), 0o750); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,92 @@
+package builders_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boltseal/boltseal/e2e/internal/builder"
+)
+
+// buildah builds a Dockerfile under a policy.json, or without one, in a storage
+// of its own, and writes the result to a tar archive.
+func (w *world) buildah(policy, dockerfile string, options ...string) result {
+	w.t.Helper()
+	dir, err := os.MkdirTemp(w.dir, "build-")
+	check(w.t, err)
+	write(w.t, filepath.Join(dir, "context", "Dockerfile"), w.words(dockerfile))
+	if policy == "" {
+		policy = filepath.Join(dir, "anything.json")
+		write(w.t, policy, `{"default":[{"type":"insecureAcceptAnything"}]}`)
+	}
+	out := filepath.Join(dir, "out")
+	args := append([]string{
+		"build", "--isolation=chroot", "--tls-verify=false", "--signature-policy=" + policy, "--output=type=local,dest=" + out,
+	}, options...)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	cmd, err := w.tools.BuildahIn(ctx, dir, append(args, filepath.Join(dir, "context"))...)
+	check(w.t, err)
+	log, err := cmd.CombinedOutput()
+	check(w.t, builder.CloseBuildah(ctx, dir))
+	return result{t: w.t, ok: err == nil, log: string(log), out: out}
+}
+
+// refused checks that buildah did not pull, and which words it had for it.
+func (r result) refused(words ...string) {
+	r.t.Helper()
+	if r.ok {
+		r.t.Errorf("was built\n%s", r.log)
+	}
+	for _, w := range words {
+		if !strings.Contains(r.log, w) {
+			r.t.Errorf("the log lacks %q:\n%s", w, r.log)
+		}
+	}
+}
+
+// buildah pulls what was verified by its digest, and nothing else.
+func TestBuildah(t *testing.T) {
+	w := newWorld(t)
+	good := w.put("team/base", "v1", "good")
+	policy := w.handOver("containers-policy", "REGISTRY/team/base:v1")
+	contexts := w.contexts(w.handOver("build-contexts", "REGISTRY/team/base:v1"))
+	evil := w.put("team/base", "v1", "evil")
+	w.put("team/other", "v1", "other")
+	w.extra = []string{"GOOD", good, "EVIL", evil}
+	var options []string
+	for name, value := range contexts {
+		options = append(options, "--build-context="+name+"="+value)
+	}
+	const base = "FROM REGISTRY/team/base:v1\n"
+	for _, tc := range []struct {
+		name, dockerfile string
+		options          []string
+		without, with    string // what /marker is without the policy, and with it; "": refused
+		refused          string // in what words
+	}{
+		{name: "digest", dockerfile: "FROM REGISTRY/team/base@GOOD\n", without: "good", with: "good"},
+		{name: "tag", dockerfile: base, without: "evil", refused: "Running image docker://REGISTRY/team/base:v1 is rejected by policy"},
+		{name: "tag and context", dockerfile: base, options: options, without: "good", with: "good"},
+		{name: "another digest", dockerfile: "FROM REGISTRY/team/base@EVIL\n", without: "evil", refused: "Running image docker://REGISTRY/team/base@EVIL is rejected by policy"},
+		{name: "another image", dockerfile: "FROM REGISTRY/team/other:v1\n", without: "other", refused: "Running image docker://REGISTRY/team/other:v1 is rejected by policy"},
+		{name: "another image and contexts", dockerfile: "FROM REGISTRY/team/other:v1\n", options: options, without: "other", refused: "Running image docker://REGISTRY/team/other:v1 is rejected by policy"},
+		{name: "another name of the host", dockerfile: "FROM ALIAS/team/base@GOOD\n", without: "good", refused: "Running image docker://ALIAS/team/base@GOOD is rejected by policy"},
+		{name: "COPY --from", dockerfile: "FROM REGISTRY/team/base@GOOD\nCOPY --from=REGISTRY/team/other:v1 /marker /marker\n", without: "other", refused: "COPY --from=REGISTRY/team/other:v1: no stage or image found with that name"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := *w
+			w.t = t
+			w.buildah("", tc.dockerfile, tc.options...).has("marker", tc.without)
+			got := w.buildah(policy, tc.dockerfile, tc.options...)
+			if tc.with != "" {
+				got.has("marker", tc.with)
+			} else {
+				got.refused(w.words(tc.refused))
+			}
+		})
+	}
+}
