@@ -71,7 +71,7 @@ func (s Set) exemptIn(doc bakeDoc) []string {
 	}
 	var lines []string
 	for _, e := range s.entries {
-		if e.exempt != nil && named[imageContext+e.pinned()] {
+		if e.exempt != nil && named[dockerImage+e.pinned()] {
 			lines = append(lines, e.ref.String()+": "+until(e.exempt)+", not verified")
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 )
 
 // document returns v as JSON for people as well, ending with a line break.
@@ -36,4 +38,17 @@ func both(first, second func([]byte) error) func([]byte) error {
 		}
 		return second(readBack)
 	}
+}
+
+// strictly reads one JSON value that has nothing in it that v has not.
+func strictly(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("it is not the JSON that was written: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON that was written")
+	}
+	return nil
 }

@@ -1,11 +1,8 @@
 package handover
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -89,19 +86,6 @@ func (s Set) checkTrustPolicy(readBack []byte) error {
 		if !admitted[scope] {
 			return fmt.Errorf("it admits %q, which was not", scope)
 		}
-	}
-	return nil
-}
-
-// strictly reads one JSON value that has nothing unknown in it.
-func strictly(text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("it is not the JSON that was written: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("it has more than one JSON value")
 	}
 	return nil
 }

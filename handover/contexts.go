@@ -10,10 +10,6 @@ import (
 	"github.com/boltseal/boltseal/image"
 )
 
-// imageContext is what the value of a named context begins with if it is an
-// image.
-const imageContext = "docker-image://"
-
 // buildContexts returns the form that gives each tag a named context, which is
 // its digest. docker/build-push-action reads its input as CSV, without comments,
 // and buildx cuts each entry at the first "=". Neither can hit anything else
@@ -59,17 +55,17 @@ func (s Set) contexts(own map[string]string) (map[string]string, error) {
 		at[e.ref] = e
 		name := e.ref.Familiar()
 		if _, ok := own[name]; !ok {
-			contexts[name] = imageContext + e.pinned()
+			contexts[name] = dockerImage + e.pinned()
 		}
 	}
 	for name, value := range own {
-		text, ok := strings.CutPrefix(value, imageContext)
+		text, ok := strings.CutPrefix(value, dockerImage)
 		if !ok || strings.ContainsFunc(name, strange) {
 			continue
 		}
 		if ref, err := image.Parse(text); err == nil {
 			if e, ok := at[ref]; ok {
-				contexts[name] = imageContext + e.pinned()
+				contexts[name] = dockerImage + e.pinned()
 			}
 		}
 	}

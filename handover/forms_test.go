@@ -73,15 +73,16 @@ func files(t testing.TB, name string, s handover.Set, o handover.Options) []hand
 
 // forms are those that this file is about.
 func forms() []string {
-	return []string{"build-contexts", "bake", "containers-policy", "pinned", "images-lock"}
+	return []string{"build-contexts", "bake", "rego", "containers-policy", "pinned", "images-lock"}
 }
 
 func TestForms(t *testing.T) {
 	t.Parallel()
 	s := various(t)
+	id := regexp.MustCompile(`(id"?(?::| ==) ")[a-z2-7]{26}"`) // of a policy for buildx, at random
 	for _, name := range forms() {
-		for _, f := range files(t, name, s, handover.Options{Targets: targets("app", "db")}) {
-			golden.Equal(t, "testdata/forms/"+name+f.Suffix+".golden", string(f.Body))
+		for _, f := range files(t, name, s, handover.Options{Targets: targets("app", "db"), Path: "policies/a b.rego"}) {
+			golden.Equal(t, "testdata/forms/"+name+f.Suffix+".golden", id.ReplaceAllString(string(f.Body), `${1}THE-ID"`))
 		}
 		if doc := form(t, name).Doc; doc == "" || strings.Contains(doc, "\n") {
 			t.Errorf("%s is documented as %q", name, doc)
@@ -104,7 +105,10 @@ func TestEmptySet(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if !form(t, "containers-policy").Denies || form(t, "bake").Denies || form(t, "build-contexts").Denies {
+	if body := string(files(t, "rego", handover.Set{}, handover.Options{})[1].Body); !strings.Contains(body, `"images": {}`) {
+		t.Errorf("rego: %s", body)
+	}
+	if !form(t, "rego").Denies || !form(t, "containers-policy").Denies || form(t, "bake").Denies || form(t, "build-contexts").Denies {
 		t.Error("which forms deny is not what they do")
 	}
 }
@@ -151,7 +155,7 @@ func TestRefusals(t *testing.T) {
 		}
 		s := set(t, given{tc.ref, digest("a"), nil})
 		for name, want := range map[string]string{
-			"build-contexts": tc.contexts, "bake": tc.contexts, "containers-policy": tc.others, "pinned": "", "images-lock": "",
+			"build-contexts": tc.contexts, "bake": tc.contexts, "rego": tc.others, "containers-policy": tc.others, "pinned": "", "images-lock": "",
 		} {
 			f := form(t, name)
 			_, err := f.Files(s, handover.Options{})
@@ -282,13 +286,68 @@ func TestContainersPolicyCheck(t *testing.T) {
 		{`{"default":` + refuse + `,"transports":{"docker":{` + both + `,"":` + refuse + `}}}`, `admits ""`},
 		{`{"default":` + refuse + `,"transports":{"docker":{` + both + `},"oci":{"":` + take + `}}}`, `transport "oci"`},
 		{`{"default":` + refuse + `,"transports":{"docker":{` + both + `}},"more":1}`, "unknown field"},
-		{`{"default":` + refuse + `,"transports":{"docker":{` + both + `}}}{}`, "more than one JSON value"},
+		{`{"default":` + refuse + `,"transports":{"docker":{` + both + `}}}{}`, "something follows"},
 		{`{"default":[{"type":"reject","keyPath":"x"}],"transports":{"docker":{` + both + `}}}`, "unknown field"},
 		{``, "not the JSON"},
 	} {
 		if err := f.Check([]byte(tc.body)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s\nerror %v, want %q", tc.body, err, tc.want)
 		}
+	}
+}
+
+// The data of a policy for buildx is that of its program, and has what was
+// admitted.
+func TestRegoCheck(t *testing.T) {
+	t.Parallel()
+	s := set(t, given{"node:22", digest("a"), nil}, given{"ghcr.io/acme/app@" + digest("b"), digest("b"), &until}, given{"ghcr.io/acme/app@" + digest("c"), digest("c"), nil})
+	all := files(t, "rego", s, handover.Options{})
+	body := string(all[1].Body)
+	a, b := digest("a"), digest("b")
+	for _, tc := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{"\n", " ", "not what was written"}, // says the same
+		{`"id": "`, `"id": "x`, "belongs to another program"},
+		{`"id"`, `"more": 1, "id"`, "unknown field"},
+		{`"22": "` + a, `"22": "` + b, `takes docker.io/library/node:22 for "` + b},
+		{`"22": "`, `"23": "`, `takes docker.io/library/node:22 for ""`},
+		{`"22": "`, `"23": "` + a + `", "22": "`, `admits "docker.io/library/node:23"`},
+		{`"` + a + `": "verified"`, `"` + b + `": "verified"`, "does not admit docker.io/library/node@" + a},
+		{`"` + a + `": "verified"`, `"` + a + `": "verified", "` + b + `": "verified"`, `admits "docker.io/library/node@` + b},
+		{`"exempt until 2027-01-31, not verified"`, `"verified"`, "does not admit ghcr.io/acme/app@" + b + " as what it is"},
+		{`"ghcr.io/acme/app": {`, `"ghcr.io/acme": {"digests": {"` + b + `": "verified"}}, "ghcr.io/acme/app": {`, `admits "ghcr.io/acme@` + b},
+		{`"digests": {`, `"tags": {"1": "` + b + `"}, "digests": {`, `admits "docker.io/library/node:1"`},
+	} {
+		changed := strings.Replace(body, tc.old, tc.new, 1)
+		err := all[1].Check([]byte(changed))
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s for %s: error %v, want %q", tc.new, tc.old, err, tc.want)
+		}
+	}
+	again := files(t, "rego", s, handover.Options{})
+	if err := all[1].Check(again[1].Body); err == nil || !strings.Contains(err.Error(), "belongs to another program") {
+		t.Errorf("the data of another run: %v", err)
+	}
+	if err := all[0].Check(again[0].Body); err == nil {
+		t.Error("the program of another run passes")
+	}
+	for _, text := range []string{"node", "acme", a, b} {
+		if strings.Contains(string(all[0].Body), text) {
+			t.Errorf("the program has %s in it", text)
+		}
+	}
+}
+
+// load_json reads 4 MiB and does not say that there is more.
+func TestRegoTooMuch(t *testing.T) {
+	t.Parallel()
+	var images []given
+	for i := range 26_000 {
+		images = append(images, given{fmt.Sprintf("registry.example/%s/image-%d@%s", strings.Repeat("a", 20), i, digest("a")), digest("a"), nil})
+	}
+	_, err := form(t, "rego").Files(set(t, images...), handover.Options{})
+	if err == nil || !strings.Contains(err.Error(), "26000 images are more than a buildx policy can load") {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -319,6 +378,20 @@ func TestFormsNameWhatWasAdmitted(t *testing.T) {
 		read(t, files(t, "containers-policy", s, o)[0].Body, &policy)
 		if got := keys(policy.Transports["docker"]); !maps.Equal(got, all) {
 			t.Fatalf("containers-policy admits %v, want %v", got, all)
+		}
+		var data regoData
+		read(t, files(t, "rego", s, o)[1].Body, &data)
+		admits, converts := map[string]bool{}, map[string]string{}
+		for name, i := range data.Images {
+			for d := range i.Digests {
+				admits[name+"@"+d] = true
+			}
+			for tag, d := range i.Tags {
+				converts[name+":"+tag] = d
+			}
+		}
+		if !maps.Equal(admits, all) || !maps.Equal(converts, tags) {
+			t.Fatalf("rego admits %v and %v, want %v and %v", admits, converts, all, tags)
 		}
 		contexts := contextsOf(t, files(t, "build-contexts", s, o)[0].Body)
 		for _, c := range append(slices.Collect(maps.Values(targetsOf(t, files(t, "bake", s, o)[0].Body))), contexts) {
@@ -370,6 +443,11 @@ func TestFormsNameWhatWasAdmitted(t *testing.T) {
 			t.Fatalf("images-lock has %v, want %v", got, all)
 		}
 	}
+}
+
+type regoData struct {
+	ID     string
+	Images map[string]struct{ Tags, Digests map[string]string }
 }
 
 type lockImage struct {

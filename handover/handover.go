@@ -95,6 +95,9 @@ type Options struct {
 	// Contexts are the named contexts that the command line of the build has
 	// already, by the name under which BuildKit looks for them.
 	Contexts map[string]string
+	// Path is the name that was asked for, with slashes; "" will do for a file
+	// called Dockerfile.rego.
+	Path string
 }
 
 // A Target is a bake target, and the named contexts that it has already. What
@@ -122,6 +125,7 @@ func Forms() []Form {
 		sourcePolicyStrict(),
 		buildContexts(),
 		bake(),
+		regoPolicy(),
 		containersPolicy(),
 		pinnedLines(),
 		imagesLock(),
