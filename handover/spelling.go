@@ -22,7 +22,7 @@ var hostPattern = sync.OnceValue(func() *regexp.Regexp {
 // letters, digits and ". _ - / : @ [ ]", and nothing else.
 func unreadable(ref image.Ref) error {
 	if !hostPattern().MatchString(ref.Registry()) {
-		return fmt.Errorf("%s: builders take %s for no host: write it as NAME or NAME:PORT, of letters, digits, - and .", ref, ref.Registry())
+		return fmt.Errorf("%s: builders take %s for no host: write it as NAME or NAME:PORT, of letters, digits, dots and hyphens", ref, ref.Registry())
 	}
 	return nil
 }

@@ -290,7 +290,7 @@ func TestWhere(t *testing.T) {
 // else that looks like them.
 func TestAny(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(6, 2)) //nolint:gosec // no secret
+	rng := rand.New(rand.NewPCG(6, 2))
 	pick := func(from ...string) string { return from[rng.IntN(len(from))] }
 	repository := func() string {
 		return pick("", "ghcr.io/", "GHCR.io/", "ghcr.io:443/", "localhost/", "docker.io/", "[::1]:5/", "10.0.0.1:80/") + pick("", "team/", "team/a/") + pick("node", "node1", "node-1", "n.o_d__e")
