@@ -62,7 +62,7 @@ var notFlags = []string{"images", "registry-password", "github-token", "binary",
 // inputOf returns the input that stands for a flag.
 func inputOf(flag string) string {
 	switch flag {
-	case "file", "build-arg", "build-context", "platform", "publisher":
+	case "file", "build-arg", "build-context", "platform", "publisher", "implicit-image":
 		return flag + "s" // as docker/build-push-action calls them; the flag knows both names
 	}
 	return flag
@@ -95,6 +95,9 @@ func TestActionInputs(t *testing.T) {
 		want := ""
 		if isFlag && !value {
 			want = "false"
+		}
+		if name == "handover" { // the Action's own word, besides the flag's KIND=PATH
+			want = "env"
 		}
 		// cache-dir's is made of the environment, and told in words.
 		if m := regexp.MustCompile(`(?m)^ +--` + name + ` .*\(default "?([^"\n]*?)"?\)$`).FindStringSubmatch(help); m != nil && name != "cache-dir" {
@@ -252,7 +255,7 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 	}
 	for input, value := range with {
 		switch input {
-		case "images":
+		case "images", "implicit-images":
 			var at []string
 			for text := range strings.FieldsSeq(value) {
 				ref, err := image.Parse(text)

@@ -11,9 +11,12 @@ package action
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/sethvargo/go-githubactions"
@@ -76,3 +79,15 @@ func (r *Runner) Event() string { return r.env("GITHUB_EVENT_NAME") }
 // TempDir returns the folder that the runner empties after the job, "" outside
 // of one.
 func (r *Runner) TempDir() string { return r.env("RUNNER_TEMP") }
+
+// TakesEnv reports whether what SetEnv sets reaches the steps that follow. It
+// does not where GITHUB_ENV is not set or its file is not there, as in a
+// container that the runner's files are not mounted into.
+func (r *Runner) TakesEnv() bool {
+	name := r.env("GITHUB_ENV")
+	if name == "" {
+		return false
+	}
+	_, err := os.Stat(name)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -23,8 +23,9 @@ import (
 // Bounds on the outputs, in bytes. The runner allows all outputs of a job
 // together 1 MB, and counts two bytes a character.
 const (
-	maxImagesOutput = 192 << 10
-	maxPinnedOutput = 128 << 10
+	maxImagesOutput   = 192 << 10
+	maxPinnedOutput   = 128 << 10
+	maxContextsOutput = 96 << 10
 )
 
 func (c Command) action(code *int) *cobra.Command {
@@ -54,17 +55,28 @@ type step struct {
 func (s step) run(ctx context.Context) int {
 	// First of all the outputs say no, so that they do whatever happens later,
 	// be it a crash or a kill.
-	no, _ := outputs(gate.Report{}, "")
+	all := &handovers{}
+	no, _ := s.outputs(gate.Report{}, "", all)
 	if err := s.runner.SetOutputs(no...); err != nil {
-		return s.untold(err)
+		return s.untold(err, all)
 	}
-	v, err := s.prepare(ctx)
+	dir, err := s.folder()
 	if err != nil {
-		return s.refuse(err)
+		return s.untold(err, all)
 	}
-	dir, err := s.reports()
+	all, err = s.bind(dir)
+	if u := (*usageError)(nil); errors.As(err, &u) {
+		return s.refuse(err, all)
+	}
+	if err == nil && all.output() != "" {
+		err = s.runner.SetOutputs(action.Pair{Name: "source-policy", Value: all.output()})
+	}
 	if err != nil {
-		return s.untold(err)
+		return s.untold(err, all)
+	}
+	v, err := s.prepare(ctx, all)
+	if err != nil {
+		return s.refuse(err, all)
 	}
 	if n := len(v.files); n > 0 {
 		s.say("searched " + number(n, "file") + " of the workspace for images")
@@ -72,31 +84,40 @@ func (s step) run(ctx context.Context) int {
 	r, about := v.check(ctx, nil)
 	about = s.command.placed(about)
 	kept, err := v.lock.keep(r)
+	if err == nil {
+		err = all.give(r)
+	}
+	if err == nil && all.binding.lenient && all.given {
+		err = s.export(&all.binding)
+	}
 	if err != nil {
-		return s.untold(err)
+		return s.untold(err, all)
 	}
 	about.Warnings = append(about.Warnings, kept...)
-	about = s.command.placed(about)
+	about = s.command.placed(all.tell(about))
+	for _, text := range all.binding.warnings(all) {
+		about.Warnings = append(about.Warnings, report.Warning{Text: text})
+	}
 	for i, w := range about.Warnings {
 		about.Warnings[i].Text = asInput(w.Text)
 	}
-	pairs, leftOut := outputs(r, dir)
+	pairs, leftOut := s.outputs(r, dir, all)
 	for _, text := range leftOut {
 		about.Warnings = append(about.Warnings, report.Warning{Text: text})
 	}
 	if err := errors.Join(s.log(r, about), s.write(dir, r, about)); err != nil {
-		return s.untold(err)
+		return s.untold(err, all)
 	}
 	s.annotate(r, about)
 	s.summarize(r, about, dir)
 	if err := s.runner.SetOutputs(pairs...); err != nil {
-		return s.untold(err)
+		return s.untold(err, all)
 	}
 	return exitCode(r, about)
 }
 
-// prepare reads the inputs.
-func (s step) prepare(ctx context.Context) (*verification, error) {
+// prepare reads the inputs. all is what was closed before.
+func (s step) prepare(ctx context.Context, all *handovers) (*verification, error) {
 	c := s.command
 	in, err := parseInputs(c.getenv("BOLTSEAL_INPUTS"))
 	if err != nil {
@@ -109,6 +130,10 @@ func (s step) prepare(ctx context.Context) (*verification, error) {
 	f := pflag.NewFlagSet("action", pflag.ContinueOnError)
 	v.register(f)
 	if err := in.set(f); err != nil {
+		return nil, err
+	}
+	v.handover.job = all
+	if _, v.handover.wanted, err = readHandover(in["handover"]); err != nil {
 		return nil, err
 	}
 	if s.runner.Event() == "pull_request_target" {
@@ -173,7 +198,7 @@ func (s step) debug(in inputs) {
 }
 
 // refuse tells of bad input.
-func (s step) refuse(err error) int {
+func (s step) refuse(err error, all *handovers) int {
 	where, text, next := "inputs", err.Error(), docs+"action.md lists the inputs"
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		if name := inputName(u.flag); name != "" {
@@ -184,7 +209,11 @@ func (s step) refuse(err error) int {
 	text = where + ": " + text // the runner's log shows no title
 	s.runner.Annotate(action.Note{Level: action.Error, Title: "boltseal: " + where, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
 	s.pointOut(err)
-	s.appendSummary(report.Refusal(text, next))
+	said := all.tell(report.Run{}).Handover
+	s.appendSummary(report.Refusal(text, next, said...))
+	for _, line := range said {
+		s.say(line)
+	}
 	return refused(err)
 }
 
@@ -206,20 +235,28 @@ func (s step) pointOut(err error) {
 	}
 }
 
-// untold says that the result could not be handed over. Whatever it is, the
-// step fails: nobody was told.
-func (s step) untold(err error) int {
+// untold says that the result could not be told or handed over. Whatever it is,
+// the step fails, and what was handed over is closed: nobody was told.
+func (s step) untold(err error, all *handovers) int {
+	next := "look for a full disk, or for a step that changed the runner's files"
+	if h := (*handoverError)(nil); errors.As(err, &h) {
+		next = h.next
+	}
+	err = errors.Join(err, all.close())
 	s.runner.Annotate(action.Note{
 		Level: action.Error, Title: "boltseal: write the result",
-		Text: report.Printable(err.Error()) + "\nnext: look for a full disk, or for a step that changed the runner's files",
+		Text: report.Printable(err.Error()) + "\nnext: " + report.Printable(next),
 	})
 	return ExitNoAnswer
 }
 
-// reports makes a folder for the reports that no other step has. It is in the
-// runner's temporary directory, which ends with the job.
-func (s step) reports() (string, error) {
-	dir, err := os.MkdirTemp(s.runner.TempDir(), "boltseal-")
+// folder makes a folder for the reports and the policy that no other step has.
+// It is in the runner's temporary directory, which ends with the job.
+func (s step) folder() (string, error) {
+	dir, err := os.MkdirTemp(s.runner.TempDir(), stepFolder)
+	if err == nil {
+		dir, err = filepath.Abs(dir) // builds may run in any folder
+	}
 	if err != nil {
 		return "", fmt.Errorf("make a folder in RUNNER_TEMP: %w", err)
 	}
@@ -291,6 +328,7 @@ func (s step) log(r gate.Report, about report.Run) error {
 			s.runner.Debug(fmt.Sprintf("%s: %s, %s", report.Printable(what), number(f.Requests, "request"), f.Elapsed))
 		}
 	}
+	o.Handover = about.Handover
 	return report.Outcome(s.command.Stdout, r, o)
 }
 
@@ -324,8 +362,9 @@ func (s step) appendSummary(markdown string) {
 }
 
 // outputs returns every output that action.yml declares, and says what did not
-// fit into them. Those of the zero Report, and no folder with reports, say no.
-func outputs(r gate.Report, dir string) (pairs []action.Pair, leftOut []string) {
+// fit into them. Those of the zero Report, no folder with reports and no
+// handovers say no.
+func (s step) outputs(r gate.Report, dir string, all *handovers) (pairs []action.Pair, leftOut []string) {
 	verdict := r.Reason()
 	if verdict == verify.Undecided {
 		verdict = "undecided"
@@ -339,11 +378,17 @@ func outputs(r gate.Report, dir string) (pairs []action.Pair, leftOut []string) 
 		pinned = "" // half a list would look like a whole one
 		leftOut = append(leftOut, "output pinned is empty, since the list is larger than the runner takes; it is in the file that output report names")
 	}
+	contexts, why := s.contexts(r, all.options)
+	if why != "" {
+		leftOut = append(leftOut, why)
+	}
 	pairs = []action.Pair{
 		{Name: "passed", Value: strconv.FormatBool(r.Passed())},
 		{Name: "verdict", Value: string(verdict)},
 		{Name: "images", Value: images},
 		{Name: "pinned", Value: pinned},
+		{Name: "source-policy", Value: all.output()},
+		{Name: "build-contexts", Value: contexts},
 	}
 	for _, x := range stepReports() {
 		pairs = append(pairs, action.Pair{Name: x.output, Value: x.path(dir)})

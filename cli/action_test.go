@@ -62,6 +62,7 @@ type stepResult struct {
 	code     int
 	log      string // standard output and error
 	outputs  map[string]string
+	env      map[string]string // of the steps that follow
 	summary  string
 	commands []runnertest.Command
 }
@@ -94,8 +95,8 @@ func (j *job) runIn(ctx context.Context) stepResult {
 	if s.outputs, err = runnertest.File(read("GITHUB_OUTPUT")); err != nil {
 		j.t.Errorf("GITHUB_OUTPUT: %v", err)
 	}
-	if env := read("GITHUB_ENV"); env != "" {
-		j.t.Errorf("GITHUB_ENV was written: %q", env)
+	if s.env, err = runnertest.File(read("GITHUB_ENV")); err != nil {
+		j.t.Errorf("GITHUB_ENV: %v", err)
 	}
 	s.summary = read("GITHUB_STEP_SUMMARY")
 	return s
@@ -108,14 +109,14 @@ func (s stepResult) want(t *testing.T, code int, passed, verdict string) {
 		t.Errorf("exit %d, passed=%s, verdict=%s; want exit %d, passed=%s, verdict=%s\n%s", s.code, s.outputs["passed"], s.outputs["verdict"], code, passed, verdict, s.log)
 	}
 	names := slices.Sorted(maps.Keys(s.outputs))
-	if want := []string{"images", "junit", "passed", "pinned", "report", "sarif", "verdict"}; !slices.Equal(names, want) {
+	if want := []string{"build-contexts", "images", "junit", "passed", "pinned", "report", "sarif", "source-policy", "verdict"}; !slices.Equal(names, want) {
 		t.Errorf("outputs %q, want %q", names, want)
 	}
 	if s.summary == "" {
 		t.Error("there is no summary")
 	}
 	for _, c := range s.commands {
-		if !slices.Contains([]string{"error", "warning", "debug", "group", "endgroup", "add-mask"}, c.Name) || c.Syntax != 2 {
+		if !slices.Contains([]string{"error", "warning", "notice", "debug", "group", "endgroup", "add-mask"}, c.Name) || c.Syntax != 2 {
 			t.Errorf("the runner obeys %+v", c)
 		}
 	}
@@ -191,11 +192,11 @@ func TestAction(t *testing.T) {
 		},
 		{
 			name: "warn mode goes on, and hands over nothing", inputs: w.inputs(at("team/good")+"\n"+at("team/unsigned"), with("mode", "warn")),
-			code: 0, passed: "false", verdict: "unsigned", warns: []string{"gate closed", "unsigned"}, summary: "not enforced",
+			code: 0, passed: "false", verdict: "unsigned", warns: []string{"gate closed", "unsigned", "image signature gate"}, summary: "not enforced",
 		},
 		{
 			name: "warn mode with an outage", inputs: w.inputs(at("team/down"), with("mode", "warn")),
-			code: 0, passed: "false", verdict: "unavailable", warns: []string{"gate closed", "unavailable"}, summary: "not enforced",
+			code: 0, passed: "false", verdict: "unavailable", warns: []string{"gate closed", "unavailable", "image signature gate"}, summary: "not enforced",
 		},
 		{
 			name: "a pattern for anybody passes with a warning", inputs: w.inputs(at("team/good"), with("certificate-identity", "**")),
@@ -398,7 +399,7 @@ func TestActionInterrupted(t *testing.T) {
 		return j.vars[name]
 	}
 	cli.Command{Stdin: strings.NewReader(""), Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, LookupEnv: lookup(getenv)}.Main(t.Context(), []string{"boltseal", "action"})
-	if got, err := runnertest.File(atFirst); err != nil || got["passed"] != "false" || got["verdict"] != "undecided" || got["images"] != "[]" || len(got) != 7 {
+	if got, err := runnertest.File(atFirst); err != nil || got["passed"] != "false" || got["verdict"] != "undecided" || got["images"] != "[]" || len(got) != 9 {
 		t.Errorf("before anything is asked the outputs are %q (%v)", got, err)
 	}
 }
@@ -425,7 +426,7 @@ func TestActionCannotTell(t *testing.T) {
 	j = newJob(t)
 	j.vars["RUNNER_TEMP"] = filepath.Join(j.dir, "none")
 	s := j.run(inputs)
-	if s.code != cli.ExitNoAnswer || s.outputs["passed"] != "false" || len(s.outputs) != 7 {
+	if s.code != cli.ExitNoAnswer || s.outputs["passed"] != "false" || len(s.outputs) != 9 {
 		t.Errorf("exit %d, outputs %q", s.code, s.outputs)
 	}
 
@@ -664,7 +665,7 @@ func TestActionHostile(t *testing.T) {
 			// In inputs, too: a workflow may take them from a pull request.
 			for _, name := range []string{"images", "certificate-identity", "key", "mode", "jobs", "platforms", "files", "build-args", "build-contexts", "signature-on", evil} {
 				s := newJob(t).run(w.inputs(at("team/signer"), with(name, evil)))
-				if name != "certificate-identity" && s.outputs["passed"] != "false" || len(s.outputs) != 7 {
+				if name != "certificate-identity" && s.outputs["passed"] != "false" || len(s.outputs) != 9 {
 					t.Errorf("input %q: exit %d, outputs %q", name, s.code, s.outputs)
 				}
 				s.harmless(t)

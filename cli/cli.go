@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/boltseal/boltseal/handover"
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
 )
@@ -41,6 +42,9 @@ type Command struct {
 
 	// Now is the time of the run, by which exceptions end; nil means the clock's.
 	Now func() time.Time
+
+	// Forms are what --handover can write; nil means [handover.Forms].
+	Forms []handover.Form
 
 	// Sleep waits before a request is repeated; nil means that time passes.
 	Sleep func(context.Context, time.Duration) error

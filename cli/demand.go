@@ -170,6 +170,12 @@ func (v *verifyFlags) load(ctx context.Context, c Command, s *systems, name stri
 		return nil, err
 	}
 	s.bind(client, c.now())
+	asking := func() error {
+		if v.asking == nil {
+			return nil
+		}
+		return v.asking(append(slices.Clone(s.files), c.path(filepath.FromSlash(name))))
+	}
 	return policy.Load(ctx, name, body, policy.Options{Systems: s.list()}, policy.Sources{
 		File: func(name string) ([]byte, error) {
 			file := c.path(filepath.FromSlash(name))
@@ -177,9 +183,15 @@ func (v *verifyFlags) load(ctx context.Context, c Command, s *systems, name stri
 			return c.readPolicy(file, givenByPolicy)
 		},
 		URL: func(ctx context.Context, address string) ([]byte, error) {
+			if err := asking(); err != nil {
+				return nil, err
+			}
 			return client.Get(ctx, address, policy.MaxText)
 		},
 		Artifact: func(ctx context.Context, img image.Pinned) ([]byte, error) {
+			if err := asking(); err != nil {
+				return nil, err
+			}
 			return client.Artifact(ctx, img, policy.MaxText, policy.ArtifactTypes()...)
 		},
 		Reason: registry.Reason,

@@ -75,7 +75,7 @@ func (f *fileFlags) writer(format string) writer {
 		return f.markdown
 	case "text":
 		return func(w io.Writer, r gate.Report, about report.Run) error {
-			return report.Text(w, r, report.TextOptions{Warn: about.Lenient(r)})
+			return report.Text(w, r, report.TextOptions{Warn: about.Lenient(r), Handover: about.Handover})
 		}
 	}
 	return nil

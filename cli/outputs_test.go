@@ -45,7 +45,7 @@ func TestOutputsPinnedTooLong(t *testing.T) {
 			uses = append(uses, image.Use{Text: text, Ref: ref})
 		}
 		r := gate.Check(t.Context(), uses, lenient{}, lenient{}, gate.Options{})
-		pairs, leftOut := outputs(r, "folder")
+		pairs, leftOut := step{}.outputs(r, "folder", &handovers{})
 		got := map[string]string{}
 		for _, p := range pairs {
 			got[p.Name] = p.Value

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/handover"
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
@@ -31,7 +33,11 @@ type verifyFlags struct {
 	trust    trustFlags
 	registry registryFlags
 	files    fileFlags
+	handover handoverFlags
 
+	asking func(reads []string) error // called before policies that lie elsewhere are asked for
+
+	implicit         []string
 	attestations     []string
 	requireSignature bool
 	platforms        []string
@@ -82,9 +88,11 @@ Exit codes: 0 passed, 1 gate closed, 2 bad flag, input or policy, 3 no answer.`,
 
 func (v *verifyFlags) register(f *pflag.FlagSet) {
 	v.registerDemand(f, v.policy.registerLock)
+	f.StringArrayVar(&v.implicit, "implicit-image", nil, "`IMAGE` that no file names and the builder pulls by itself, such as the generator of an SBOM: it is verified besides the others; repeatable")
 	f.StringVar(&v.mode, "mode", "enforce", "`MODE`: enforce, or warn to report the same and exit 0")
 	f.StringVar(&v.output, "output", "text", "`FORMAT` of the report: text, or json (docs/json.md)")
 	v.files.register(f)
+	v.handover.register(f)
 	v.registerPace(f)
 }
 
@@ -119,7 +127,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	if err != nil {
 		return ExitUsage, err
 	}
-	files, err := v.files.create(slices.Concat(run.demand.files(), []string{v.trust.file, v.trust.root, v.registry.caFile, run.lock.name}, run.files)...)
+	files, err := v.files.create(run.reads()...)
 	if err != nil {
 		return ExitUsage, err
 	}
@@ -127,27 +135,53 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	r, about := run.check(ctx, progress.step)
 	about = c.placed(about)
 	progress.end()
-	kept, err := run.lock.keep(r)
+	kept, failed := run.lock.keep(r)
 	about.Warnings = append(about.Warnings, kept...)
-	if err := errors.Join(err, c.report(r, v, about), files.write(r, about)); err != nil {
-		c.warn("write the report: " + err.Error())
+	if failed == nil {
+		failed = run.handovers.give(r)
+	}
+	about = run.handovers.tell(about)
+	if err := errors.Join(c.report(r, v, about), files.write(r, about)); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("write the report: %w", err))
+	}
+	if failed != nil {
+		c.untold(errors.Join(failed, run.handovers.close()))
 		return ExitNoAnswer, nil // whatever was found, nobody has been told
 	}
 	return exitCode(r, about), nil
 }
 
+// untold says why the result of a run went nowhere, or not where it should.
+func (c Command) untold(err error) {
+	c.warn(err.Error())
+	if h := (*handoverError)(nil); errors.As(err, &h) {
+		fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(h.next)) //nolint:errcheck // there is nowhere else to say it
+	}
+}
+
 // A verification is ready to run: its input was found to be sound.
 type verification struct {
-	flags    verifyFlags
-	uses     []image.Use
-	files    []string // that the images were found in
-	demand   demand
-	rules    gate.Rules
-	client   *registry.Client
-	trusts   *trusts
-	lock     lockFile
-	now      func() time.Time // nil: the clock's
-	warnings []report.Warning
+	flags     verifyFlags
+	uses      []image.Use
+	files     []string // that the images were found in
+	demand    demand
+	rules     gate.Rules
+	client    *registry.Client
+	trusts    *trusts
+	lock      lockFile
+	build     handover.Options // what is known of the build
+	handovers *handovers
+	now       func() time.Time // nil: the clock's
+	warnings  []report.Warning
+}
+
+// reads returns the files that the run reads, as far as they are known. Some may
+// be empty, or no names at all.
+func (v *verification) reads() []string { return append(v.demand.files(), v.known()...) }
+
+// known returns those that are known before the policy was read.
+func (v *verification) known() []string {
+	return append([]string{v.flags.trust.file, v.flags.trust.root, v.flags.registry.caFile, v.lock.name}, v.files...)
 }
 
 // prepare finds everything that can be wrong with the input, before anything
@@ -171,13 +205,30 @@ func (c Command) prepareFor(ctx context.Context, v verifyFlags, all bool, gather
 	}
 	run := &verification{flags: v, trusts: &trusts{command: c, flags: &v.trust}, now: c.Now}
 	var err error
-	if run.demand, err = run.flags.demand(ctx, c, run.trusts); err != nil {
-		return nil, err
-	}
-	if run.lock, err = v.policy.openLock(c, all); err != nil {
+	if run.handovers, err = v.handover.read(c); err != nil {
 		return nil, err
 	}
 	if err := gather(run); err != nil {
+		return nil, err
+	}
+	run.handovers.options = run.build
+	if run.lock, err = v.policy.openLock(c, all); err != nil {
+		return nil, err
+	}
+	if err := run.separate(); err != nil {
+		return nil, err
+	}
+	// Policies may lie elsewhere, and whoever has them is asked.
+	var shut error
+	run.flags.asking = func(reads []string) error {
+		shut = run.handovers.shutAll(slices.Concat(run.known(), reads))
+		return shut
+	}
+	run.demand, err = run.flags.demand(ctx, c, run.trusts)
+	switch {
+	case shut != nil:
+		return nil, shut
+	case err != nil:
 		return nil, err
 	}
 	if run.client, err = run.flags.registry.client(c, run.uses); err != nil {
@@ -189,12 +240,34 @@ func (c Command) prepareFor(ctx context.Context, v verifyFlags, all bool, gather
 	}
 	run.rules = run.lock.hold(rules)
 	run.warnings = append(warnings, run.warnings...)
-	return run, nil
+	return run, run.handovers.shutAll(run.reads())
 }
 
-// search adds the images of files, where they are to be looked for.
+// separate says what is wrong with what is handed over beside the images and the
+// reports of the run.
+func (v *verification) separate() error {
+	reports, err := v.flags.files.reported()
+	if err != nil {
+		return err
+	}
+	if err := v.handovers.apart("the file of a report", reports); err != nil {
+		return err
+	}
+	return v.handovers.suit(v.uses)
+}
+
+// search adds the images of files, where they are to be looked for, and those
+// that are in none.
 func (v *verification) search(c Command, args []string) error {
+	implicit, err := v.flags.implicitUses()
+	if err != nil {
+		return err
+	}
 	if len(args) > 0 && len(v.flags.scan.files) == 0 {
+		v.uses = append(v.uses, implicit...)
+		for _, name := range v.flags.scan.targets {
+			v.build.Targets = append(v.build.Targets, handover.Target{Name: name})
+		}
 		return nil
 	}
 	all, err := v.flags.scan.find(c, v.flags.scan.files, v.flags.platforms)
@@ -202,6 +275,12 @@ func (v *verification) search(c Command, args []string) error {
 		return err
 	}
 	v.add(c, all)
+	v.build = handover.Options{Targets: all.targets, Contexts: all.contexts}
+	if len(v.uses) > 0 || v.flags.scan.noImage {
+		// What the builder adds is no build: it does not make up for a
+		// repository that was not checked out.
+		v.uses = append(v.uses, implicit...)
+	}
 	return nil
 }
 
@@ -259,7 +338,7 @@ func (c Command) report(r gate.Report, v verifyFlags, about report.Run) error {
 		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w.String()))
 	}
 	colour := terminal(c.Stdout) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
-	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: about.Lenient(r), Timings: terminal(c.Stdout)})
+	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: about.Lenient(r), Timings: terminal(c.Stdout), Handover: about.Handover})
 }
 
 // uses reads the references.
@@ -342,4 +421,25 @@ func isList(text string) bool {
 		}
 	}
 	return len(parts) > 1
+}
+
+// implicitUses reads what --implicit-image names.
+func (v *verifyFlags) implicitUses() ([]image.Use, error) {
+	var uses []image.Use
+	for _, text := range v.implicit {
+		ref, err := image.Parse(text)
+		if err != nil {
+			return nil, usagef("--implicit-image", cmp.Or(listed(text), "write it as registry/repository:tag or registry/repository@sha256:…"), "%w", err)
+		}
+		uses = append(uses, image.Use{Text: text, Ref: ref, Kind: image.Implicit})
+	}
+	return uses, nil
+}
+
+// listed is what to do about text where it is several references.
+func listed(text string) string {
+	if isList(text) {
+		return "repeat the flag for each image; in the Action, write each on a line of its own"
+	}
+	return ""
 }

@@ -250,6 +250,7 @@ const (
 	DockerUses   Kind = "docker-uses"   // uses: docker://
 	Pod          Kind = "pod"           // of Kubernetes
 	File         Kind = "file"          // a file that cannot be looked into: nobody knows what it uses
+	Implicit     Kind = "implicit"      // in no file: the builder pulls it by itself
 )
 
 // A Use is one place that uses an image. Err is set, and Ref is zero, where

@@ -159,6 +159,8 @@ type Run struct {
 	Requests    int    // of the whole run
 	Warnings    []Warning
 	AllowEmpty  bool // a run without any image goes on
+	// Handover says what builders get, one sentence each.
+	Handover []string
 
 	// Inside is the path of the folder that names of files are relative to in
 	// the repository, slash-separated; "" and "." mean its root. Only reports

@@ -81,12 +81,13 @@ func newSummary(r gate.Report, o MarkdownOptions) summary {
 
 func (s summary) text() string {
 	notice, table, fixes, exempt, warnings := s.notice(), s.table(), s.fixes(), s.exempt(), s.warnings()
-	picture, evidence, pinned, footer := s.picture(), s.evidence(), s.pinned(), s.footer()
-	parts := []*part{fixed(s.heading()), notice, table, fixes, exempt, warnings, picture, evidence, pinned, footer}
+	picture, evidence, pinned, handover, footer := s.picture(), s.evidence(), s.pinned(), s.handover(), s.footer()
+	parts := []*part{fixed(s.heading()), notice, table, fixes, exempt, handover, warnings, picture, evidence, pinned, footer}
 	const all = 1 << 30
 	text := compose(parts, []claim{
 		{footer, all, 25},
 		{notice, all, 25},
+		{handover, all, 25},
 		{table, s.failed, 50},
 		{warnings, all, 20},
 		{exempt, all, 20},
@@ -329,6 +330,17 @@ func (s summary) warnings() *part {
 	}
 	return &part{open: "**Warnings**\n\n", items: items, shut: "\n", rest: func(shown int) string {
 		return s.see(s.missing(shown, len(all), "warning"))
+	}}
+}
+
+// handover lists what builders get.
+func (s summary) handover() *part {
+	var items []string
+	for _, line := range s.o.Run.Handover {
+		items = append(items, "- "+code(line, maxText)+"\n")
+	}
+	return &part{open: "**What builds get**\n\n", items: items, shut: "\n", rest: func(shown int) string {
+		return s.see(s.missing(shown, len(items), "line"))
 	}}
 }
 

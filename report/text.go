@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/gate"
+	source "github.com/boltseal/boltseal/image" // this package has a function image
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -18,6 +19,8 @@ type TextOptions struct {
 	Color   bool // ANSI colours
 	Warn    bool // the summary says that the run goes on although it did not pass
 	Timings bool // requests and time in the summary line
+
+	Handover []string // [Run.Handover]: the last lines
 }
 
 // Text writes r for people. What came from registries, certificates and files
@@ -49,7 +52,8 @@ func Findings(w io.Writer, r gate.Report, o TextOptions, show func(gate.Finding)
 	return err
 }
 
-// Outcome writes the last line of Text: how the run ended.
+// Outcome writes the last lines of Text: how the run ended, and what builders
+// get.
 func Outcome(w io.Writer, r gate.Report, o TextOptions) error {
 	t := &textWriter{o: o}
 	t.summary(r)
@@ -116,8 +120,11 @@ func (t *textWriter) places(f gate.Finding) {
 	const most = 10
 	var all []string
 	for _, u := range f.Uses() {
-		if u.At.File != "" {
+		switch {
+		case u.At.File != "":
 			all = append(all, fmt.Sprintf("%s (%s)", at(u.At), u.Kind))
+		case u.Kind == source.Implicit:
+			all = append(all, "no file (implicit)")
 		}
 	}
 	for _, place := range first(all, most) {
@@ -269,6 +276,9 @@ func (t *textWriter) summary(r gate.Report) {
 		s += fmt.Sprintf(", %s in %s", count(requests, "request"), r.Elapsed().Round(time.Millisecond))
 	}
 	t.b.WriteString(t.paint(r.Reason(), s) + "\n")
+	for _, line := range t.o.Handover {
+		t.b.WriteString(Printable(clip(line)) + "\n")
+	}
 }
 
 // outcome says in one line how the run ended.
