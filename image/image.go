@@ -272,7 +272,8 @@ type Use struct {
 }
 
 // A Literal is a reference as it stands in a file, whole. Of a variable that
-// nobody sets it is the default. Other places may read the same text.
+// nobody sets it is the default; of a kustomization, the digest that it puts
+// behind the reference. Other places may read the same text.
 type Literal struct {
 	Text string
 	At   Position // where Text begins

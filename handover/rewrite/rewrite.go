@@ -1,22 +1,23 @@
 // Package rewrite says what to change in the text of files so that each
 // reference has the digest that was admitted for it. It writes nothing.
 //
-// It changes what it can read as it stands, byte for byte, and nothing else. A
-// place where that is not sure is a [Refusal], never a guess.
+// It changes references that stand in a file as they are, byte for byte, and
+// nothing else. A place where that is not sure is a [Refusal], never a guess.
 package rewrite
 
 import (
-	"errors"
+	"cmp"
+	"slices"
 
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/image"
-	"github.com/boltseal/boltseal/verify"
 )
 
 // A Target is a place that uses an image, and what is to stand there.
 type Target struct {
 	Use image.Use
-	// To has the reference of Use, and the digest that was admitted for it.
+	// To has the reference of Use, or that without its digest, and the digest
+	// that was admitted for it.
 	To gate.Admitted
 }
 
@@ -32,13 +33,13 @@ type Edit struct {
 	// At is where it stood in Change.Old. That is not where it is used if the
 	// text comes from elsewhere: from the default of an ARG, say.
 	At       image.Position
-	Old, New string // as they stand in the file
-	// Exempt is whether nobody has verified the digest.
+	Old, New string // as they stand in the file, without a line break
+	// Exempt is whether it was let in without a check for one of its uses.
 	Exempt bool
 }
 
 // A Refusal is a place that is not rewritten. Err is a [verify.Error] whose Hint
-// says what to write there.
+// says what to write, and where.
 type Refusal struct {
 	Use image.Use
 	Err error
@@ -46,16 +47,163 @@ type Refusal struct {
 
 // Plan returns the changes to files, in the order of their names, and what is
 // refused, in the order of targets. Every target is in a Change, refused, or has
-// its digest already. Read returns the file that Use.At names; it is called once
-// for each.
+// its digest already. Read returns the file that a position names; it is called
+// once for each.
+//
+// What else makes of the new text another build than before is for the caller
+// to find: scanned again, the files have to give the same uses with the digests.
 func Plan(read func(file string) ([]byte, error), targets []Target) ([]Change, []Refusal) {
-	var refused []Refusal
-	for _, t := range targets {
-		refused = append(refused, Refusal{Use: t.Use, Err: &verify.Error{
-			Op:   "pin " + t.Use.Text,
-			Err:  errors.New("not rewritten yet"),
-			Hint: "write the digest there yourself",
-		}})
+	p := planner{read: read, sources: map[string]*source{}, sites: map[image.Position]*site{}}
+	errs := make([]error, len(targets))
+	for i, t := range targets {
+		errs[i] = p.take(i, t)
 	}
-	return nil, refused
+	p.settle(targets, errs)
+	p.declare(targets, errs)
+	for _, s := range p.sites {
+		for _, i := range s.targets {
+			errs[i] = cmp.Or(errs[i], s.err)
+		}
+	}
+	var refused []Refusal
+	for i, t := range targets {
+		if errs[i] != nil {
+			refused = append(refused, Refusal{Use: t.Use, Err: t.refusal(errs[i])})
+		}
+	}
+	return p.changes(), refused
+}
+
+// A planner gathers what is to be written.
+type planner struct {
+	read    func(string) ([]byte, error)
+	sources map[string]*source
+	sites   map[image.Position]*site
+}
+
+// A site is a text that is to be replaced.
+type site struct {
+	Edit
+	from, to int   // of Old, in the file; from is -1 if it is not there
+	targets  []int // that read it
+	err      error
+	// names are ARGs whose default it is, and yaml is whether it is a scalar
+	// of YAML or JSON that is an image.
+	names map[string]bool
+	yaml  bool
+}
+
+func (s *site) fail(err error) { s.err = cmp.Or(s.err, err) }
+
+// take notes what t asks for, or says why it cannot have it.
+func (p *planner) take(i int, t Target) error {
+	if err := t.fits(); err != nil {
+		return err
+	}
+	digest := t.To.Pinned().Digest()
+	if t.Use.Ref.Digest() == digest {
+		return nil
+	}
+	l := t.Use.Literal
+	if l.Text == "" || l.At.File == "" {
+		return t.indirect()
+	}
+	written := pinned(t.Use, digest)
+	s, ok := p.sites[l.At]
+	if !ok {
+		s = &site{Edit: Edit{At: l.At, Old: l.Text, New: written}, names: map[string]bool{}}
+		p.sites[l.At] = s
+	}
+	_, exempt := t.To.Exemption()
+	s.Exempt = s.Exempt || exempt
+	s.targets = append(s.targets, i)
+	if !ok || s.Old != l.Text {
+		s.from, s.err = p.source(l.At.File).find(l)
+		s.to = s.from + len(l.Text)
+	}
+	switch name, isArgument := t.argument(); {
+	case s.New != written:
+		s.fail(disagreement(s.New, written))
+	case !reads(written, t.Use, digest):
+		s.fail(errReference)
+	case isArgument:
+		s.names[name] = true
+	default:
+		s.yaml = s.yaml || inYAML(t.Use.Kind)
+	}
+	return nil
+}
+
+// settle refuses sites that one of those who read them cannot have, whose text
+// serves something else, and those that overlap.
+func (p *planner) settle(targets []Target, errs []error) {
+	places := map[image.Position]*site{} // of uses whose own text it is
+	for _, s := range p.sites {
+		for _, i := range s.targets {
+			if _, isArgument := targets[i].argument(); !isArgument {
+				places[targets[i].Use.At] = s
+			}
+		}
+	}
+	for i, t := range targets {
+		if errs[i] == nil {
+			continue
+		}
+		if s := p.sites[t.Use.Literal.At]; s != nil {
+			s.fail(errs[i])
+		}
+		if s := places[t.Use.At]; s != nil {
+			s.fail(twofold(t.Use))
+		}
+	}
+	ordered := p.ordered()
+	for i := 1; i < len(ordered); i++ {
+		a, b := ordered[i-1], ordered[i]
+		if a.At.File == b.At.File && a.to > b.from {
+			a.fail(overlap(b))
+			b.fail(overlap(a))
+		}
+	}
+	for file, s := range p.sources {
+		var own []*site
+		for _, o := range ordered {
+			if o.At.File == file && o.err == nil {
+				own = append(own, o)
+			}
+		}
+		s.arguments(own)
+		s.anchors(own)
+	}
+}
+
+// ordered returns the sites whose text was found, by file and place.
+func (p *planner) ordered() []*site {
+	var all []*site
+	for _, s := range p.sites {
+		if s.from >= 0 {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b *site) int {
+		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.from, b.from))
+	})
+	return all
+}
+
+func (p *planner) changes() []Change {
+	var all []Change
+	for _, s := range p.ordered() {
+		if s.err != nil {
+			continue
+		}
+		if len(all) == 0 || all[len(all)-1].File != s.At.File {
+			all = append(all, Change{File: s.At.File, Old: p.sources[s.At.File].text})
+		}
+		c := &all[len(all)-1]
+		c.Edits = append(c.Edits, s.Edit)
+	}
+	for i := range all {
+		all[i].New = p.sources[all[i].File].with(all[i].Edits)
+	}
+	return all
 }

@@ -276,6 +276,9 @@ func (t *target) argument(u image.Use) image.Use {
 	}
 	at = at.unquoted()
 	u.Text, u.At = at.first(), at.start()
+	if s := t.args["BUILDKIT_SYNTAX"]; s != nil && string(at.bytes()) == s.text {
+		u.Literal = image.Literal{Text: u.Text, At: u.At}
+	}
 	return u
 }
 

@@ -100,20 +100,29 @@ func (t *tracer) literal(l image.Literal) image.Literal {
 }
 
 // written reports whether what find finds of l can be no other text: it is in
-// what is literal of a template, or stands once in a string without templates
-// and in the Dockerfile, and no escape ends in it.
+// what is literal of a template, or stands once in a string or heredoc and in
+// the Dockerfile, not within ${…}, and no escape ends in it.
 func (t *tracer) written(l image.Literal) bool {
 	if from, ok := t.offset(l.At); ok {
 		for _, p := range t.pieces {
-			if from >= p.from && from < p.to {
-				return p.literal && p.offsets != nil && from+len(l.Text) <= p.to
+			if from < p.from || from >= p.to {
+				continue
+			}
+			if !p.literal || from+len(l.Text) > p.to {
+				return false
+			}
+			if p.offsets != nil {
+				return true
 			}
 		}
 	}
 	src := t.at.bytes()
-	i := bytes.Index(src, []byte(l.Text))
-	return src[0] == '"' && i > 0 && src[i-1] != '\\' && strings.Count(t.text, l.Text) == 1 &&
-		!bytes.Contains(src, []byte("${")) && !bytes.Contains(src, []byte("%{"))
+	if !bytes.HasPrefix(src, []byte(`"`)) && !bytes.HasPrefix(src, []byte("<<")) {
+		return false
+	}
+	before, _, _ := bytes.Cut(src, []byte(l.Text))
+	open := max(bytes.LastIndex(before, []byte("${")), bytes.LastIndex(before, []byte("%{")))
+	return strings.Count(t.text, l.Text) == 1 && open <= bytes.LastIndexByte(before, '}') && !bytes.HasSuffix(before, []byte(`\`))
 }
 
 // offset returns the byte of the text that a position is.

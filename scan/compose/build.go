@@ -157,7 +157,7 @@ func (p *project) run(b, at *value, given *parameters, key string, read func() (
 		if u.At.File == "" { // a build argument names it: BUILDKIT_SYNTAX
 			u.At = b.at()
 			if arg := p.asPairs(b.get("args")).get("BUILDKIT_SYNTAX"); arg != nil {
-				u.At, u.Text = arg.at(), arg.written()
+				u.At, u.Text, u.Literal = arg.at(), arg.written(), arg.literal()
 			}
 		}
 		p.found.use(b.at(), u)

@@ -95,7 +95,11 @@ func (p *project) pulled(v *value, s service, said policy, built map[label]bool)
 		p.found.warn(v.at(), scan.Warning{At: v.at(), Text: "docker compose up asks the registry for the image that this service builds, before it does: set pull_policy: build on every service that uses it"})
 	default:
 		ref, err := v.ref()
-		p.found.use(v.at(), image.Use{Text: v.written(), Ref: ref, At: v.at(), Kind: image.ComposeImage, Foreign: p.foreign(s), Literal: v.literal(), Err: err})
+		u := image.Use{Text: v.written(), Ref: ref, At: v.at(), Kind: image.ComposeImage, Foreign: p.foreign(s), Literal: v.literal(), Err: err}
+		if built[v.label()] {
+			u.Literal = image.Literal{} // what is built gets this name, which must not have a digest
+		}
+		p.found.use(v.at(), u)
 	}
 }
 

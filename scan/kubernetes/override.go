@@ -139,7 +139,7 @@ func (o override) apply(s slot) slot {
 	if s.err != nil || s.kind == fixed || !o.matches(s.ref) {
 		return s
 	}
-	s.decided = true
+	s.decided, s.byDigest = true, o.digest.Value != ""
 	name, tag, digest := split(s.ref)
 	if o.newName.Value != "" {
 		name = o.newName.Value

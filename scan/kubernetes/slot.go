@@ -19,9 +19,10 @@ type slot struct {
 	text yamlnode.Scalar // what decides the image, and where
 	ref  string          // the image
 	kind slotKind
-	// decided is whether an override has a say: text is a part of it then.
-	decided bool
-	err     error
+	// decided is whether an override has a say: text is a part of the reference
+	// then. Of a digest it is all that counts.
+	decided, byDigest bool
+	err               error
 }
 
 // A slotKind says how kustomize overrides an image.
@@ -47,8 +48,8 @@ func (s slot) use() image.Use {
 	if use.Ref, use.Err = image.Parse(s.ref); use.Err != nil {
 		use.Err = explained(s.ref, use.Err)
 	}
-	if !s.decided && s.text.Text == s.ref {
-		use.Literal = image.Literal{Text: s.ref, At: s.text.At}
+	if !s.decided && s.text.Text == s.ref || s.byDigest && s.text.Text == use.Ref.Digest() {
+		use.Literal = image.Literal{Text: s.text.Text, At: s.text.At}
 	}
 	return use
 }
