@@ -71,7 +71,7 @@ var own = []rule{
 	{module + "/sign", []string{"cli", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
 	{module + "/registry", []string{"cli", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
-	{module + "/internal/strictjson", []string{"registry", "verify/sigstore", "report", "audit", "handover"}},
+	{module + "/internal/strictjson", []string{"registry", "verify/sigstore", "report", "audit"}},
 	{module + "/internal/yamlnode", []string{"scan", "internal/yamlshape", "policy"}},
 	{module + "/internal/yamlshape", []string{"policy", "verify", "cli"}},
 	{module + "/internal/spelling", []string{"cli", "internal/yamlshape", "policy", "verify"}},

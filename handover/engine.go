@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,27 @@ type sourceRule struct {
 	Action   sourceAction  `json:"action"`
 	Selector *selector     `json:"selector"`
 	Updates  *sourceUpdate `json:"updates,omitempty"`
+}
+
+// equal reports whether BuildKit reads the same rule.
+func (r *sourceRule) equal(o *sourceRule) bool {
+	if r == nil || r.Selector == nil || (r.Updates == nil) != (o.Updates == nil) {
+		return false
+	}
+	if r.Updates != nil && (r.Updates.Identifier != o.Updates.Identifier || !maps.Equal(r.Updates.Attrs, o.Updates.Attrs)) {
+		return false
+	}
+	return r.Comment == o.Comment && r.Action == o.Action && r.Selector.Identifier == o.Selector.Identifier &&
+		r.Selector.MatchType == o.Selector.MatchType && len(r.Selector.Constraints) == len(o.Selector.Constraints)
+}
+
+// String returns the rule as JSON.
+func (r *sourceRule) String() string {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 // A selector matches identifiers of sources, such as
@@ -112,8 +134,12 @@ func enumNumber(names []string, b []byte) (int32, error) {
 	return n, nil
 }
 
-// maxPasses is how often BuildKit goes through the rules for one source.
-const maxPasses = 21
+// maxPasses is how often BuildKit goes through the rules for one source. It has
+// no bound for the length of what rules convert to, which grows with each pass.
+const (
+	maxPasses     = 21
+	maxIdentifier = 4096
+)
 
 // errDenied says that a policy denies a source.
 var errDenied = errors.New("denied")
@@ -128,9 +154,12 @@ func evaluate(rules []*sourceRule, identifier string) (string, error) {
 		if err != nil || next == identifier {
 			return identifier, err
 		}
+		if len(next) > maxIdentifier {
+			return identifier, fmt.Errorf("what %q is converted to is too long", identifier)
+		}
 		identifier = next
 	}
-	return identifier, fmt.Errorf("%s is converted without end", identifier)
+	return identifier, fmt.Errorf("%q is converted without end", identifier)
 }
 
 // pass goes through the rules once. The last rule that allows or denies counts,

@@ -3,9 +3,8 @@ package handover
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-
-	"github.com/boltseal/boltseal/internal/strictjson"
 )
 
 // Of the sources that a build may have, these are the images'. The last three
@@ -33,12 +32,12 @@ func sourcePolicyStrict() Form {
 
 func sourcePolicyForm(name, doc string, strict bool) Form {
 	return Form{Name: name, Doc: doc, Denies: true, Files: func(s Set, _ Options) ([]File, error) {
-		a := admission{policy: sourceRules(s, strict), set: s, strict: strict}
-		body, err := a.policy.body()
+		policy := sourceRules(s, strict)
+		body, err := policy.body()
 		if err != nil {
 			return nil, fmt.Errorf("write a source policy: %w", err)
 		}
-		return []File{{Body: body, Check: a.check}}, nil
+		return []File{{Body: body, Check: admission{policy, body, s, strict}.check}}, nil
 	}}
 }
 
@@ -103,18 +102,20 @@ func (p sourcePolicy) body() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// An admission is a policy and what it is to admit.
+// An admission is a policy, the file it is written to, and what it is to admit.
 type admission struct {
 	policy sourcePolicy
+	body   []byte
 	set    Set
 	strict bool
 }
 
-// check says what is wrong with the file. It has to be this policy, rule by
-// rule, to whoever reads it; and the policy has to do what it is for.
+// check says what is wrong with the file. BuildKit has to read this policy in
+// it, rule by rule; there is to be nothing else in it, which another reader
+// might heed; and the policy has to do what it is for.
 func (a admission) check(body []byte) error {
-	read, err := readSourcePolicy(body)
-	if err != nil {
+	var read sourcePolicy
+	if err := json.Unmarshal(body, &read); err != nil {
 		return fmt.Errorf("read the source policy back: %w", err)
 	}
 	if read.Version != a.policy.Version {
@@ -124,29 +125,12 @@ func (a admission) check(body []byte) error {
 		return fmt.Errorf("read the source policy back: it has %d rules, not %d", len(read.Rules), len(a.policy.Rules))
 	}
 	for i, r := range read.Rules {
-		got, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("read the source policy back: rule %d: %w", i+1, err)
-		}
-		want, err := json.Marshal(a.policy.Rules[i])
-		if err != nil {
-			return fmt.Errorf("write a source policy: rule %d: %w", i+1, err)
-		}
-		if !bytes.Equal(got, want) {
-			return fmt.Errorf("read the source policy back: rule %d is %s, not %s", i+1, got, want)
+		if want := a.policy.Rules[i]; !r.equal(want) {
+			return fmt.Errorf("read the source policy back: rule %d is %s, not %s", i+1, r, want)
 		}
 	}
-	return admission{read, a.set, a.strict}.prove()
-}
-
-// readSourcePolicy reads what every reader takes for the same policy.
-func readSourcePolicy(body []byte) (p sourcePolicy, err error) {
-	shape := strictjson.Shape{Names: []string{"version", "rules", "comment", "action", "selector", "identifier", "match_type", "updates"}}
-	if err := shape.Check(body); err != nil {
-		return p, err
+	if !bytes.Equal(body, a.body) {
+		return errors.New("read the source policy back: it has the rules that were written, and something else")
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	err = dec.Decode(&p)
-	return p, err
+	return admission{policy: read, set: a.set, strict: a.strict}.prove()
 }
