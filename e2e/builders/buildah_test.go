@@ -78,6 +78,7 @@ func TestBuildah(t *testing.T) {
 		{name: "COPY --from", dockerfile: "FROM REGISTRY/team/base@GOOD\nCOPY --from=REGISTRY/team/other:v1 /marker /marker\n", without: "other", refused: "COPY --from=REGISTRY/team/other:v1: no stage or image found with that name"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			w := *w
 			w.t = t
 			w.buildah("", tc.dockerfile, tc.options...).has("marker", tc.without)

@@ -2,6 +2,7 @@ package builders_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cgi" //nolint:gosec // the tests' own Go is not of the versions that had the fault
@@ -126,17 +127,13 @@ func TestDenied(t *testing.T) {
 			t.Run(tc.name+"/"+c.name, func(t *testing.T) {
 				w := newWorld(t)
 				good := w.put("team/base", "v1", "good")
-				w.put("team/copy", "v1", "good")
-				w.put("team/other", "v1", "other")
-				w.putFiles("team/onbuild", "v1", nil, map[string]any{"OnBuild": []string{w.words("COPY --from=REGISTRY/team/other:v1 /marker /marker")}})
-				w.putShell("team/shell", "v1", "good")
-				w.putFrontend("team/dockerfile", "v1")
 				policies := map[string]string{}
+				admitted := append([]string{"REGISTRY/team/base:v1"}, w.stock(tc.build, "shell", "onbuild", "dockerfile")...)
 				for _, form := range c.forms() {
-					policies[form] = w.handOver(form, "REGISTRY/team/base:v1", "REGISTRY/team/shell:v1", "REGISTRY/team/onbuild:v1", "REGISTRY/team/dockerfile:v1")
+					policies[form] = w.handOver(form, admitted...)
 				}
-				w.putFrontend("team/frontend", "v1")
-				w.putScanner("team/scanner", "v1")
+				w.stock(tc.build, "copy", "frontend", "scanner")
+				w.put("team/other", "v1", "other")
 				w.put("team/base", "v2", "evil")
 				evil := w.put("team/base", "v1", "evil")
 				w.extra = []string{"GOOD", good, "EVIL", evil}
@@ -151,6 +148,30 @@ func TestDenied(t *testing.T) {
 			})
 		}
 	}
+}
+
+// stock pushes those of the images team/NAME:v1 that the build names, and returns
+// their references.
+func (w *world) stock(b build, names ...string) []string {
+	w.t.Helper()
+	put := map[string]func(repo string){
+		"copy":       func(repo string) { w.put(repo, "v1", "good") },
+		"shell":      func(repo string) { w.putShell(repo, "v1", "good") },
+		"dockerfile": func(repo string) { w.putFrontend(repo, "v1") },
+		"frontend":   func(repo string) { w.putFrontend(repo, "v1") },
+		"scanner":    func(repo string) { w.putScanner(repo, "v1") },
+		"onbuild": func(repo string) {
+			w.putFiles(repo, "v1", nil, map[string]any{"OnBuild": []string{w.words("COPY --from=REGISTRY/team/other:v1 /marker /marker")}})
+		},
+	}
+	var refs []string
+	for _, name := range names {
+		if strings.Contains(fmt.Sprint(b), "/team/"+name) {
+			put[name]("team/" + name)
+			refs = append(refs, "REGISTRY/team/"+name+":v1")
+		}
+	}
+	return refs
 }
 
 // layout makes a folder with an image as the OCI's layout has it.
@@ -209,17 +230,14 @@ func TestAllowed(t *testing.T) {
 			t.Run(tc.name+"/"+c.name, func(t *testing.T) {
 				w := newWorld(t)
 				good := w.put("team/base", "v1", "good")
-				w.putShell("team/shell", "v1", "good")
-				w.putFrontend("team/dockerfile", "v1")
-				w.putScanner("team/scanner", "v1")
 				policies := map[string]string{}
+				admitted := append([]string{"REGISTRY/team/base:v1"}, w.stock(tc.build, "shell", "dockerfile", "scanner")...)
 				for _, form := range c.forms() {
-					policies[form] = w.handOver(form, "REGISTRY/team/base:v1", "REGISTRY/team/shell:v1", "REGISTRY/team/dockerfile:v1", "REGISTRY/team/scanner:v1")
+					policies[form] = w.handOver(form, admitted...)
 				}
-				w.put("team/base", "v1", "evil")
-				w.put("team/shell", "v1", "evil, and no shell")
-				w.put("team/dockerfile", "v1", "evil, and no frontend")
-				w.put("team/scanner", "v1", "evil, and no scanner")
+				for _, ref := range admitted {
+					w.put(strings.TrimSuffix(strings.TrimPrefix(ref, "REGISTRY/"), ":v1"), "v1", "evil, and no program")
+				}
 				w.extra = []string{"GOOD", good}
 				for form, policy := range policies {
 					t.Log(form)
