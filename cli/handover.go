@@ -121,7 +121,7 @@ func badTarget(err error) error {
 // be files of those names.
 func newTarget(c Command, form handover.Form, name string) (target, error) {
 	t := target{form: form, name: name}
-	files, err := form.Files(handover.Set{}, handover.Options{})
+	files, err := form.Files(handover.Set{}, handover.Options{Path: filepath.ToSlash(name)})
 	switch {
 	case form.Denies && err != nil:
 		return t, fmt.Errorf("%s: %w", form.Name, err)
@@ -390,7 +390,9 @@ func (h *handovers) replace(set handover.Set) (err error) {
 		}
 	}()
 	for _, t := range h.targets {
-		files, err := t.form.Files(set, h.options)
+		o := h.options
+		o.Path = filepath.ToSlash(t.name)
+		files, err := t.form.Files(set, o)
 		if err != nil {
 			return fmt.Errorf("hand over %s: %w", t.form.Name, err)
 		}

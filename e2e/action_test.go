@@ -75,7 +75,7 @@ jobs:
 	got.asked(r, 1)
 	got.says("gate", "error", 0)
 	got.says("gate", "warning", 0)
-	if n := len(got.declared("gate")); n != 7 {
+	if n := len(got.declared("gate")); n != 9 {
 		t.Errorf("action.yml declares %d outputs", n)
 	}
 	pinned := legacy + "\n" + bundle
@@ -150,7 +150,7 @@ func TestClosed(t *testing.T) {
 		},
 		{
 			name: "warn", images: "REGISTRY/team/unsigned:v1", inputs: []string{"mode: warn"},
-			code: 0, verdict: "unsigned", level: "warning", notes: 2, words: []string{"gate closed", "team/unsigned:v1"}, summary: "WARNING (not enforced)", checked: 1,
+			code: 0, verdict: "unsigned", level: "warning", notes: 3, words: []string{"gate closed", "team/unsigned:v1"}, summary: "WARNING (not enforced)", checked: 1,
 		},
 		// A misspelt name is refused, too, but cannot be tested here: GitHub's
 		// runner warns and passes it on, act leaves it out.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,19 +32,6 @@ func (w *world) buildah(policy, dockerfile string, options ...string) result {
 	log, err := cmd.CombinedOutput()
 	check(w.t, builder.CloseBuildah(ctx, dir))
 	return result{t: w.t, ok: err == nil, log: string(log), out: out}
-}
-
-// refused checks that buildah did not pull, and which words it had for it.
-func (r result) refused(words ...string) {
-	r.t.Helper()
-	if r.ok {
-		r.t.Errorf("was built\n%s", r.log)
-	}
-	for _, w := range words {
-		if !strings.Contains(r.log, w) {
-			r.t.Errorf("the log lacks %q:\n%s", w, r.log)
-		}
-	}
 }
 
 // buildah pulls what was verified by its digest, and nothing else.

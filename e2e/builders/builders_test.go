@@ -21,8 +21,12 @@ import (
 
 // What all tests share, made when the first one asks for it.
 var (
-	scratch  string // a folder that goes after the tests
-	daemons  []*builder.Daemon
+	scratch string // a folder that goes after the tests
+	daemons []*builder.Daemon
+	release = sync.OnceValues(func() (stage.Release, error) {
+		return stage.Build(context.Background(), filepath.Join("..", ".."), filepath.Join(scratch, "dist"))
+	})
+	sigstore = sync.OnceValues(func() (stage.Sigstore, error) { return stage.NewSigstore(scratch) })
 	programs = sync.OnceValues(func() (builder.Programs, error) { return builder.Find(os.Getenv) })
 	hub      = sync.OnceValue(func() *registrytest.Registry { return registrytest.Start(registrytest.Options{}) })
 	daemon   = sync.OnceValues(func() (*builder.Daemon, error) {
@@ -75,6 +79,7 @@ type world struct {
 	t      *testing.T
 	dir    string
 	reg    *registrytest.Registry
+	sig    stage.Sigstore
 	tools  builder.Programs
 	daemon *builder.Daemon
 	extra  []string // further pairs of a word, and what it stands for
@@ -98,6 +103,8 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, dir: dir, tools: tools, reg: registrytest.Start(registrytest.Options{})}
 	t.Cleanup(w.reg.Close)
 	w.daemon, err = daemon()
+	check(t, err)
+	w.sig, err = sigstore()
 	check(t, err)
 	return w
 }
@@ -314,13 +321,20 @@ func (r result) has(name, text string) {
 	}
 }
 
-// denied checks that the builder refused to, and what it named.
+// denied checks that the builder refused to because of a source policy, and what
+// it named.
 func (r result) denied(words ...string) {
+	r.t.Helper()
+	r.refused(append(words, "denied by policy")...)
+}
+
+// refused checks that the builder refused to, and which words it had for it.
+func (r result) refused(words ...string) {
 	r.t.Helper()
 	if r.ok {
 		r.t.Errorf("was built\n%s", r.log)
 	}
-	for _, w := range append(words, "denied by policy") {
+	for _, w := range words {
 		if !strings.Contains(r.log, w) {
 			r.t.Errorf("the log lacks %q:\n%s", w, r.log)
 		}

@@ -1,70 +1,34 @@
 package builders_test
 
 import (
-	"context"
 	"os/exec"
 	"strings"
 	"testing"
 
-	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/e2e/internal/admit"
 	"github.com/boltseal/boltseal/handover"
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/registrytest"
-	"github.com/boltseal/boltseal/verify"
 )
 
-// An anyone has signed all images at one registry.
-type anyone struct{ serve func(image.Ref) string }
-
-// Resolve implements gate.Resolver.
-func (a anyone) Resolve(_ context.Context, ref image.Ref) (image.Pinned, error) {
-	return ref.Pin(a.serve(ref))
-}
-
-// For implements gate.Rules.
-func (a anyone) For(image.Use) gate.Terms { return gate.Terms{Require: []verify.Verifier{a}} }
-
-// Verify implements verify.Verifier.
-func (anyone) Verify(_ context.Context, img image.Pinned) verify.Verdict {
-	return verify.Pass(img, verify.Evidence{System: "fake", Format: "fake", Digest: img.Digest(), Signer: "anyone"})
-}
-
-// admit writes as form what a run hands over that has asked nobody: for images
-// of hosts that are not on this machine.
-func (w *world) admit(form string, serve func(image.Ref) string, refs ...string) string {
+// admit returns the file of the form with what the references stand for at the
+// registry: for images of a host that is not on this machine, which boltseal can
+// ask nobody about.
+func (w *world) admit(form string, refs ...string) string {
 	w.t.Helper()
-	var uses []image.Use
+	var images []admit.Image
 	for _, text := range refs {
 		ref, err := image.Parse(text)
 		check(w.t, err)
-		uses = append(uses, image.Use{Text: text, Ref: ref})
-	}
-	a := anyone{serve}
-	report := gate.Check(w.t.Context(), uses, a, a, gate.Options{})
-	set, err := handover.New(report.Admitted())
-	check(w.t, err)
-	for _, f := range handover.Forms() {
-		if f.Name != form {
-			continue
-		}
-		files, err := f.Files(set, handover.Options{})
+		_, path, _ := strings.Cut(ref.Name(), "/")
+		body, err := w.reg.Manifest(path, ref.Tag())
 		check(w.t, err)
-		for _, file := range files {
-			write(w.t, w.path(form+".json"+file.Suffix), string(file.Body))
-		}
-		return w.path(form + ".json")
+		images = append(images, admit.Image{Ref: text, Digest: registrytest.Digest(body)})
 	}
-	w.t.Fatalf("there is no form %q", form)
-	return ""
-}
-
-// served returns the digest of what a registry serves for a tag.
-func served(t *testing.T, reg *registrytest.Registry, ref image.Ref) string {
-	t.Helper()
-	_, path, _ := strings.Cut(ref.Name(), "/")
-	body, err := reg.Manifest(path, ref.Tag())
-	check(t, err)
-	return registrytest.Digest(body)
+	for suffix, body := range admit.Files(w.t, form, admit.Set(w.t, images...), handover.Options{}) {
+		write(w.t, w.path(form+suffix), string(body))
+	}
+	return w.path(form)
 }
 
 // What is admitted is so in each spelling that BuildKit takes for the same.
@@ -76,7 +40,7 @@ func TestDockerHub(t *testing.T) {
 			name := "of-" + c.name // the registry is the other tests', too
 			good := w.put("library/"+name, "latest", "good")
 			w.put("library/"+name, "v1", "good")
-			policy := w.admit("source-policy", func(r image.Ref) string { return served(t, w.reg, r) }, name, name+":v1")
+			policy := w.admit("source-policy", name, name+":v1")
 			w.put("library/"+name, "latest", "evil")
 			w.put("library/"+name, "v1", "evil")
 			w.put("library/"+name, "v2", "evil")
@@ -109,7 +73,6 @@ func TestImplicit(t *testing.T) {
 	w := newWorld(t)
 	w.reg = hub()
 	const base, syntax, scanner = "implicit:v1", "docker/dockerfile:1", "docker/buildkit-syft-scanner:stable-1"
-	serve := func(r image.Ref) string { return served(t, w.reg, r) }
 	w.put("library/implicit", "v1", "good")
 	w.putFrontend("docker/dockerfile", "1")
 	w.putScanner("docker/buildkit-syft-scanner", "stable-1")
@@ -120,11 +83,11 @@ func TestImplicit(t *testing.T) {
 		return cmd
 	}}
 	plain := clients()[1]
-	with.policy = w.admit("source-policy", serve, base)
+	with.policy = w.admit("source-policy", base)
 	without.policy = with.policy
 	w.build(plain, without).has("marker", "good")
 	w.build(plain, with).denied(`source "docker-image://docker.io/` + syntax + `"`)
 	w.build(scanned, without).denied(`source "docker-image://docker.io/` + scanner + `"`)
-	with.policy = w.admit("source-policy", serve, base, syntax, scanner)
+	with.policy = w.admit("source-policy", base, syntax, scanner)
 	w.build(scanned, with).has("marker", "good")
 }
