@@ -33,7 +33,8 @@ func (s *source) problem(diags hcl.Diagnostics) *problem {
 }
 
 // summary returns what HCL says as one error in our style: its first error, or
-// the doubt or bound behind it. HCL's own text has capitals, stops and lines.
+// the doubt or bound behind it. HCL's own text has capitals, stops and lines,
+// and a guess at a misspelt name: of several that are as near it takes any.
 func summary(diags hcl.Diagnostics) error {
 	for _, d := range diags {
 		if d.Severity != hcl.DiagError {
@@ -44,6 +45,9 @@ func summary(diags hcl.Diagnostics) error {
 			text += ": " + d.Detail
 		}
 		text = strings.Join(strings.Fields(text), " ")
+		if i := strings.LastIndex(text, " Did you mean "); i >= 0 && strings.HasSuffix(text, "?") {
+			text = text[:i]
+		}
 		if len(text) > 300 {
 			text = strings.ToValidUTF8(text[:300], "") + "…"
 		}

@@ -1,0 +1,243 @@
+package rewrite_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/handover/rewrite"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/scan"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// at is a use of what stands in the file "f".
+func at(t testing.TB, text string, line, col int) image.Use {
+	t.Helper()
+	ref, err := image.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := image.Position{File: "f", Line: line, Col: col}
+	return image.Use{Text: text, Ref: ref, At: p, Kind: image.From, Literal: image.Literal{Text: text, At: p}}
+}
+
+// The bound is that of package scan.
+func TestMaxFile(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{scan.MaxFile: "", scan.MaxFile + 1: "larger than 4 MiB"} {
+		body := append([]byte("FROM alpine\n#"), bytes.Repeat([]byte("x"), n-13)...)
+		changes, refused := rewrite.Plan(reader(fstest.MapFS{"f": {Data: body}}), targetsOf(t, []image.Use{at(t, "alpine", 1, 6)}, false))
+		refusedFor(t, changes, refused, want)
+	}
+}
+
+// refusedFor fails t unless all targets are refused for what want says, with a
+// hint, or none is for "".
+func refusedFor(t *testing.T, changes []rewrite.Change, refused []rewrite.Refusal, want string) {
+	t.Helper()
+	if want == "" {
+		if len(refused) > 0 || len(changes) == 0 {
+			t.Errorf("refused %v", refused)
+		}
+		return
+	}
+	if len(changes) > 0 || len(refused) == 0 {
+		t.Fatalf("changes %+v", changes)
+	}
+	for _, r := range refused {
+		if !strings.Contains(r.Err.Error(), want) || !strings.HasPrefix(r.Err.Error(), "pin ") || verify.Hint(r.Err) == "" {
+			t.Errorf("%v (%s), want %q", r.Err, verify.Hint(r.Err), want)
+		}
+	}
+}
+
+// What is not sure is refused, whatever the scanner said.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*rewrite.Target), x rewrite.Target) rewrite.Target { change(&x); return x }
+	one := func(u image.Use) rewrite.Target { return targetsOf(t, []image.Use{u}, false)[0] }
+	alpine := one(at(t, "alpine:3", 1, 6))
+	const file = "FROM alpine:3\nFROM debian\n"
+	for _, tc := range []struct {
+		name    string
+		file    string
+		targets []rewrite.Target
+		want    string
+	}{
+		{"nothing", file, []rewrite.Target{alpine}, ""},
+		{"not admitted", file, []rewrite.Target{with(func(x *rewrite.Target) { x.To = gate.Admitted{} }, alpine)}, "no run admitted"},
+		{"an error", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Err = errors.New("unresolved") }, alpine)}, "unresolved"},
+		{"no file", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.File = "" }, alpine)}, "in no file"},
+		{"no literal", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal = image.Literal{} }, alpine)}, "not written in one piece"},
+		{"a literal in no file", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.At.File = "" }, alpine)}, "not written in one piece"},
+		{"another tag", file, []rewrite.Target{with(func(x *rewrite.Target) { x.To = one(at(t, "alpine:4", 1, 6)).To }, alpine)}, "docker.io/library/alpine:4, another reference"},
+		{"another repository", file, []rewrite.Target{with(func(x *rewrite.Target) { x.To = one(at(t, "evil:3", 1, 6)).To }, alpine)}, "evil:3, another reference"},
+		{"another host", file, []rewrite.Target{with(func(x *rewrite.Target) { x.To = one(at(t, "evil.example/library/alpine:3", 1, 6)).To }, alpine)}, "another reference"},
+		{"a digest that nobody asked for", file, []rewrite.Target{with(func(x *rewrite.Target) {
+			x.To = one(at(t, "alpine:3@sha256:"+strings.Repeat("0", 64), 1, 6)).To
+		}, alpine)}, "another reference"},
+		{"the literal is another reference", "FROM alpine:4\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "alpine:4" }, alpine)}, "another reference"},
+		{"the literal is none", "FROM al ine:3\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "al ine:3" }, alpine)}, "another reference"},
+		{"the literal is a digest", "FROM sha256:" + strings.Repeat("0", 64), []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "sha256:" + strings.Repeat("0", 64) }, alpine)}, "another reference"},
+		{"other text", "FROM alpine:4\n", []rewrite.Target{alpine}, "not at its place any more"},
+		{"shorter", "FROM alpine:", []rewrite.Target{alpine}, "not at its place any more"},
+		{"empty", "", []rewrite.Target{alpine}, "not at its place any more"},
+		{"behind the end", file, []rewrite.Target{one(at(t, "alpine:3", 4, 1))}, "not at its place any more"},
+		{"line 0", file, []rewrite.Target{one(at(t, "alpine:3", 0, 6))}, "not at its place any more"},
+		{"column 0", file, []rewrite.Target{one(at(t, "alpine:3", 1, 0))}, "not at its place any more"},
+		{"before the line", file, []rewrite.Target{one(at(t, "alpine:3", 2, -8))}, "not at its place any more"},
+		{"part of a tag", "FROM alpine:3.20\n", []rewrite.Target{alpine}, `'.' goes on behind it`},
+		{"part of a longer tag", "FROM alpine:32\n", []rewrite.Target{alpine}, `'2' goes on behind it`},
+		{"it has a digest", "FROM alpine:3@sha256:00\n", []rewrite.Target{alpine}, `'@' goes on behind it`},
+		{"part of a name", "FROM xalpine:3\n", []rewrite.Target{one(at(t, "alpine:3", 1, 7))}, `'x' stands before it`},
+		{"not UTF-8", "FROM alpine:3\n\xff", []rewrite.Target{alpine}, "not UTF-8"},
+		{"two digests", file, []rewrite.Target{alpine, with(func(x *rewrite.Target) { x.To = other(t, x.Use) }, alpine)}, "would have to be both"},
+		{"another build finds another image there", file, []rewrite.Target{alpine, one(image.Use{Text: "alpine:3", Kind: image.From, At: alpine.Use.At, Ref: at(t, "mirror.example/alpine:3", 1, 6).Ref})}, ""},
+		{"overlap", "FROM alpine/alpine\n", []rewrite.Target{one(at(t, "alpine/alpine", 1, 6)), one(at(t, "alpine", 1, 13))}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			changes, refused := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte(tc.file)}}), tc.targets)
+			switch tc.name {
+			case "another build finds another image there":
+				refusedEach(t, changes, refused, "another build finds mirror.example/alpine:3 there", "something else stands in")
+			case "overlap":
+				refusedEach(t, changes, refused, "alpine, at f:1:13, is part of the same text", "alpine/alpine, at f:1:6, is part of the same text")
+			default:
+				refusedFor(t, changes, refused, tc.want)
+			}
+		})
+	}
+}
+
+// refusedEach fails t unless each target is refused for what want says of it.
+func refusedEach(t *testing.T, changes []rewrite.Change, refused []rewrite.Refusal, want ...string) {
+	t.Helper()
+	if len(changes) > 0 || len(refused) != len(want) {
+		t.Fatalf("changes %+v, refused %v", changes, refused)
+	}
+	for i, r := range refused {
+		if !strings.Contains(r.Err.Error(), want[i]) {
+			t.Errorf("%v, want %q", r.Err, want[i])
+		}
+	}
+}
+
+// other returns what u's reference is admitted as when the tag has moved.
+func other(t testing.TB, u image.Use) gate.Admitted {
+	t.Helper()
+	r := gate.Check(t.Context(), []image.Use{u}, world{}, moved{}, gate.Options{})
+	if len(r.Admitted()) != 1 {
+		t.Fatal(r.Reason())
+	}
+	return r.Admitted()[0]
+}
+
+// moved is a registry where every tag has another digest.
+type moved struct{ world }
+
+func (moved) Resolve(_ context.Context, ref image.Ref) (image.Pinned, error) {
+	return ref.Pin("sha256:" + strings.Repeat("e", 64))
+}
+
+// A file that cannot be read is a refusal of each of its places; others are
+// rewritten.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	u := at(t, "alpine:3", 1, 6)
+	v := at(t, "debian:12", 1, 6)
+	v.At.File, v.Literal.At.File = "g", "g"
+	changes, refused := rewrite.Plan(reader(fstest.MapFS{"g": {Data: []byte("FROM debian:12")}}), targetsOf(t, []image.Use{u, v}, false))
+	if len(changes) != 1 || changes[0].File != "g" || len(refused) != 1 || !errors.Is(refused[0].Err, fs.ErrNotExist) || refused[0].Use != u {
+		t.Errorf("changes %+v, refused %v", changes, refused)
+	}
+}
+
+// One place that many uses read is one edit; that nobody has verified it in one
+// of them is said.
+func TestOneEdit(t *testing.T) {
+	t.Parallel()
+	u := at(t, "alpine:3", 1, 6)
+	v := u
+	v.Foreign = true
+	targets := targetsOf(t, []image.Use{u, v}, false)
+	targets[1].To = exempted(t, v)
+	changes, refused := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("FROM alpine:3")}}), targets)
+	if len(refused) > 0 || len(changes) != 1 || len(changes[0].Edits) != 1 || !changes[0].Edits[0].Exempt {
+		t.Errorf("changes %+v, refused %v", changes, refused)
+	}
+	if changes, _ := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("FROM alpine:3")}}), targets[:1]); changes[0].Edits[0].Exempt {
+		t.Error("what was verified is marked as exempt")
+	}
+}
+
+func exempted(t testing.TB, u image.Use) gate.Admitted {
+	t.Helper()
+	r := gate.Check(t.Context(), []image.Use{u}, anything{}, world{}, gate.Options{})
+	if len(r.Admitted()) != 1 {
+		t.Fatal(r.Reason())
+	}
+	return r.Admitted()[0]
+}
+
+// anything exempts every image.
+type anything struct{}
+
+func (anything) For(image.Use) gate.Terms {
+	return gate.Terms{Exempt: &gate.Exemption{Unsigned: true, Reason: "a test"}}
+}
+
+// A file of the largest size whose every line is in doubt takes no longer than
+// reading it some times would.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	var args, anchors strings.Builder
+	var uses, scalars []image.Use
+	for i := range 2000 {
+		fmt.Fprintf(&args, "ARG A%d=alpine:%d\n", i, i)
+		u := at(t, fmt.Sprintf("alpine:%d", i), i+1, len(fmt.Sprintf("ARG A%d=", i))+1)
+		u.Text, u.At.Line = fmt.Sprintf("$A%d", i), 2000+i
+		uses = append(uses, u)
+		fmt.Fprintf(&anchors, "a: &a%d alpine:%d\n", i, i)
+		u = at(t, fmt.Sprintf("alpine:%d", i), i+1, len(fmt.Sprintf("a: &a%d ", i))+1)
+		u.Kind = image.Pod
+		scalars = append(scalars, u)
+	}
+	for i := 0; args.Len() < 3<<20; i++ {
+		fmt.Fprintf(&args, "RUN $A%d\n", i%2000)
+		fmt.Fprintf(&anchors, "x: *a%d\n", i%2000)
+	}
+	for name, tc := range map[string]struct {
+		file string
+		uses []image.Use
+		want string
+	}{
+		"args":    {args.String(), uses, "it is the default of ARG A"},
+		"anchors": {anchors.String(), scalars, "it has the anchor &a"},
+		"one line": {strings.ReplaceAll(strings.Repeat("alpine ", 1<<19), "\n", " "), func() (all []image.Use) {
+			for i := range 2000 {
+				u := at(t, "alpine", 1, 1+7*i*200)
+				u.Kind = image.Pod
+				all = append(all, u)
+			}
+			return all
+		}(), ""},
+	} {
+		start := time.Now()
+		changes, refused := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte(tc.file)}}), targetsOf(t, tc.uses, false))
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s: %v", name, took)
+		} else {
+			t.Logf("%s: %v", name, took)
+		}
+		refusedFor(t, changes, refused, tc.want)
+	}
+}
