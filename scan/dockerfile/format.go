@@ -48,15 +48,16 @@ func match(name string) bool {
 }
 
 // noDockerfile are the endings of files about Dockerfiles: Dockerfile.dockerignore
-// lists files, dockerfile.yml is a workflow.
+// lists files, dockerfile.yml is a workflow, Dockerfile.rego is buildx's policy
+// of the build.
 func noDockerfile() []string {
-	return []string{".dockerignore", ".json", ".md", ".yaml", ".yml"}
+	return []string{".dockerignore", ".json", ".md", ".rego", ".yaml", ".yml"}
 }
 
 // sources are endings that make a program's file of what begins with a small
 // letter: dockerfile.go parses them, Dockerfile.go builds what is in Go.
 func sources() []string {
-	return []string{".c", ".go", ".java", ".js", ".lua", ".py", ".rb", ".rego", ".rs", ".ts"}
+	return []string{".c", ".go", ".java", ".js", ".lua", ".py", ".rb", ".rs", ".ts"}
 }
 
 // failure returns the Use that says why a place cannot be read.

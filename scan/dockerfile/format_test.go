@@ -18,7 +18,7 @@ func TestMatch(t *testing.T) {
 		"app.Dockerfile": true, "app.dockerfile": true, "Containerfile": true, "containerfile.dev": true,
 		"Dockerfile.dockerignore": false, "app.Dockerfile.dockerignore": false, ".dockerignore": false, "Dockerfiles": false,
 		"Dockerfile/x": false, "dockerfile.": false, ".dockerfile": false, "MyDockerfile": false, "docker-compose.yml": false,
-		".github/workflows/dockerfile.yml": false, "Dockerfile.yaml": false, "Dockerfile.md": false, "Dockerfile.5.md": false,
+		".github/workflows/dockerfile.yml": false, "Dockerfile.yaml": false, "Dockerfile.md": false, "Dockerfile.5.md": false, "Dockerfile.rego": false, "Dockerfile.rego.json": false, "app.Dockerfile.rego": false,
 		"dockerfile.json": false, "Dockerfile.go": true, "Dockerfile.py": true, "Dockerfile.txt": true, "Dockerfile.template": true,
 		"dockerfile.go": false, "a/dockerfile.py": false, "dockerfile.dev": true, "Dockerfile-dev": true, "dockerfile_windows": true, "Containerfile-x": true,
 		"Dockerfile-": false, "dockerfile-lint.json": false, "containerfile.rs": false, "Containerfile.go": true,
