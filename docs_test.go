@@ -224,6 +224,7 @@ func workspace(t *testing.T) string {
 		"services/legacy/Dockerfile": from,
 		"compose.yaml":               "services:\n  app: {build: .}\n  debug: {image: '" + dead + "/acme/debug', profiles: [debug]}\n",
 		".boltseal.yaml":             "version: 1\nrules: [{images: ['" + dead + "/**'], require: [sigstore: {identities: [{issuer: 'https://accounts.google.com', subject: a@acme.example}]}]}]\n",
+		"docker-bake.hcl":            "target \"default\" {\n  context = \"services/api\"\n}\n",
 		"deploy/prod.yaml":           "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: '" + dead + "/acme/app:v1'}]}\n",
 	} {
 		full := filepath.Join(dir, filepath.FromSlash(name))
@@ -263,7 +264,7 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 	}
 	args = split
 	for i, arg := range args {
-		if format, name, ok := strings.Cut(arg, "="); ok && i > 0 && args[i-1] == "--report" {
+		if format, name, ok := strings.Cut(arg, "="); ok && i > 0 && (args[i-1] == "--report" || args[i-1] == "--handover") {
 			args[i] = format + "=" + filepath.Join(f.written, "more."+filepath.Base(name))
 		}
 	}
@@ -396,7 +397,7 @@ func TestDocsScan(t *testing.T) {
 
 // others are programs whose flags are their own business; args is how a
 // Jenkinsfile gives docker's, run a workflow; COPY and RUN are BuildKit's.
-var others = regexp.MustCompile(`^(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|cosign|docker|go|gh|git|curl|jq|make|npm|podman|scripts/[a-z]+\.sh) `)
+var others = regexp.MustCompile(`^(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|buildah|buildctl|cosign|docker|go|gh|git|curl|jq|make|npm|podman|scripts/[a-z]+\.sh) `)
 
 // Every flag that the documentation names exists, and docs/verify.md names
 // every flag.
