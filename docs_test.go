@@ -397,7 +397,7 @@ func TestDocsScan(t *testing.T) {
 
 // others are programs whose flags are their own business; args is how a
 // Jenkinsfile gives docker's, run a workflow; COPY and RUN are BuildKit's.
-var others = regexp.MustCompile(`^(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|buildah|buildctl|cosign|docker|go|gh|git|curl|jq|make|npm|podman|scripts/[a-z]+\.sh) `)
+var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|buildah|buildctl|cosign|docker|go|gh|git|curl|jq|make|npm|podman|scripts/[a-z]+\.sh) `)
 
 // Every flag that the documentation names exists, and docs/verify.md names
 // every flag.
