@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ type worldKey struct{}
 //	attest TYPE REPO@DIGEST
 //	move-tag REPO:TAG REPO@DIGEST
 //	requests N                    that many were sent since the last time
+//	fill NAME… -- FILE…           variables of the script, written %NAME%, in files
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -64,7 +66,7 @@ func TestScript(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "trusted_root.json"), root, 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"push": push, "sign": sign, "attest": attest, "move-tag": moveTag, "requests": requests,
+			"push": push, "sign": sign, "attest": attest, "move-tag": moveTag, "requests": requests, "fill": fill,
 		},
 	})
 }
@@ -145,5 +147,20 @@ func requests(ts *testscript.TestScript, _ bool, args []string) {
 	w.reg.Reset(0)
 	if fmt.Sprint(len(got)) != args[0] {
 		ts.Fatalf("%d requests, want %s: %v", len(got), args[0], got)
+	}
+}
+
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	at := slices.Index(args, "--")
+	if at < 0 {
+		ts.Fatalf("write fill NAME… -- FILE…")
+	}
+	names, files := args[:at], args[at+1:]
+	for _, file := range files {
+		text := ts.ReadFile(file)
+		for _, name := range names {
+			text = strings.ReplaceAll(text, "%"+name+"%", ts.Getenv(name))
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
 	}
 }

@@ -48,6 +48,9 @@ type Command struct {
 
 	// Sleep waits before a request is repeated; nil means that time passes.
 	Sleep func(context.Context, time.Duration) error
+
+	// write stands between pin and the files that it replaces; nil: nothing does.
+	write func(disk) disk
 }
 
 // Main runs the command line args, program name first, and returns its exit
@@ -79,7 +82,7 @@ registry or the trust root could not be asked, or refused access).`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
 	})
-	root.AddCommand(c.verify(&code), c.scan(&code), c.policyCommand(&code), c.action(&code), c.verifyBundle(&code), c.version())
+	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.policyCommand(&code), c.action(&code), c.verifyBundle(&code), c.version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		return c.fail(err)
 	}

@@ -238,7 +238,7 @@ func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (
 	}
 	for i := range all.uses {
 		u := &all.uses[i]
-		u.At.File, u.Kind = w.named(u.At.File), cmp.Or(u.Kind, image.File)
+		u.At.File, u.Literal.At.File, u.Kind = w.named(u.At.File), w.named(u.Literal.At.File), cmp.Or(u.Kind, image.File)
 	}
 	slices.SortStableFunc(all.uses, func(a, b image.Use) int {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))

@@ -17,7 +17,6 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/registry"
-	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -87,9 +86,7 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	progress := c.progress()
 	r, about := run.check(ctx, progress.step)
 	progress.end()
-	for _, w := range about.Warnings {
-		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w.String()))
-	}
+	c.tell(about.Warnings)
 	if r.Interrupted() {
 		c.warn("the run was ended before all images had been looked at; nothing was written")
 		return ExitNoAnswer, nil

@@ -334,11 +334,16 @@ func (c Command) report(r gate.Report, v verifyFlags, about report.Run) error {
 	if v.output == "json" {
 		return report.JSON(c.Stdout, r, about)
 	}
-	for _, w := range about.Warnings {
-		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w.String()))
-	}
+	c.tell(about.Warnings)
 	colour := terminal(c.Stdout) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
 	return report.Text(c.Stdout, r, report.TextOptions{Color: colour, Warn: about.Lenient(r), Timings: terminal(c.Stdout), Handover: about.Handover})
+}
+
+// tell writes warnings to standard error.
+func (c Command) tell(warnings []report.Warning) {
+	for _, w := range warnings {
+		fmt.Fprintf(c.Stderr, "warning: %s\n", report.Printable(w.String()))
+	}
 }
 
 // uses reads the references.

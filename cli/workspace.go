@@ -167,9 +167,18 @@ func (w workspace) asked(entry string) string {
 // open returns the folder's files. Nothing outside of it can be read through
 // them, whatever links there are.
 func (w workspace) open() (fs.FS, func() error, error) {
-	root, err := os.OpenRoot(w.dir)
+	root, err := w.root()
 	if err != nil {
-		return nil, nil, usagef("--file", "see whether the folder is there and may be read", "%w", err)
+		return nil, nil, err
 	}
 	return root.FS(), root.Close, nil
+}
+
+// root opens the folder itself, to read and to write.
+func (w workspace) root() (*os.Root, error) {
+	root, err := os.OpenRoot(w.dir)
+	if err != nil {
+		return nil, usagef("--file", "see whether the folder is there and may be read", "%w", err)
+	}
+	return root, nil
 }

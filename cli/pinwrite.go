@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/boltseal/boltseal/scan"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// A replacement is the new text of one file.
+type replacement struct {
+	name     string      // in the workspace, slash-separated
+	old, new []byte      // the text that was read, and what replaces it
+	info     fs.FileInfo // of the file when it was read
+}
+
+// A disk is what it takes to replace files, and where it can fail. Names are
+// slash-separated, and relative to one folder, out of which nothing leads.
+type disk interface {
+	Lstat(name string) (fs.FileInfo, error)
+	Read(name string) ([]byte, error)
+	// Create makes a file that is not there yet, for nobody else to read.
+	Create(name string) (diskFile, error)
+	Link(old, name string) error
+	Rename(old, name string) error
+	Remove(name string) error
+}
+
+// A diskFile is one that is written.
+type diskFile interface {
+	io.WriteCloser
+	Stat() (fs.FileInfo, error)
+	Chmod(fs.FileMode) error
+	Chown(uid, gid int) error
+	Sync() error
+}
+
+// A rootDisk is the folder of a workspace.
+type rootDisk struct{ root *os.Root }
+
+func (r rootDisk) Lstat(name string) (fs.FileInfo, error) { return r.root.Lstat(name) }
+func (r rootDisk) Read(name string) ([]byte, error)       { return scan.ReadFile(r.root.FS(), name) }
+func (r rootDisk) Link(old, name string) error            { return r.root.Link(old, name) }
+func (r rootDisk) Rename(old, name string) error          { return r.root.Rename(old, name) }
+func (r rootDisk) Remove(name string) error               { return r.root.Remove(name) }
+func (r rootDisk) Create(name string) (diskFile, error) {
+	return r.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+}
+
+// A staged replacement has its new text in a file beside the old one.
+type staged struct {
+	replacement
+	next string // the new text
+	back string // the old text, and the old file itself where that can be had
+}
+
+// replaceFiles replaces all files or none, unless an error says which are not as
+// they were. Each is whole at any time, the old or the new: a temporary file in
+// its folder takes its place. A file that is no longer what was read is not
+// replaced, and neither are the others then. Litter is what could not be removed.
+func replaceFiles(on disk, all []replacement) (litter []string, err error) {
+	var (
+		set  []staged
+		kept = map[string]bool{}
+	)
+	defer func() {
+		for _, s := range set {
+			for _, name := range []string{s.next, s.back} {
+				if name == "" || kept[name] {
+					continue
+				}
+				if err := on.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // it has taken its place
+					litter = append(litter, name)
+				}
+			}
+		}
+	}()
+	failed := func(name string, err error, tried []staged) error {
+		hint := cmp.Or(verify.Hint(err), "see that the files and their folders may be written, and run it again")
+		return &verify.Error{Op: "write " + name, Err: errors.Join(err, restore(on, tried, kept)), Hint: hint}
+	}
+	for _, r := range all {
+		set = append(set, staged{replacement: r})
+		if err := stageFile(on, &set[len(set)-1]); err != nil {
+			return nil, failed(r.name, err, nil)
+		}
+	}
+	for _, s := range set {
+		if err := unchanged(on, s.replacement); err != nil {
+			return nil, failed(s.name, err, nil)
+		}
+	}
+	for i, s := range set {
+		if err := on.Rename(s.next, s.name); err != nil {
+			return nil, failed(s.name, err, set[:i+1])
+		}
+		set[i].next = ""
+	}
+	return nil, nil
+}
+
+// stageFile writes both texts of a file beside it.
+func stageFile(on disk, s *staged) error {
+	next := beside(s.name)
+	if err := write(on, next, s.new, s.info, &s.next); err != nil {
+		return err
+	}
+	// A link keeps all that the file is. Not every file system has them.
+	back := beside(s.name)
+	if on.Link(s.name, back) == nil {
+		s.back = back
+		return nil
+	}
+	return write(on, back, s.old, s.info, &s.back)
+}
+
+// beside returns a new name in the folder of a file.
+func beside(name string) string {
+	return path.Join(path.Dir(name), ".boltseal-pin-"+rand.Text()[:12])
+}
+
+// write makes a file like the one that info is of. Made is its name once it is
+// there.
+func write(on disk, name string, text []byte, like fs.FileInfo, made *string) error {
+	f, err := on.Create(name)
+	if err != nil {
+		return err
+	}
+	*made = name
+	_, err = f.Write(text)
+	if err == nil {
+		err = sameOwner(f, like)
+	}
+	if err == nil {
+		err = f.Chmod(like.Mode().Perm())
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// sameOwner gives a file to the owner of another one, as far as that is allowed:
+// who may not is the owner of what they write, as with other editors.
+func sameOwner(f diskFile, like fs.FileInfo) error {
+	uid, gid, ok := owner(like)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if u, g, ok := owner(info); ok && (u != uid || g != gid) {
+		if f.Chown(uid, gid) != nil {
+			_ = f.Chown(-1, gid)
+		}
+	}
+	return nil
+}
+
+// unchanged reports an error if a file is not what was read.
+func unchanged(on disk, r replacement) error {
+	changed := &verify.Error{Op: "look at it again", Err: errors.New("somebody has changed it meanwhile"), Hint: "run it again"}
+	info, err := on.Lstat(r.name)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, r.info) || info.Mode() != r.info.Mode() {
+		return changed
+	}
+	text, err := on.Read(r.name)
+	if err == nil && !bytes.Equal(text, r.old) {
+		return changed
+	}
+	return err
+}
+
+// restore gives files that may have been replaced their old text, and says which
+// it cannot. What is needed to do that by hand is kept.
+func restore(on disk, tried []staged, kept map[string]bool) error {
+	var errs []error
+	for _, s := range slices.Backward(tried) {
+		if unchanged(on, s.replacement) == nil {
+			continue
+		}
+		if err := on.Rename(s.back, s.name); err != nil {
+			kept[s.back] = true
+			errs = append(errs, fmt.Errorf("%s may have its new text, and %s has the old one: %w", s.name, s.back, err))
+		}
+	}
+	if errs == nil {
+		return errors.New("all files are as they were")
+	}
+	return errors.Join(errs...)
+}
