@@ -65,6 +65,11 @@ func TestRefusals(t *testing.T) {
 	with := func(change func(*rewrite.Target), x rewrite.Target) rewrite.Target { change(&x); return x }
 	one := func(u image.Use) rewrite.Target { return targetsOf(t, []image.Use{u}, false)[0] }
 	alpine := one(at(t, "alpine:3", 1, 6))
+	argument := func(line int, text string) image.Use {
+		u := at(t, "alpine", 1, 7)
+		u.At, u.Text = image.Position{File: "f", Line: line, Col: 6}, text
+		return u
+	}
 	const file = "FROM alpine:3\nFROM debian\n"
 	for _, tc := range []struct {
 		name    string
@@ -101,6 +106,8 @@ func TestRefusals(t *testing.T) {
 		{"not UTF-8", "FROM alpine:3\n\xff", []rewrite.Target{alpine}, "not UTF-8"},
 		{"two digests", file, []rewrite.Target{alpine, with(func(x *rewrite.Target) { x.To = other(t, x.Use) }, alpine)}, "would have to be both"},
 		{"another build finds another image there", file, []rewrite.Target{alpine, one(image.Use{Text: "alpine:3", Kind: image.From, At: alpine.Use.At, Ref: at(t, "mirror.example/alpine:3", 1, 6).Ref})}, ""},
+		{"one of them reads what is not there", "FROM alpine\n", []rewrite.Target{one(at(t, "alpine", 1, 6)), one(at(t, "alpine:latest", 1, 6))}, "not at its place any more"},
+		{"another use of the default is not admitted", "ARG A=alpine\nFROM $A\nFROM ${A}\n", []rewrite.Target{one(argument(2, "$A")), {Use: argument(3, "${A}")}}, ""},
 		{"overlap", "FROM alpine/alpine\n", []rewrite.Target{one(at(t, "alpine/alpine", 1, 6)), one(at(t, "alpine", 1, 13))}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -109,12 +116,29 @@ func TestRefusals(t *testing.T) {
 			switch tc.name {
 			case "another build finds another image there":
 				refusedEach(t, changes, refused, "another build finds mirror.example/alpine:3 there", "something else stands in")
+			case "another use of the default is not admitted":
+				refusedEach(t, changes, refused, "no run admitted", "no run admitted")
 			case "overlap":
 				refusedEach(t, changes, refused, "alpine, at f:1:13, is part of the same text", "alpine/alpine, at f:1:6, is part of the same text")
 			default:
 				refusedFor(t, changes, refused, tc.want)
 			}
 		})
+	}
+}
+
+// A place that is not there takes no other with it.
+func TestOthersStay(t *testing.T) {
+	t.Parallel()
+	gone := at(t, "registry.example.com/a/long/name:1", 2, 6)
+	changes, refused := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("FROM alpine:3\nFROM b\n")}}), targetsOf(t, []image.Use{at(t, "alpine:3", 1, 6), gone, at(t, "b", 2, 6)}, false))
+	if len(changes) != 1 || len(changes[0].Edits) != 1 || len(refused) != 2 {
+		t.Errorf("changes %+v, refused %v", changes, refused)
+	}
+	gone.At.Line, gone.Literal.At.Line = 3, 3
+	changes, refused = rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("FROM alpine:3\nFROM b\n")}}), targetsOf(t, []image.Use{at(t, "alpine:3", 1, 6), gone, at(t, "b", 2, 6)}, false))
+	if len(changes) != 1 || len(changes[0].Edits) != 2 || len(refused) != 1 {
+		t.Errorf("changes %+v, refused %v", changes, refused)
 	}
 }
 
@@ -174,7 +198,11 @@ func TestOneEdit(t *testing.T) {
 	if len(refused) > 0 || len(changes) != 1 || len(changes[0].Edits) != 1 || !changes[0].Edits[0].Exempt {
 		t.Errorf("changes %+v, refused %v", changes, refused)
 	}
-	if changes, _ := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("FROM alpine:3")}}), targets[:1]); changes[0].Edits[0].Exempt {
+	targets[0], targets[1] = targets[1], targets[0]
+	if changes, _ := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("FROM alpine:3")}}), targets); !changes[0].Edits[0].Exempt {
+		t.Error("what is exempt in one use is not marked")
+	}
+	if changes, _ := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("FROM alpine:3")}}), targets[1:]); changes[0].Edits[0].Exempt {
 		t.Error("what was verified is marked as exempt")
 	}
 }

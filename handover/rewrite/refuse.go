@@ -86,26 +86,29 @@ func firstVariable(u image.Use) string {
 
 // declare says in errors about variables where the first of them has its value.
 func (p *planner) declare(targets []Target, errs []error) {
-	names := map[string]map[string]bool{} // by file
+	unsaid := map[int]string{}            // the variables
+	names := map[string]map[string]bool{} // the same, by file
 	for i, t := range targets {
-		if name := firstVariable(t.Use); name != "" && errors.Is(errs[i], errVariables) {
-			if names[t.Use.At.File] == nil {
-				names[t.Use.At.File] = map[string]bool{}
-			}
-			names[t.Use.At.File][name] = true
+		file, name := t.Use.At.File, firstVariable(t.Use)
+		if name == "" || !errors.Is(errs[i], errVariables) {
+			continue
 		}
+		if names[file] == nil {
+			names[file] = map[string]bool{}
+		}
+		unsaid[i], names[file][name] = name, true
 	}
 	lines := map[string]map[string][]int{}
 	for file, asked := range names {
 		lines[file] = p.source(file).mentions(asked)
 	}
-	for i, t := range targets {
-		name := firstVariable(t.Use)
-		for _, n := range lines[t.Use.At.File][name] {
-			if m := declaration().FindStringSubmatch(p.source(t.Use.At.File).line(n)); m != nil && (m[1] == "" || m[1] == name) {
+	for i, name := range unsaid {
+		file := targets[i].Use.At.File
+		for _, n := range lines[file][name] {
+			if m := declaration().FindStringSubmatch(p.source(file).line(n)); m != nil && (m[1] == "" || m[1] == name) {
 				errs[i] = hintedError{
 					fmt.Errorf("%w: the first of them is %s, which line %d declares", errVariables, name, n),
-					fmt.Sprintf("write %s in place of the variables, or give them another value there and in what else sets them", t.whole()),
+					fmt.Sprintf("write %s in place of the variables, or give them another value there and in what else sets them", targets[i].whole()),
 				}
 				break
 			}

@@ -167,7 +167,7 @@ func (p *planner) settle(targets []Target, errs []error) {
 	for file, s := range p.sources {
 		var own []*site
 		for _, o := range ordered {
-			if o.At.File == file && o.err == nil {
+			if o.At.File == file {
 				own = append(own, o)
 			}
 		}

@@ -293,6 +293,11 @@ func check(t *testing.T, files fstest.MapFS, uses []image.Use, changes []rewrite
 		}
 		for _, e := range c.Edits {
 			onlyDigest(t, e)
+			for _, r := range refused {
+				if r.Use.Literal.At == e.At {
+					t.Errorf("%v is refused, and changed: %v", e.At, r.Err)
+				}
+			}
 		}
 	}
 	for _, r := range refused {

@@ -157,6 +157,13 @@ func check(t *testing.T, body []byte, f scan.Found) {
 			t.Errorf("%+v comes after %+v", u, last)
 		}
 		last = u.At
+		if u.Literal != (image.Literal{}) && u.Err == nil {
+			l := u.Literal.At
+			ref, err := image.Parse(u.Literal.Text)
+			if l.File != "Dockerfile" || l.Line < 1 || l.Line > len(lines) || !bytes.HasPrefix(body[min(len(body), starts[l.Line-1]+l.Col-1):], []byte(u.Literal.Text)) || err != nil || ref != u.Ref {
+				t.Errorf("%+v: the literal is not there, or another image", u)
+			}
+		}
 	}
 }
 
