@@ -244,7 +244,7 @@ func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
 	})
 	for _, t := range got.Targets {
-		all.targets = append(all.targets, handover.Target{Name: t.Name, Contexts: t.Contexts})
+		all.targets = append(all.targets, handover.Target{Name: t.Name, Contexts: t.Contexts, Mentioned: t.Mentioned})
 	}
 	for _, f := range listing.Files {
 		all.files = append(all.files, report.File{Path: w.named(f.Path), Format: f.Format.Name})

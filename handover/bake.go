@@ -33,6 +33,9 @@ func bake() Form {
 				if known, again := doc.Target[t.Name]; again && !maps.Equal(known.Contexts, contexts) {
 					return nil, fmt.Errorf("two bake files have a target %s, with other contexts: name one of them with --file, and hand over for each", t.Name)
 				}
+				if t.Mentioned && len(contexts) > 0 {
+					return nil, fmt.Errorf("the bake files refer to target.%s, and an override would hide from them what it says: put that into a variable, or use the form source-policy", t.Name)
+				}
 				doc.Target[t.Name] = bakeTarget{contexts}
 			}
 			maps.DeleteFunc(doc.Target, func(_ string, t bakeTarget) bool { return len(t.Contexts) == 0 })
@@ -54,7 +57,7 @@ var targetPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCom
 // there; there is no "${" in those that contexts returns.
 type bakeDoc struct {
 	Comment []string              `json:"//,omitempty"`
-	Target  map[string]bakeTarget `json:"target"`
+	Target  map[string]bakeTarget `json:"target,omitempty"` // HCL takes no empty one
 }
 
 type bakeTarget struct {

@@ -24,6 +24,10 @@ func buildContexts() Form {
 			if err != nil {
 				return nil, err
 			}
+			maps.DeleteFunc(contexts, func(name, _ string) bool { // NAME::PLATFORM, which bake alone takes
+				_, err := image.Parse(name)
+				return err != nil
+			})
 			var body []byte
 			for _, name := range slices.Sorted(maps.Keys(contexts)) {
 				body = append(body, name+"="+contexts[name]+"\n"...)

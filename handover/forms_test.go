@@ -96,7 +96,7 @@ func TestEmptySet(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"build-contexts":    "",
-		"bake":              "{\n  \"target\": {}\n}\n",
+		"bake":              "{}\n",
 		"containers-policy": "{\n  \"default\": [\n    {\n      \"type\": \"reject\"\n    }\n  ]\n}\n",
 		"pinned":            "",
 		"images-lock":       "{\n  \"version\": 1,\n  \"images\": []\n}\n",
@@ -215,13 +215,13 @@ func TestOwnContexts(t *testing.T) {
 		"node:22":                "docker-image://mirror.example/node:22@" + digest("b"),
 		"mirror.example/node:22": "docker-image://mirror.example/node:22@" + digest("b"),
 		"base":                   "docker-image://docker.io/library/node:22@" + digest("a"),
-		"node:22::linux/arm64":   "docker-image://docker.io/library/node:22@" + digest("a"),
 		"mirror.example/node:2":  "docker-image://docker.io/library/node:22@" + digest("a"),
 	}
-	o := handover.Options{Targets: []handover.Target{{"app", own}, {"lib", nil}}, Contexts: own}
+	o := handover.Options{Targets: []handover.Target{{Name: "app", Contexts: own}, {Name: "lib"}}, Contexts: own}
 	if got := contextsOf(t, files(t, "build-contexts", s, o)[0].Body); !maps.Equal(got, want) {
 		t.Errorf("build-contexts\n%v\nwant\n%v", got, want)
 	}
+	want["node:22::linux/arm64"] = "docker-image://docker.io/library/node:22@" + digest("a") // which --build-context does not take
 	got := targetsOf(t, files(t, "bake", s, o)[0].Body)
 	if len(got) != 2 || !maps.Equal(got["app"], want) || got["lib"]["node:22"] != "docker-image://docker.io/library/node:22@"+digest("a") {
 		t.Errorf("bake: %v", got)
@@ -258,11 +258,24 @@ func TestTargetsOfOneName(t *testing.T) {
 	s := set(t, given{"node:22", digest("a"), nil}, given{"mirror.example/node:22", digest("b"), nil})
 	f := form(t, "bake")
 	mirrored := map[string]string{"node:22": "docker-image://mirror.example/node:22"}
-	if _, err := f.Files(s, handover.Options{Targets: []handover.Target{{"app", nil}, {"app", map[string]string{"src": "."}}}}); err != nil {
+	if _, err := f.Files(s, handover.Options{Targets: []handover.Target{{Name: "app"}, {Name: "app", Contexts: map[string]string{"src": "."}}}}); err != nil {
 		t.Error(err)
 	}
-	if _, err := f.Files(s, handover.Options{Targets: []handover.Target{{"app", nil}, {"app", mirrored}}}); err == nil || !strings.Contains(err.Error(), "two bake files have a target app") {
+	if _, err := f.Files(s, handover.Options{Targets: []handover.Target{{Name: "app"}, {Name: "app", Contexts: mirrored}}}); err == nil || !strings.Contains(err.Error(), "two bake files have a target app") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What the attributes of a target are to others is what its last block has: an
+// override would hide them.
+func TestTargetsMentioned(t *testing.T) {
+	t.Parallel()
+	o := handover.Options{Targets: []handover.Target{{Name: "app", Mentioned: true}}}
+	if _, err := form(t, "bake").Files(set(t, given{"node:22", digest("a"), nil}), o); err == nil || !strings.Contains(err.Error(), "refer to target.app") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := form(t, "bake").Files(set(t, given{"node@" + digest("a"), digest("a"), nil}), o); err != nil {
+		t.Errorf("nothing needs an override: %v", err)
 	}
 }
 

@@ -106,6 +106,9 @@ type Options struct {
 type Target struct {
 	Name     string
 	Contexts map[string]string
+	// Mentioned is whether other attributes refer to the target's: to bake,
+	// those are the last block's of its name, whatever it has not.
+	Mentioned bool
 }
 
 // A File is one file of a Form.

@@ -44,6 +44,9 @@ type Target struct {
 	// Contexts are its named contexts, by name; one whose value is not known is
 	// "".
 	Contexts map[string]string
+	// Mentioned is whether an attribute refers to one of its, which a block of
+	// its name in one more file would hide.
+	Mentioned bool
 }
 
 // A Warning is about a place that does not decide whether the gate opens.

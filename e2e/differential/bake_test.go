@@ -112,6 +112,8 @@ type baking struct {
 	scan   string // the file, relative to root
 	env    map[string]string
 	source scan.Source
+
+	override *buildx.File // is read after the others; nil for none
 }
 
 // bakeFiles are those that bake looks for, in the order in which it reads them.
@@ -265,6 +267,9 @@ func (b baking) read() ([]buildx.File, error) {
 			return nil, err
 		}
 		files = append(files, buildx.File{Name: name, Data: text})
+	}
+	if b.override != nil {
+		files = append(files, *b.override)
 	}
 	return files, nil
 }

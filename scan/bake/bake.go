@@ -122,7 +122,7 @@ func bake(s scan.Source, files []*file, m *meter, dockerfile Dockerfile, r *repo
 		r.problem(p)
 	}
 	b := &builder{
-		source: s, plan: plan, dockerfile: dockerfile, report: r, dir: path.Dir(first.src.name),
+		source: s, plan: plan, dockerfile: dockerfile, report: r, dir: path.Dir(first.src.name), mentioned: mentioned(files),
 		built: map[string]bool{}, done: map[string]scan.Found{}, compose: map[string]map[string]bool{},
 	}
 	for _, w := range flat {

@@ -25,6 +25,7 @@ type builder struct {
 	dockerfile Dockerfile
 	report     *report
 	dir        string // of the definition
+	mentioned  mention
 	built      map[string]bool
 
 	builds, scanned int
@@ -61,12 +62,12 @@ func (b *builder) want(w wish, within []string) {
 		}
 	}
 	b.built[w.name] = true
-	b.report.targets = append(b.report.targets, t.target())
+	b.report.targets = append(b.report.targets, b.told(t))
 	b.build(t)
 }
 
-// target returns what others are told of t.
-func (t *target) target() scan.Target {
+// told returns what others are told of a target.
+func (b *builder) told(t *target) scan.Target {
 	contexts := make(map[string]string, len(t.contexts))
 	for name, s := range t.contexts {
 		contexts[name] = ""
@@ -74,7 +75,7 @@ func (t *target) target() scan.Target {
 			contexts[name] = s.text
 		}
 	}
-	return scan.Target{Name: t.name, At: t.at.unquoted().start(), Contexts: contexts}
+	return scan.Target{Name: t.name, At: t.at.unquoted().start(), Contexts: contexts, Mentioned: b.mentioned.of(t.name)}
 }
 
 // missing says that there is no target of a name.

@@ -60,3 +60,47 @@ target "tool" {
 		}
 	}
 }
+
+// What reads the attributes of a target is found wherever it stands, in files
+// that are JSON as well.
+func TestTargetsMentioned(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ text, want string }{
+		{`target "a" {}`, ""},
+		{`target "a" { tags = ["target.b"] }`, ""},
+		{`target "a" { inherits = ["b"], contexts = { x = "target:b" } }`, ""},
+		{`target "a" { tags = target.b.tags }`, "b"},
+		{`target "a" { labels = { x = "${upper(target.b.args.X)}" } }`, "b"},
+		{`target "a" { args = { x = target.b } }`, "b"},
+		{`group "g" { targets = target.b.inherits }`, "b"},
+		{`v = target.b.dockerfile`, "b"},
+		{`variable "v" { default = target.b.dockerfile }`, "b"},
+		{"function \"f\" {\n  params = []\n  result = target.b.dockerfile\n}", "b"},
+		{`target "a" { tags = target["b"].tags }`, "abm-1"},
+		{`target "a" { tags = [for target in ["x"] : target] }`, ""},
+		{`target "x" { tags = target.m-1.tags }`, "m-1"},
+	} {
+		text := strings.ReplaceAll(tc.text, ", contexts", "\n  contexts")
+		if !strings.Contains(text, `"b" {`) {
+			text += "\ntarget \"b\" {}\n"
+		}
+		if !strings.Contains(text, `"a" {`) {
+			text += "\ntarget \"a\" {}\n"
+		}
+		text += "\ntarget \"m\" {\n  name = \"m-${n}\"\n  matrix = { n = [1] }\n}\n"
+		source := scan.Source{FS: fstest.MapFS{"docker-bake.hcl": {Data: []byte(text)}}, Build: scan.Build{Targets: []string{"a", "b", "m"}}}
+		got := ""
+		for _, target := range format().Scan(source, "docker-bake.hcl").Targets {
+			if target.Mentioned {
+				got += target.Name
+			}
+		}
+		if got != tc.want {
+			t.Errorf("%s: mentioned are %q, want %q", tc.text, got, tc.want)
+		}
+	}
+	source := scan.Source{FS: fstest.MapFS{"docker-bake.json": {Data: []byte(`{"target": {"a": {"tags": ["x${target.b.context}"]}, "b": {}}}`)}}, Build: scan.Build{AllStages: true}}
+	if got := format().Scan(source, "docker-bake.json").Targets; len(got) != 2 || got[0].Mentioned || !got[1].Mentioned {
+		t.Errorf("JSON: %+v", got)
+	}
+}
