@@ -82,7 +82,7 @@ registry or the trust root could not be asked, or refused access).`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
 	})
-	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.policyCommand(&code), c.action(&code), c.verifyBundle(&code), c.version())
+	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.policyCommand(&code), c.audit(&code), c.action(&code), c.verifyBundle(&code), c.version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		return c.fail(err)
 	}

@@ -1,0 +1,413 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/strictjson"
+)
+
+// MaxBytes bounds a document that is read, in bytes.
+const MaxBytes = 32 << 20
+
+// A Provenance is what BuildKit says one build used.
+type Provenance struct {
+	Materials []Material
+	// Steps is whether the build's steps are known, as they are in mode max.
+	Steps bool
+	// Named are the images that steps and frontend name. BuildKit leaves an
+	// image out of the materials that is named by digest where the same name and
+	// tag is used without one (Capture.OptimizeImageSources), whatever the digest.
+	Named []Material
+}
+
+// all returns the materials, and what else was named and is none of them.
+func (p *Provenance) all() []Material {
+	all := p.Materials[:len(p.Materials):len(p.Materials)]
+	seen := map[string]bool{}
+	for _, m := range p.Named {
+		if key := string(m.Kind) + m.Ref.String(); !p.has(m) && !seen[key] {
+			seen[key] = true
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// has reports whether what is named is among the materials. Of an image that is
+// named by tag, the material says which one it was.
+func (p *Provenance) has(named Material) bool {
+	for _, m := range p.Materials {
+		switch {
+		case m.Kind != named.Kind:
+		case m.Kind != Image:
+			return true // none of its kind ever passes
+		case m.Ref.Name() != named.Ref.Name():
+		case m.Digest == named.Digest:
+			return true
+		case named.Digest == "" && (m.Ref.Tag() == named.Ref.Tag() || m.Ref.Tag() == ""):
+			return true
+		}
+	}
+	return false
+}
+
+// The build types of BuildKit's provenance. What other builders call materials
+// need not be all the images that they used.
+const (
+	buildType02 = "https://mobyproject.org/buildkit@v1"
+	buildType1  = "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md"
+)
+
+// names are the names that decide what a provenance says. In opaque values names
+// are the user's, such as those of build arguments, or are not read.
+func names() strictjson.Shape {
+	return strictjson.Shape{
+		Names: []string{
+			"predicateType", "predicate", "subject", "buildType", "materials", "uri", "digest", "sha256",
+			"invocation", "parameters", "frontend", "args", "inputs", "root", "request", "locals", "buildConfig", "llbDefinition",
+			"identifier", "metadata", "completeness", "buildDefinition", "resolvedDependencies", "externalParameters",
+			"internalParameters", "runDetails", "buildkit_completeness",
+		},
+		Opaque: []string{"args", "inputs", "environment", "attrs", "vcs", "buildkit_metadata", "https://mobyproject.org/buildkit@v1#metadata"},
+	}
+}
+
+// An object is a JSON object, read as it is written: names are compared exactly.
+type object map[string]json.RawMessage
+
+// objectOf reads an object, and nothing behind it. It refuses one in which a
+// name stands twice.
+func objectOf(raw json.RawMessage) (object, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	tok, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	if tok != json.Delim('{') {
+		return nil, errors.New("it is no JSON object")
+	}
+	o := object{}
+	for dec.More() {
+		tok, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := tok.(string) // what else could be a name?
+		if _, again := o[name]; again {
+			return nil, fmt.Errorf("the name %.40q stands twice", name)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, err
+		}
+		o[name] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the object")
+	}
+	return o, nil
+}
+
+// at returns the object below these names; nil where there is none, which is
+// not the same as one that is something else.
+func (o object) at(path ...string) (object, error) {
+	for i, name := range path {
+		raw, ok := o[name]
+		if !ok {
+			return nil, nil
+		}
+		next, err := objectOf(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", strings.Join(path[:i+1], "."), err)
+		}
+		o = next
+	}
+	return o, nil
+}
+
+// decode reads the value of name into v, and leaves v alone where there is none.
+func (o object) decode(name string, v any) error {
+	raw, ok := o[name]
+	if !ok {
+		return nil
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// A form is where the parts of a provenance are.
+type form struct {
+	materials object // that has them, by the name of list
+	list      string
+	config    object // has llbDefinition
+	request   object // has frontend, args, locals
+	complete  object // has completeness of the materials, by the name of whole
+	whole     string
+}
+
+// readProvenance reads the predicate of a provenance. It returns an error
+// unless that is known to be a list of everything that the build used, the
+// local context and what docs/audit.md tells aside.
+func readProvenance(raw json.RawMessage) (*Provenance, error) {
+	o, err := objectOf(raw)
+	if err == nil {
+		err = names().Check(raw)
+	}
+	if err != nil {
+		return nil, flawed(Malformed, "do not use what was built, and find out who wrote this", "the provenance: %w", err)
+	}
+	f, err := formOf(o)
+	if err != nil {
+		return nil, err
+	}
+	p := &Provenance{}
+	if err := p.readMaterials(f); err != nil {
+		return nil, err
+	}
+	if err := p.readSteps(f.config); err != nil {
+		return nil, err
+	}
+	if err := p.readFrontends(f.request); err != nil {
+		return nil, err
+	}
+	return p, f.incomplete()
+}
+
+// formOf tells SLSA v0.2 and v1 apart.
+func formOf(o object) (form, error) {
+	_, v1 := o["buildDefinition"]
+	_, v02 := o["materials"]
+	var buildType string
+	var f form
+	var errs [4]error
+	if v1 {
+		definition, err := o.at("buildDefinition")
+		if err != nil {
+			return f, flawed(Malformed, "", "the provenance: %w", err)
+		}
+		f.materials, f.list, f.whole = definition, "resolvedDependencies", "resolvedDependencies"
+		errs[0] = definition.decode("buildType", &buildType)
+		f.config, errs[1] = definition.at("internalParameters", "buildConfig")
+		f.request, errs[2] = definition.at("externalParameters", "request")
+		f.complete, errs[3] = o.at("runDetails", "metadata", "buildkit_completeness")
+	} else {
+		f.materials, f.list, f.whole = o, "materials", "materials"
+		errs[0] = o.decode("buildType", &buildType)
+		f.config, errs[1] = o.at("buildConfig")
+		f.request, errs[2] = o.at("invocation", "parameters")
+		f.complete, errs[3] = o.at("metadata", "completeness")
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return f, flawed(Malformed, "", "the provenance: %w", err)
+	}
+	switch {
+	case v1 && v02:
+		return f, flawed(Malformed, "", "the provenance is one of SLSA v0.2 and one of v1 at the same time")
+	case buildType != buildType02 && buildType != buildType1:
+		return f, flawed(NoProvenance, "audit what BuildKit says of its builds", "the provenance is of the build type %.200q, not of BuildKit, so nobody knows whether its materials are all the images that were used", buildType)
+	}
+	return f, nil
+}
+
+func (p *Provenance) readMaterials(f form) error {
+	var list []json.RawMessage
+	if err := f.materials.decode(f.list, &list); err != nil {
+		return flawed(Malformed, "", "the provenance: %w", err)
+	}
+	for i, raw := range list {
+		m, err := readMaterial(raw)
+		if err != nil {
+			return flawed(Malformed, "do not use what was built, and find out who wrote this", "material %d, %.300q: %w", i+1, m.URI, err)
+		}
+		p.Materials = append(p.Materials, m)
+	}
+	return nil
+}
+
+func readMaterial(raw json.RawMessage) (Material, error) {
+	o, err := objectOf(raw)
+	if err != nil {
+		return Material{}, err
+	}
+	var uri string
+	if err := o.decode("uri", &uri); err != nil {
+		return Material{}, err
+	}
+	digests := map[string]string{}
+	all, err := o.at("digest")
+	if err != nil {
+		return Material{URI: uri}, err
+	}
+	for name := range all {
+		var value string
+		if err := all.decode(name, &value); err != nil {
+			return Material{URI: uri}, err
+		}
+		digests[name] = value
+	}
+	return parseMaterial(uri, digests)
+}
+
+// readSteps reads the build's steps, where they are there. Each is of a kind
+// that is known, and each source is a material or no image.
+func (p *Provenance) readSteps(config object) error {
+	var steps []json.RawMessage
+	if err := config.decode("llbDefinition", &steps); err != nil {
+		return flawed(Malformed, "", "the provenance's steps: %w", err)
+	}
+	for i, raw := range steps {
+		step, err := objectOf(raw)
+		if err == nil {
+			step, err = step.at("op", "Op")
+		}
+		if err == nil && step == nil {
+			err = errors.New("it says nothing of what it does")
+		}
+		if err == nil {
+			err = p.readStep(step)
+		}
+		if err != nil {
+			if f := (*flaw)(nil); errors.As(err, &f) {
+				return err
+			}
+			return flawed(Malformed, "", "step %d of the build: %w", i, err)
+		}
+	}
+	p.Steps = len(steps) > 0
+	return nil
+}
+
+// readStep reads what one step does: one thing, or nothing, which is the last.
+func (p *Provenance) readStep(op object) error {
+	if len(op) > 1 {
+		return errors.New("it does more than one thing")
+	}
+	for kind := range op {
+		switch kind {
+		case "exec", "file", "merge", "diff":
+		case "build":
+			return flawed(Incomplete, "build without nested builds", "a step of the build is a build itself, and BuildKit does not record what that one uses")
+		case "source":
+			source, err := op.at("source")
+			if err != nil {
+				return err
+			}
+			var identifier string
+			if err := source.decode("identifier", &identifier); err != nil {
+				return err
+			}
+			return p.readSource(identifier)
+		default:
+			return fmt.Errorf("it is of the kind %.40q, which is not known", kind)
+		}
+	}
+	return nil
+}
+
+// readSource reads BuildKit's identifier of a source.
+func (p *Provenance) readSource(identifier string) error {
+	scheme, rest, _ := strings.Cut(identifier, "://")
+	m := Material{URI: identifier, Where: InSteps}
+	switch scheme {
+	case "local", "git", "http", "https": // the last three are among the materials
+		return nil
+	case "docker-image":
+		return p.name(m, rest)
+	case "oci-layout":
+		m.Kind = Layout
+	case "docker-image+blob", "oci-layout+blob":
+		m.Kind = Blob
+	default:
+		return fmt.Errorf("it reads %.200q, of a kind that is not known", identifier)
+	}
+	p.Named = append(p.Named, m)
+	return nil
+}
+
+// name adds the image that text refers to.
+func (p *Provenance) name(m Material, text string) error {
+	ref, err := image.Parse(text)
+	if err != nil {
+		return err
+	}
+	m.Kind, m.Ref, m.Digest = Image, ref, ref.Digest()
+	p.Named = append(p.Named, m)
+	return nil
+}
+
+// readFrontends reads which image, if one, read the Dockerfile: of the build,
+// and of those that it builds upon.
+func (p *Provenance) readFrontends(request object) error {
+	var frontend string
+	if err := request.decode("frontend", &frontend); err != nil {
+		return flawed(Malformed, "", "the provenance's request: %w", err)
+	}
+	switch frontend {
+	case "", "dockerfile.v0": // none, or BuildKit's own
+	case "gateway.v0":
+		var source string
+		args, err := request.at("args")
+		if err == nil {
+			err = args.decode("source", &source)
+		}
+		if err == nil {
+			err = p.name(Material{URI: source, Where: InFrontend}, source)
+		}
+		if err != nil {
+			return flawed(Malformed, "", "the provenance's frontend: %w", err)
+		}
+	default:
+		return flawed(Incomplete, "build with a Dockerfile", "the frontend %.100q is not known, and so is not what it uses", frontend)
+	}
+	nested := []object{}
+	root, err := request.at("root", "request")
+	nested = append(nested, root)
+	inputs, err2 := request.at("inputs")
+	for name := range inputs {
+		input, err := inputs.at(name, "request")
+		if err != nil {
+			return flawed(Malformed, "", "the provenance's input %.100q: %w", name, err)
+		}
+		nested = append(nested, input)
+	}
+	if err := errors.Join(err, err2); err != nil {
+		return flawed(Malformed, "", "the provenance's request: %w", err)
+	}
+	for _, n := range nested {
+		if n == nil {
+			continue
+		}
+		if err := p.readFrontends(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// incomplete returns an error if BuildKit says that the materials are not all,
+// and a local context, which is never among them, does not explain it.
+func (f form) incomplete() error {
+	if f.complete == nil {
+		return nil // mode min of buildx's metadata leaves it out
+	}
+	whole := false
+	var locals []json.RawMessage
+	if err := errors.Join(f.complete.decode(f.whole, &whole), f.request.decode("locals", &locals)); err != nil {
+		return flawed(Malformed, "", "the provenance: %w", err)
+	}
+	if !whole && len(locals) == 0 {
+		return flawed(Incomplete, "build without nested builds, and without a proxy that BuildKit cannot look into", "BuildKit says that the materials are not all that the build used, and there is no local context that would explain it")
+	}
+	return nil
+}
