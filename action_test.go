@@ -126,7 +126,11 @@ func TestActionSteps(t *testing.T) {
 		}
 	}
 	for name, o := range a.Outputs {
-		value := "${{ steps.gate.outputs." + name
+		step := "gate"
+		if name == "binary" {
+			step = "install"
+		}
+		value := "${{ steps." + step + ".outputs." + name
 		if no := map[string]string{"passed": "'false'", "verdict": "'undecided'", "images": "'[]'"}[name]; no != "" {
 			value += " || " + no
 		}

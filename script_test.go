@@ -38,6 +38,8 @@ type worldKey struct{}
 //	sign legacy|bundle REPO@DIGEST [IDENTITY]
 //	attest TYPE REPO@DIGEST
 //	move-tag REPO:TAG REPO@DIGEST
+//	metadata [TARGET=]FILE REPO:TAG@DIGEST    buildx's of a build that used it; of bake in mode min
+//	built REPO:TAG REPO:TAG@DIGEST            push what BuildKit built of it; its digest goes to $BUILT
 //	requests N                    that many were sent since the last time
 //	fill NAME… -- FILE…           variables of the script, written %NAME%, in files
 func TestScript(t *testing.T) {
@@ -67,6 +69,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"push": push, "sign": sign, "attest": attest, "move-tag": moveTag, "requests": requests, "fill": fill,
+			"metadata": metadata, "built": built,
 		},
 	})
 }
