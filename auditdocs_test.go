@@ -166,7 +166,8 @@ func TestDocsAuditWorkflow(t *testing.T) {
 				if step.Env["BOLTSEAL"] != "${{ steps.gate.outputs.binary }}" || step.Env["REPORT"] != "${{ steps.gate.outputs.report }}" {
 					t.Errorf("%v", step.Env)
 				}
-				cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", step.Run)
+				cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail")
+				cmd.Stdin = strings.NewReader(step.Run)
 				cmd.Env = append(os.Environ(), "BOLTSEAL="+stub, "REPORT=gate.json", "METADATA="+string(body), "IMAGE="+dead+"/acme/app@sha256:"+auditA)
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("%s: %v\n%s", step.Run, err, out)

@@ -94,8 +94,8 @@ func layer(kind, about, predicate string) registrytest.Layer {
 	return registrytest.Layer{MediaType: statement, Blob: []byte(body), Annotations: map[string]string{"in-toto.io/predicate-type": kind}}
 }
 
-// real is the predicate of a statement that BuildKit attached.
-func real(t *testing.T, name string) (kind, predicate string) {
+// attested is the predicate of a statement that BuildKit attached.
+func attested(t *testing.T, name string) (kind, predicate string) {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", "attached", name+".json"))
 	if err != nil {
@@ -119,7 +119,7 @@ func TestAttached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := push(t)
-			kind, predicate := real(t, name)
+			kind, predicate := attested(t, name)
 			sbom := registrytest.Layer{MediaType: statement, Blob: []byte("no JSON, which nobody reads"), Annotations: map[string]string{"in-toto.io/predicate-type": "https://spdx.dev/Document"}}
 			amd, arm := p.platform("amd64"), p.platform("arm64")
 			p.attest(amd, sbom, layer(kind, amd, predicate))
