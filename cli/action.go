@@ -242,6 +242,9 @@ func (s step) untold(err error, all *handovers) int {
 	if h := (*handoverError)(nil); errors.As(err, &h) {
 		next = h.next
 	}
+	if all.given {
+		next += "; what was handed over is closed again"
+	}
 	err = errors.Join(err, all.close())
 	s.runner.Annotate(action.Note{
 		Level: action.Error, Title: "boltseal: write the result",

@@ -513,6 +513,7 @@ func TestActionSecrets(t *testing.T) {
 	if !strings.Contains(s.log, `input download-base: "https://***@a.example/x"`) {
 		t.Errorf("the debug log does not say what it was given: %s", s.log)
 	}
+	secretFree(t, j.dir, "s3cr3t", "t0ken")
 	if masked != 2 {
 		t.Errorf("%d masks, want 2: %s", masked, s.log)
 	}

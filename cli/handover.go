@@ -121,7 +121,7 @@ func badTarget(err error) error {
 // be files of those names.
 func newTarget(c Command, form handover.Form, name string) (target, error) {
 	t := target{form: form, name: name}
-	files, err := form.Files(handover.Set{}, handover.Options{Path: filepath.ToSlash(name)})
+	files, err := form.Files(handover.Set{}, t.options(handover.Options{}))
 	switch {
 	case form.Denies && err != nil:
 		return t, fmt.Errorf("%s: %w", form.Name, err)
@@ -152,6 +152,12 @@ func newTarget(c Command, form handover.Form, name string) (target, error) {
 		}
 	}
 	return t, nil
+}
+
+// options returns o with what t knows besides.
+func (t target) options(o handover.Options) handover.Options {
+	o.Path = filepath.ToSlash(t.name)
+	return o
 }
 
 // files returns the names of t's files, the main one's first.
@@ -390,9 +396,7 @@ func (h *handovers) replace(set handover.Set) (err error) {
 		}
 	}()
 	for _, t := range h.targets {
-		o := h.options
-		o.Path = filepath.ToSlash(t.name)
-		files, err := t.form.Files(set, o)
+		files, err := t.form.Files(set, t.options(h.options))
 		if err != nil {
 			return fmt.Errorf("hand over %s: %w", t.form.Name, err)
 		}

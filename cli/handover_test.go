@@ -247,6 +247,9 @@ func TestHandoverBadInput(t *testing.T) {
 		{"a folder that is there", []string{"--handover", "bake=sub"}, []string{"sub is a folder", apart}},
 		{"a device", []string{"--handover", "pinned=/dev/stdout"}, []string{"/dev/stdout is a device, and would be replaced", apart}},
 		{"twice", []string{"--handover", "bake=p.json", "--handover", "pinned=./sub/../p.json"}, []string{"p.json is the file of another --handover", apart}},
+		{"a second file", []string{"--handover", "rego=p.rego", "--handover", "source-policy=p.rego.json"}, []string{"p.rego.json is the file of another --handover"}},
+		{"a report in a second file", []string{"--handover", "rego=ABS/p.rego", "--report-file", "ABS/p.rego.json"}, []string{"p.rego.json is the file of a report"}},
+		{"a folder for a second file", []string{"--handover", "rego=x"}, []string{"x.json is a folder"}},
 		{"by a linked folder", []string{"--handover", "bake=sub/p.json", "--handover", "pinned=link/p.json"}, []string{"p.json is the file of another --handover"}},
 		{"a hard link", []string{"--handover", "bake=kept", "--handover", "pinned=hard"}, []string{"kept is the file of another --handover"}},
 		{"a report", []string{"--handover", "bake=ABS/r.json", "--report-file", "ABS/r.json"}, []string{"r.json is the file of a report", apart}},
@@ -265,7 +268,7 @@ func TestHandoverBadInput(t *testing.T) {
 			dir := t.TempDir()
 			old(t, dir, "kept")
 			for _, err := range []error{
-				os.Mkdir(filepath.Join(dir, "sub"), 0o700), os.Symlink("sub", filepath.Join(dir, "link")),
+				os.Mkdir(filepath.Join(dir, "sub"), 0o700), os.Mkdir(filepath.Join(dir, "x.json"), 0o700), os.Symlink("sub", filepath.Join(dir, "link")),
 				os.Link(filepath.Join(dir, "kept"), filepath.Join(dir, "hard")), os.Symlink("kept", filepath.Join(dir, "linked")),
 				os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM "+img+"\n"), 0o600),
 			} {
@@ -289,7 +292,7 @@ func TestHandoverBadInput(t *testing.T) {
 			if got := content(t, filepath.Join(dir, "kept")); got != "old" {
 				t.Errorf("a file was changed: %q", got)
 			}
-			only(t, dir, "Dockerfile", "hard", "kept", "link", "linked", "sub")
+			only(t, dir, "Dockerfile", "hard", "kept", "link", "linked", "sub", "x.json")
 		})
 	}
 	t.Cleanup(func() {

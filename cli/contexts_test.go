@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/handover"
+	"github.com/boltseal/boltseal/image"
+)
+
+// An image whose name may be a stage's has no build context, and then there are
+// none at all: half of them would look like all of them. That is said.
+func TestOutputsContexts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ images, want, says string }{
+		{"alpine:3 registry.example/app:v1", "alpine:3=docker-image://docker.io/library/alpine:3@DIGEST\nregistry.example/app:v1=docker-image://registry.example/app:v1@DIGEST", ""},
+		{"alpine:3 node", "", "output build-contexts is empty: docker.io/library/node:latest: "},
+		{"", "", ""},
+	} {
+		var uses []image.Use
+		for text := range strings.FieldsSeq(tc.images) {
+			ref, err := image.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			uses = append(uses, image.Use{Text: text, Ref: ref})
+		}
+		r := gate.Check(t.Context(), uses, lenient{}, lenient{}, gate.Options{})
+		got, why := step{}.contexts(r, handover.Options{})
+		if want := strings.ReplaceAll(tc.want, "DIGEST", "sha256:"+strings.Repeat("a", 64)); got != want || !strings.HasPrefix(why, tc.says) || (why == "") != (tc.says == "") {
+			t.Errorf("%s: %q, %q", tc.images, got, why)
+		}
+	}
+}
