@@ -50,8 +50,13 @@ jobs:
           IMAGES: ${{ steps.gate.outputs.images }}
           PINNED: ${{ steps.gate.outputs.pinned }}
           REPORT: ${{ steps.gate.outputs.report }}
+          POLICY: ${{ steps.gate.outputs.source-policy }}
+          CONTEXTS: ${{ steps.gate.outputs.build-contexts }}
         run: |
           printf '%s\n' "$PASSED" "$VERDICT" "$PINNED" >"$KEEP/outputs"
+          printf '%s\n' "$CONTEXTS" >"$KEEP/contexts"
+          [[ $POLICY = /* && $EXPERIMENTAL_BUILDKIT_SOURCE_POLICY = "$POLICY" ]]
+          cp "$EXPERIMENTAL_BUILDKIT_SOURCE_POLICY" "$KEEP/policy.json"
           printf '%s' "$IMAGES" >"$KEEP/images.json"
           cp "$REPORT" "$KEEP/report.json"
   build:
@@ -81,6 +86,17 @@ jobs:
 	pinned := legacy + "\n" + bundle
 	if text := r.read("outputs"); text != "true\nverified\n"+pinned+"\n" {
 		t.Errorf("outputs in the next step: %q", text)
+	}
+	var contexts string
+	for _, image := range []string{bundle, legacy} { // by name
+		name, digest, _ := strings.Cut(image, "@")
+		contexts += name + ":v1=docker-image://" + name + ":v1@" + digest + "\n"
+		if policy := r.read("policy.json"); !strings.Contains(policy, name+":v1@"+digest) || !strings.Contains(policy, `"DENY"`) {
+			t.Errorf("the next step builds by %s", policy)
+		}
+	}
+	if text := r.read("contexts"); text != contexts {
+		t.Errorf("build contexts in the next step: %q, want %q", text, contexts)
 	}
 
 	var doc document
@@ -223,9 +239,13 @@ func TestContinueOnError(t *testing.T) {
 	got := r.run("push", job(
 		gate("gate", "REGISTRY/team/unsigned:v1")+"  continue-on-error: true\n",
 		"- if: steps.gate.outcome == 'failure' && steps.gate.outputs.passed != 'true'\n  run: touch \"$KEEP/known\"\n",
+		"- run: cp \"$EXPERIMENTAL_BUILDKIT_SOURCE_POLICY\" \"$KEEP/policy.json\"\n",
 		goOn, keep))
 	got.ends(true, true)
 	got.want("gate", 1, "false", "unsigned", "")
+	if policy := r.read("policy.json"); !strings.Contains(policy, `"DENY"`) || strings.Contains(policy, "docker-image://") {
+		t.Errorf("the next step builds by %s", policy)
+	}
 	if s := got.steps["gate"]; s.Conclusion != "success" || !exists(r.kept("known")) {
 		t.Errorf("conclusion %s, known to the next step: %v", s.Conclusion, exists(r.kept("known")))
 	}

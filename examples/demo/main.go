@@ -64,10 +64,17 @@ type scene struct {
 	says    string   // part of the output
 	also    []string // further parts
 	command string   // "" is verify
+	shows   string   // a file to be shown afterwards
+	before  func() error
 }
 
 // play runs boltseal as a person would, and prints what they would see.
 func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
+	if sc.before != nil {
+		if err := sc.before(); err != nil {
+			return err
+		}
+	}
 	args := append(strings.Fields(cmp.Or(sc.command, "verify")), sc.args...)
 	shown := ""
 	for i, a := range args {
@@ -89,6 +96,16 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
 		fmt.Fprint(w, "   ", line)
 	}
 	fmt.Fprintf(w, "   exit code %d, after %s\n", code, time.Since(start).Round(time.Millisecond))
+	if sc.shows != "" {
+		body, err := os.ReadFile(filepath.Join(s.dir, sc.shows))
+		if err != nil {
+			return err
+		}
+		quoted := strings.ReplaceAll(s.reg.Host(), ".", `\\.`) // in an expression, in JSON
+		file := strings.NewReplacer(s.reg.Host(), "REGISTRY", quoted, "REGISTRY").Replace(string(body))
+		fmt.Fprintf(w, "\n   $ cat %s\n   %s\n", sc.shows, strings.ReplaceAll(strings.TrimSuffix(file, "\n"), "\n", "\n   "))
+		text += file
+	}
 	for _, words := range append([]string{sc.says}, sc.also...) {
 		if code != sc.code || !strings.Contains(text, words) {
 			return fmt.Errorf("exit code %d, want %d, and the words %q", code, sc.code, words)

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,7 +138,35 @@ COPY --from=build /app /app
 		{title: "The same for another target, which needs an unsigned one.", args: with("--file", "Dockerfile", "--target", "debug"), code: 1, says: "used at   Dockerfile:3:6 (from)"},
 		{title: "A slip of the pen: nothing is asked, and the flag is named.", args: []string{"REGISTRY/team/legacy:v1", "--certificate-identity", identity}, code: 2, says: "--certificate-oidc-issuer"},
 	}
-	return append(scenes, policyScenes()...), s.err
+	return slices.Concat(scenes, s.handoverScenes(who), policyScenes()), s.err
+}
+
+// handoverScenes show what a build is bound by, and what is left of it once the
+// tag has moved.
+func (s *stage) handoverScenes(who []string) []scene {
+	const repo = "team/moves"
+	good := s.image(repo)
+	s.legacy(repo, good, sigstoretest.Options{Identity: identity, Issuer: issuer})
+	args := append([]string{"REGISTRY/" + repo + ":v1", "--handover", "source-policy=policy.json"}, who...)
+	move := func() error {
+		evil := s.put(s.reg.PutImage(repo, "evil", "evil"))
+		body, err := s.reg.Manifest(repo, evil.Digest.String())
+		if err != nil {
+			return err
+		}
+		s.put(s.reg.PutManifest(repo, "v1", ocispec.MediaTypeImageManifest, body))
+		return s.err
+	}
+	return []scene{
+		{
+			title: "What builds get: the policy turns the tag into the digest that was verified, wherever the tag\n   points later, and denies every other image.", args: args,
+			says: "handed over: source-policy in policy.json, 1 image", also: []string{`"CONVERT"`, good.Digest.String()}, shows: "policy.json",
+		},
+		{
+			title: "The tag has moved to something else. Nothing is handed over, and the policy of the run before is gone.", args: args,
+			code: 1, says: "not handed over: source-policy; policy.json denies every image", also: []string{"unsigned "}, shows: "policy.json", before: move,
+		},
+	}
 }
 
 // attacks pushes to team/bundle, whose signer a policy will name by then, what
