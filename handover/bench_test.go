@@ -3,7 +3,6 @@ package handover_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/handover"
@@ -47,30 +46,5 @@ func BenchmarkSourcePolicy(b *testing.B) {
 	images := admitted(b, many(1000, false)...)
 	for b.Loop() {
 		handOver(b, images)
-	}
-}
-
-// Four times the images may take four times as long, and not 16 times: also if
-// they are all of one repository.
-func TestSourcePolicyGrowth(t *testing.T) {
-	if raceEnabled || testing.Short() {
-		t.Skip("nothing is to be learnt from slow times")
-	}
-	for _, one := range []bool{false, true} {
-		fastest := func(n int) time.Duration {
-			images := admitted(t, many(n, one)...)
-			best := time.Hour
-			for range 5 {
-				start := time.Now()
-				handOver(t, images)
-				best = min(best, time.Since(start))
-			}
-			return best
-		}
-		few, more := fastest(500), fastest(2000)
-		t.Logf("500 images: %v, 2,000 images: %v", few, more)
-		if more > 9*few {
-			t.Errorf("500 images took %v and 2,000 %v", few, more)
-		}
 	}
 }

@@ -39,6 +39,8 @@ func TestEngine(t *testing.T) {
 		{"no rule", ``, "a", "a"},
 		{"no action allows", `{"action":"DENY","selector":{"identifier":"*"}},{"selector":{"identifier":"*"}}`, "a", "a"},
 		{"action by number", `{"action":1,"selector":{"identifier":"*"}}`, "a", "denied"},
+		{"the number of no action", `{"action":3,"selector":{"identifier":"*"}}`, "a", "error"},
+		{"the number of no match type", `{"selector":{"identifier":"*","match_type":-1}}`, "a", "error"},
 		{"action null", `{"action":null,"selector":{"identifier":"*"}}`, "a", "a"},
 		{"last match wins", `{"action":"ALLOW","selector":{"identifier":"a"}},{"action":"DENY","selector":{"identifier":"*"}}`, "a", "denied"},
 		{"matchType is no key", `{"action":"DENY","selector":{"identifier":"^","matchType":"REGEX"}}`, "a", "a"},

@@ -52,3 +52,12 @@ func Beyond(policy []byte) bool {
 	}
 	return false
 }
+
+// Prove says what the policy does that it should not, where s is admitted.
+func Prove(policy []byte, s Set, strict bool) error {
+	e, err := NewEngine(policy)
+	if err != nil {
+		return err
+	}
+	return admission{policy: e.policy, set: s, strict: strict}.prove()
+}

@@ -282,3 +282,63 @@ func TestSourcePolicyCheck(t *testing.T) {
 		t.Errorf("the other form: %v", err)
 	}
 }
+
+// A policy that was written wrongly, and read back as it was written, does
+// something that its images do not explain.
+func TestSourcePolicyProve(t *testing.T) {
+	t.Parallel()
+	a, b := digest("a"), digest("b")
+	s := set(t, given{"app:1", a, nil}, given{"ghcr.io/acme/up:2@" + b, b, &until})
+	for strict, name := range sourcePolicies() {
+		body := string(policyOf(t, name, s).Body)
+		if err := handover.Prove([]byte(body), s, strict == 1); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		deny, app := `{"action":"DENY","selector":{"identifier":"^","match_type":"REGEX"}}`, `^docker-image://docker\\.io/library/app(:[\\w.-]+)?@`+a+`$`
+		convert := `"docker-image://docker.io/library/app:1"`
+		for _, tc := range []struct{ name, old, by, want string }{
+			{"allowed first", `"DENY"`, `"ALLOW"`, `allows "docker-image://_/_:_", which is not admitted`},
+			{"of one line", `"^","match_type":"REGEX"`, `"*","match_type":"WILDCARD"`, "which is not admitted"},
+			{"of one scheme", `"identifier":"^",`, `"identifier":"^docker-image://",`, `allows "oci-layout://_/_:_", which is not admitted`},
+			{"of another match type", `"^","match_type":"REGEX"`, `"^"`, "which is not admitted"},
+			{"denied last", "\n  ]", ",\n" + deny + "]", `denies "local://context", which is admitted`},
+			{"all are allowed", "\n  ]", `,{"action":"ALLOW","selector":{"identifier":"docker-image://*"}}]`, "which is not admitted"},
+			{"all of the registry", "\n  ]", `,{"action":"ALLOW","selector":{"identifier":"docker-image://docker.io/*"}}]`, "which is not admitted"},
+			{"layouts are allowed", "\n  ]", `,{"action":"ALLOW","selector":{"identifier":"oci-layout://*"}}]`, `allows "oci-layout:`},
+			{"blobs are allowed", "\n  ]", `,{"action":"ALLOW","selector":{"identifier":"docker-image+blob://*"}}]`, `allows "docker-image+blob:`},
+			{"other kinds are", "\n  ]", `,{"action":"ALLOW","selector":{"identifier":"image://*"}}]`, `allows "image:`},
+			{"no start", app, app[1:], "which is not admitted"},
+			{"no end", app, app[:len(app)-1], "which is not admitted"},
+			{"a dot that is any character", app, strings.Replace(app, `\\.`, ".", 1), "which is not admitted"},
+			{"tags of any character", app, strings.Replace(app, `[\\w.-]`, `.`, 1), "which is not admitted"},
+			{"tags of any letter but @", app, strings.Replace(app, `[\\w.-]`, `[^@]`, 1), "which is not admitted"},
+			{"any tag of any digest", app, strings.Replace(app, a, "sha256:.*", 1), "which is not admitted"},
+			{"the repositories below", app, strings.Replace(app, "/app(", "/app(/.*)?(", 1), "which is not admitted"},
+			{"without a tag only", app, strings.Replace(app, `(:[\\w.-]+)?`, "", 1), "which is admitted"},
+			{"with a tag only", app, strings.Replace(app, `)?@`, `)@`, 1), "which is admitted"},
+			{"another digest", app, strings.Replace(app, a, b, 1), "which is admitted"},
+			{"no regexp", app, "(", "cannot be evaluated"},
+			{"no conversion", convert, `"x"`, "which is admitted"},
+			{"a conversion of all tags", convert, `"docker-image://docker.io/library/app:*"`, "which is admitted"},
+			{"to itself", `"` + "docker-image://docker.io/library/app:1@" + a + `"`, convert, "which is admitted"},
+			{"to another spelling", `app:1@` + a, `app@` + a, `makes "docker-image://docker.io/library/app@` + a + `" of`},
+			{"to attributes", `app:1@` + a + `"`, `app:1@` + a + `","attrs":{"image.checksum":"` + b + `"}`, "a rule sets attributes"},
+			{"constraints", `"^","match_type":"REGEX"`, `"^","match_type":"REGEX","constraints":[null]`, "a rule has constraints"},
+			{"a tag that nobody looked at", "\n  ]", `,{"action":"CONVERT","selector":{"identifier":"docker-image://ghcr.io/acme/up:2"},"updates":{"identifier":"docker-image://ghcr.io/acme/up:2@` + b + `"}}]`, `"docker-image://ghcr.io/acme/up:2", which is not admitted`},
+		} {
+			if strings.Count(body, tc.old) != 1 {
+				t.Fatalf("%s, %s: %q is there %d times", name, tc.name, tc.old, strings.Count(body, tc.old))
+			}
+			broken := strings.Replace(body, tc.old, tc.by, 1)
+			if err := handover.Prove([]byte(broken), s, strict == 1); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s, %s: %v, want %q", name, tc.name, err, tc.want)
+			}
+		}
+		if err := handover.Prove([]byte(body), s, strict == 0); err == nil || !strings.Contains(err.Error(), "git://") {
+			t.Errorf("%s for the other form: %v", name, err)
+		}
+		if err := handover.Prove([]byte(`{"version":1,"rules":[]}`), handover.Set{}, strict == 1); err == nil || !strings.Contains(err.Error(), "which is not admitted") {
+			t.Errorf("%s without rules: %v", name, err)
+		}
+	}
+}
