@@ -80,7 +80,7 @@ jobs:
 	got.asked(r, 1)
 	got.says("gate", "error", 0)
 	got.says("gate", "warning", 0)
-	if n := len(got.declared("gate")); n != 9 {
+	if n := len(got.declared("gate")); n != outputs {
 		t.Errorf("action.yml declares %d outputs", n)
 	}
 	pinned := legacy + "\n" + bundle

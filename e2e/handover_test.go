@@ -88,7 +88,7 @@ func plain(id, image string, more ...string) string {
   run: |
     mkdir %[1]s
     echo 'FROM %[2]s' >%[1]s/Dockerfile
-    BUILDX build --progress=plain --output=type=local,dest=%[1]s/out %[1]s
+    BUILDX build --progress=plain --output=type=local,dest=%[1]s/out --metadata-file=%[1]s.json %[1]s
     cp %[1]s/out/marker "$KEEP/%[1]s"
 `, id, image) + strings.Join(more, "")
 }
@@ -136,6 +136,16 @@ func TestBuildIsBound(t *testing.T) {
 `,
 		// What a later step may do: docs/handover.md says so.
 		plain("unset", "REGISTRY/team/base:v1", "  env:\n    EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: ''\n"),
+		`- id: audit
+  env:
+    BOLTSEAL: ${{ steps.gate.outputs.binary }}
+    REPORT: ${{ steps.gate.outputs.report }}
+  run: |
+    "$BOLTSEAL" audit --metadata base.json --report "$REPORT"
+    code=0
+    "$BOLTSEAL" audit --metadata unset.json --report "$REPORT" || code=$?
+    echo "$code" >"$KEEP/audit"
+`,
 		"- run: stat -c '%a %n' \"$EXPERIMENTAL_BUILDKIT_SOURCE_POLICY\" >\"$KEEP/file\"\n",
 		goOn, keep), j.env...)
 	got.ends(true, true)
@@ -144,6 +154,9 @@ func TestBuildIsBound(t *testing.T) {
 	j.built(got, "bake", "good", "")
 	j.built(got, "unsigned", "", "REGISTRY/team/unsigned:v1")
 	j.built(got, "unset", "evil", "")
+	if !strings.Contains(got.log, "audit passed: 1 image in 1 build, all admitted") || j.read("audit") != "1\n" {
+		t.Errorf("the audits of what was bound and of what was not\n%s", got.log)
+	}
 	if file := strings.TrimSpace(j.read("file")); file != "600 "+got.steps["gate"].Outputs["source-policy"] {
 		t.Errorf("the policy is %q, the output %q", file, got.steps["gate"].Outputs["source-policy"])
 	}

@@ -192,6 +192,9 @@ func job(steps ...string) string {
 		strings.ReplaceAll("\n"+checkout+strings.Join(steps, ""), "\n", "\n      ") + "\n"
 }
 
+// outputs is how many action.yml declares.
+const outputs = 10
+
 // A step is what the workflow's expressions say of one.
 type step struct {
 	Outputs             map[string]string
@@ -290,7 +293,7 @@ func (got ran) want(id string, code int, passed, verdict, pinned string) {
 		got.t.Errorf("%s: exit code %d, passed=%s, verdict=%s, pinned=%q; want %d, %s, %s, %q\n%s", id,
 			got.code(id), s.Outputs["passed"], s.Outputs["verdict"], s.Outputs["pinned"], code, passed, verdict, pinned, got.log)
 	}
-	if declared := got.declared(id); len(declared) != 9 || !maps.Equal(declared, s.Outputs) {
+	if declared := got.declared(id); len(declared) != outputs || !maps.Equal(declared, s.Outputs) {
 		got.t.Errorf("%s: outputs as action.yml declares them %q, all %q", id, declared, s.Outputs)
 	}
 	outcome := "success"

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,11 @@ func (p Programs) BuildahIn(ctx context.Context, dir string, args ...string) (*e
 	return cmd, nil
 }
 
-// CloseBuildah removes what buildah kept in dir.
+// CloseBuildah removes what buildah kept in dir, and gives the rest, which is
+// root's, to who runs this.
 func CloseBuildah(ctx context.Context, dir string) error {
-	return asRoot(ctx, "rm", "-rf", filepath.Join(dir, "root"), filepath.Join(dir, "run")).Run()
+	if err := asRoot(ctx, "rm", "-rf", filepath.Join(dir, "root"), filepath.Join(dir, "run")).Run(); err != nil {
+		return err
+	}
+	return asRoot(ctx, "chown", "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), dir).Run()
 }
