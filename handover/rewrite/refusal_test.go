@@ -223,6 +223,22 @@ func (anything) For(image.Use) gate.Terms {
 	return gate.Terms{Exempt: &gate.Exemption{Unsigned: true, Reason: "a test"}}
 }
 
+// On a long line only the last part is looked at, and no key is seen where a
+// longer word is cut.
+func TestLongLine(t *testing.T) {
+	t.Parallel()
+	for before, want := range map[string]string{
+		"{image:" + strings.Repeat(" ", 900):    "",
+		"{notimage:" + strings.Repeat(" ", 900): "it has the anchor &a, and line 2",
+		"notimage:" + strings.Repeat(" ", 1018): "it has the anchor &a, and line 2",
+	} {
+		u := at(t, "alpine", 1, 11)
+		u.Kind = image.Pod
+		changes, refused := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("image: &a alpine\n" + before + "*a")}}), targetsOf(t, []image.Use{u}, false))
+		refusedFor(t, changes, refused, want)
+	}
+}
+
 // A file of the largest size whose every line is in doubt takes no longer than
 // reading it some times would.
 func TestBounds(t *testing.T) {

@@ -2,7 +2,16 @@
 // reference has the digest that was admitted for it. It writes nothing.
 //
 // It changes references that stand in a file as they are, byte for byte, and
-// nothing else. A place where that is not sure is a [Refusal], never a guess.
+// nothing else. The scanner says which text that is, an [image.Literal]: where
+// the image is used, the default of the ARG or of the Compose variable that is
+// used there, or the digest in a kustomization. The repository stays as its
+// author spelled it; the tag is written out, since digests without one tell
+// nobody, and no tool, what to update.
+//
+// A place where that is not sure is a [Refusal], never a guess: what is made of
+// several texts, has escapes, or serves something else, too, such as an ARG that
+// a stage has or an anchor that a label repeats. A tag that is a variable stays:
+// with a digest behind it, its value would no longer decide anything.
 package rewrite
 
 import (

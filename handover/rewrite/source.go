@@ -68,8 +68,6 @@ func (s *source) find(l image.Literal) (int, error) {
 	switch {
 	case to > len(s.text) || string(s.text[from:to]) != l.Text:
 		return -1, errMoved
-	case strings.ContainsAny(l.Text, "\r\n"):
-		return -1, errors.New("it stands on several lines")
 	case to < len(s.text) && goesOn(s.text[to]):
 		return -1, fmt.Errorf("%q goes on behind it", s.text[to])
 	case from > 0 && word(s.text[from-1]):
