@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,6 +89,16 @@ func (p *pinFiles) look(named string) pinFile {
 func (p *pinFiles) text(named string) ([]byte, error) {
 	f := p.file(named)
 	return bytes.Clone(f.text), f.err
+}
+
+// explain returns why a use is not rewritten: where its file must not be, that
+// matters more than what is written in it.
+func (p *pinFiles) explain(x rewrite.Refusal) error {
+	file := cmp.Or(x.Use.Literal.At.File, x.Use.At.File)
+	if err := p.file(file).err; err != nil {
+		return &verify.Error{Op: "pin " + x.Use.Ref.String(), Err: err, Hint: verify.Hint(err)}
+	}
+	return x.Err
 }
 
 // unlinked returns a use in a file that is reached by a link as the one in the
@@ -203,6 +214,12 @@ func (x pinChange) moved(at image.Position) image.Position {
 	}
 	at.Line, at.Col = line+1, i-starts[line]+1
 	return at
+}
+
+// shown returns an entry of w's files by the name that the user knows.
+func (w workspace) shown(entry string) string {
+	format, name := splitFormat(entry)
+	return format + w.named(name)
 }
 
 // in returns the path in w of a file that the user knows by this name.

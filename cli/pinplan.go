@@ -29,7 +29,7 @@ func pinSpace(c Command, asked, exclude []string) (workspace, error) {
 	w := own[0]
 	for _, o := range all {
 		if o.dir != w.dir {
-			return workspace{}, usagef("PATH", "change to the folder that it is in, and run boltseal pin there", "%s is outside of %s, and nothing is written there", o.asked(o.files[0]), w.dir)
+			return workspace{}, usagef("PATH", "change to the folder that it is in, and run boltseal pin there", "%s is outside of %s, and nothing is written there", o.shown(o.files[0]), w.dir)
 		}
 		w.files = append(w.files, o.files...)
 	}
@@ -196,7 +196,7 @@ func (p *pinRun) plan(c Command, r gate.Report) (pinPlan, error) {
 	}
 	changes, refusals := rewrite.Plan(draft.files.text, targets)
 	for _, x := range refusals {
-		draft.left[draft.index[x.Use]] = x.Err
+		draft.left[draft.index[x.Use]] = draft.files.explain(x)
 	}
 	for _, x := range changes {
 		f, err := draft.files.changed(x)

@@ -161,7 +161,7 @@ func (p Pins) summary(files, exempt int) string {
 	if n := len(p.Refused); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s that boltseal cannot rewrite", count(n, "place")))
 	}
-	if p.Pinned > 0 || len(parts) == 0 {
+	if p.Pinned > 0 || len(parts)+len(p.Kept) == 0 {
 		has := " with the digest already"
 		if p.Update {
 			has = " with the digest that the tag has now"
