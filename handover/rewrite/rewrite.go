@@ -96,10 +96,7 @@ type site struct {
 	from, to int   // of Old, in the file; from is -1 if it is not there
 	targets  []int // that read it
 	err      error
-	// names are ARGs whose default it is, and yaml is whether it is a scalar
-	// of YAML or JSON that is an image.
-	names map[string]bool
-	yaml  bool
+	names    map[string]bool // of ARGs whose default it is
 }
 
 func (s *site) fail(err error) { s.err = cmp.Or(s.err, err) }
@@ -137,8 +134,6 @@ func (p *planner) take(i int, t Target) error {
 		s.fail(errReference)
 	case isArgument:
 		s.names[name] = true
-	default:
-		s.yaml = s.yaml || inYAML(t.Use.Kind)
 	}
 	return nil
 }

@@ -24,15 +24,6 @@ func (t Target) argument() (name string, ok bool) {
 	return m[1] + m[2], true
 }
 
-// inYAML reports whether uses of a kind are scalars of YAML or JSON.
-func inYAML(kind image.Kind) bool {
-	switch kind {
-	case image.ComposeImage, image.Container, image.Service, image.DockerUses, image.Pod:
-		return true
-	}
-	return false
-}
-
 // arguments refuses sites that are the default of an ARG which is used for
 // anything but a FROM that is all of it. Every other mention of its name counts,
 // but those in comments: what is made of it there, a shell may decide.
@@ -100,7 +91,7 @@ func (s *source) anchors(sites []*site) {
 	var reads map[string][]int
 	for _, at := range sites {
 		name, own := s.anchored(at.from)
-		if !at.yaml || name == "" {
+		if name == "" {
 			continue
 		}
 		if reads == nil {
@@ -134,8 +125,6 @@ func (s *source) references() map[string][]int {
 // for something else than an image, -1 for none.
 func (s *source) stranger(at *site, own string, anchors, aliases []int) int {
 	switch {
-	case len(anchors) == 0:
-		return at.from
 	case len(anchors) > 1:
 		return anchors[len(anchors)-1]
 	case !imageKey().MatchString(own) && !s.extension(at.from):
@@ -194,7 +183,7 @@ var (
 	// blockHeader matches the end of a line before the one where a scalar's
 	// text is.
 	blockHeader = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?:[ \t]+[|>][-+0-9]*)?[ \t]*(?:[ \t]#.*)?$`)
+		return regexp.MustCompile(`(?:[ \t]+[|>][-+0-9]*)?[ \t]*(?:(?:^|[ \t])#.*)?$`)
 	})
 	anchorBefore = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(.*?)&([A-Za-z0-9_-]+)[ \t]*(?:![^\s]*[ \t]*)?$`)
