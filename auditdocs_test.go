@@ -49,7 +49,7 @@ func audited(t *testing.T, base string) (dir string) {
 	build := `{"buildx.build.provenance":{"buildType":"https://mobyproject.org/buildkit@v1","materials":[` +
 		`{"uri":"pkg:docker/alpine@3.20?platform=linux%2Famd64","digest":{"sha256":"` + auditA + `"}},` +
 		`{"uri":"pkg:docker/ghcr.io/acme/base@v3?platform=linux%2Famd64","digest":{"sha256":"` + base + `"}}],` +
-		`"buildConfig":{"llbDefinition":[{"op":{"Op":{"source":{"identifier":"docker-image://docker.io/library/alpine:3.20@sha256:` + auditA + `"}}}}]}}}`
+		`"buildConfig":{"llbDefinition":[{"op":{"Op":{"source":{"identifier":"docker-image://docker.io/library/alpine:3.20@sha256:` + auditA + `"}}}},{"op":{"Op":{}}}]}}}`
 	dir = t.TempDir()
 	for name, text := range map[string]string{"gate.json": gate, "build.json": build} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

@@ -212,7 +212,7 @@ func TestDependencies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{".", "cli", "gate", "image", "registry", "verify", "verify/sigstore", "internal/registrytest"} {
+	for _, dir := range []string{".", "audit", "cli", "gate", "image", "registry", "verify", "verify/sigstore", "internal/registrytest"} {
 		if !seen[dir] {
 			t.Errorf("no source was read in %s", dir)
 		}

@@ -122,7 +122,7 @@ func attestation(ctx context.Context, from Registry, img image.Pinned, a image.C
 		return nil, unanswered(registry.Explain("fetch the attestation manifest of "+img.String(), img.Ref().Registry(), err))
 	}
 	bad := func(err error) ([]ocispec.Descriptor, error) {
-		return nil, flawed(Malformed, "", "attestation manifest %s: %w", a.Digest, err)
+		return nil, flawed(Malformed, again, "attestation manifest %s: %w", a.Digest, err)
 	}
 	shape := strictjson.Shape{Names: []string{"mediaType", "layers", "digest", "size", "annotations", "config", "subject", "artifactType", "manifests"}}
 	if err := shape.Check(m.Body); err != nil {
@@ -153,7 +153,7 @@ func attestation(ctx context.Context, from Registry, img image.Pinned, a image.C
 // digest, whose predicate is to be of the given type.
 func readStatement(body []byte, predicateType, digest string) (*Provenance, error) {
 	bad := func(err error) (*Provenance, error) {
-		return nil, flawed(Malformed, "do not use what was built, and find out who wrote this", "the statement: %w", err)
+		return nil, flawed(Malformed, again, "the statement: %w", err)
 	}
 	if err := names().Check(body); err != nil {
 		return bad(err)

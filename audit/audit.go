@@ -207,7 +207,7 @@ func (g Gate) judge(m Material, o Options) Judged {
 	case Blob:
 		return j.refused("build from an image instead", "it is a blob that lies in a repository, and only images are ever admitted")
 	}
-	return j.refused("", "nobody knows what kind of thing it is")
+	return j.refused(again, "nobody knows what kind of thing it is")
 }
 
 func (j Judged) refused(hint, format string, args ...any) Judged {

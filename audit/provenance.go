@@ -26,35 +26,35 @@ type Provenance struct {
 	Named []Material
 }
 
-// all returns the materials, and what else was named and is none of them.
+// all returns the materials, and what else was named and is none of them. Of an
+// image that is named by tag, the material with that tag says which one it was.
 func (p *Provenance) all() []Material {
+	known := map[string]bool{}
+	for _, m := range p.Materials {
+		if m.Kind != Image {
+			known[string(m.Kind)] = true // none of its kind ever passes
+			continue
+		}
+		known[m.Ref.Name()+"@"+m.Digest] = true
+		known[m.Ref.Name()+":"+m.Ref.Tag()] = true // ":" where it has none
+	}
 	all := p.Materials[:len(p.Materials):len(p.Materials)]
-	seen := map[string]bool{}
 	for _, m := range p.Named {
-		if key := string(m.Kind) + m.Ref.String(); !p.has(m) && !seen[key] {
-			seen[key] = true
+		key := m.Ref.Name() + "@" + m.Digest
+		switch {
+		case m.Kind != Image:
+			key = string(m.Kind)
+		case m.Digest == "" && known[m.Ref.Name()+":"]: // a source policy can have dropped the tag
+			continue
+		case m.Digest == "":
+			key = m.Ref.Name() + ":" + m.Ref.Tag()
+		}
+		if !known[key] {
+			known[key] = true
 			all = append(all, m)
 		}
 	}
 	return all
-}
-
-// has reports whether what is named is among the materials. Of an image that is
-// named by tag, the material says which one it was.
-func (p *Provenance) has(named Material) bool {
-	for _, m := range p.Materials {
-		switch {
-		case m.Kind != named.Kind:
-		case m.Kind != Image:
-			return true // none of its kind ever passes
-		case m.Ref.Name() != named.Ref.Name():
-		case m.Digest == named.Digest:
-			return true
-		case named.Digest == "" && (m.Ref.Tag() == named.Ref.Tag() || m.Ref.Tag() == ""):
-			return true
-		}
-	}
-	return false
 }
 
 // The build types of BuildKit's provenance. What other builders call materials
@@ -146,6 +146,9 @@ func (o object) decode(name string, v any) error {
 	return nil
 }
 
+// again is what to do about what should not be.
+const again = "do not use what was built, and find out who wrote this"
+
 // A form is where the parts of a provenance are.
 type form struct {
 	materials object // that has them, by the name of list
@@ -165,7 +168,7 @@ func readProvenance(raw json.RawMessage) (*Provenance, error) {
 		err = names().Check(raw)
 	}
 	if err != nil {
-		return nil, flawed(Malformed, "do not use what was built, and find out who wrote this", "the provenance: %w", err)
+		return nil, flawed(Malformed, again, "the provenance: %w", err)
 	}
 	f, err := formOf(o)
 	if err != nil {
@@ -194,7 +197,7 @@ func formOf(o object) (form, error) {
 	if v1 {
 		definition, err := o.at("buildDefinition")
 		if err != nil {
-			return f, flawed(Malformed, "", "the provenance: %w", err)
+			return f, flawed(Malformed, again, "the provenance: %w", err)
 		}
 		f.materials, f.list, f.whole = definition, "resolvedDependencies", "resolvedDependencies"
 		errs[0] = definition.decode("buildType", &buildType)
@@ -209,11 +212,11 @@ func formOf(o object) (form, error) {
 		f.complete, errs[3] = o.at("metadata", "completeness")
 	}
 	if err := errors.Join(errs[:]...); err != nil {
-		return f, flawed(Malformed, "", "the provenance: %w", err)
+		return f, flawed(Malformed, again, "the provenance: %w", err)
 	}
 	switch {
 	case v1 && v02:
-		return f, flawed(Malformed, "", "the provenance is one of SLSA v0.2 and one of v1 at the same time")
+		return f, flawed(Malformed, again, "the provenance is one of SLSA v0.2 and one of v1 at the same time")
 	case buildType != buildType02 && buildType != buildType1:
 		return f, flawed(NoProvenance, "audit what BuildKit says of its builds", "the provenance is of the build type %.200q, not of BuildKit, so nobody knows whether its materials are all the images that were used", buildType)
 	}
@@ -223,12 +226,12 @@ func formOf(o object) (form, error) {
 func (p *Provenance) readMaterials(f form) error {
 	var list []json.RawMessage
 	if err := f.materials.decode(f.list, &list); err != nil {
-		return flawed(Malformed, "", "the provenance: %w", err)
+		return flawed(Malformed, again, "the provenance: %w", err)
 	}
 	for i, raw := range list {
 		m, err := readMaterial(raw)
 		if err != nil {
-			return flawed(Malformed, "do not use what was built, and find out who wrote this", "material %d, %.300q: %w", i+1, m.URI, err)
+			return flawed(Malformed, again, "material %d, %.300q: %w", i+1, m.URI, err)
 		}
 		p.Materials = append(p.Materials, m)
 	}
@@ -259,43 +262,77 @@ func readMaterial(raw json.RawMessage) (Material, error) {
 	return parseMaterial(uri, digests)
 }
 
-// readSteps reads the build's steps, where they are there. Each is of a kind
-// that is known, and each source is a material or no image.
+// readSteps reads the build's steps, where they are there: all of them, or it
+// is an error. Each is of a kind that is known.
 func (p *Provenance) readSteps(config object) error {
 	var steps []json.RawMessage
 	if err := config.decode("llbDefinition", &steps); err != nil {
-		return flawed(Malformed, "", "the provenance's steps: %w", err)
+		return flawed(Malformed, again, "the provenance's steps: %w", err)
 	}
+	ids, inputs, last := map[string]bool{}, []string{}, false
 	for i, raw := range steps {
-		step, err := objectOf(raw)
+		s, err := stepOf(raw)
 		if err == nil {
-			step, err = step.at("op", "Op")
+			err = p.readStep(s.op)
 		}
-		if err == nil && step == nil {
-			err = errors.New("it says nothing of what it does")
+		switch f := (*flaw)(nil); {
+		case errors.As(err, &f):
+			return err
+		case err != nil:
+			return flawed(Malformed, again, "step %d of the build: %w", i, err)
 		}
-		if err == nil {
-			err = p.readStep(step)
-		}
-		if err != nil {
-			if f := (*flaw)(nil); errors.As(err, &f) {
-				return err
-			}
-			return flawed(Malformed, "", "step %d of the build: %w", i, err)
-		}
+		ids[s.id] = true
+		inputs = append(inputs, s.inputs...)
+		last = last || len(s.op) == 0
 	}
 	p.Steps = len(steps) > 0
+	for _, in := range inputs {
+		if id, _, _ := strings.Cut(in, ":"); !ids[id] {
+			return flawed(Incomplete, again, "a step of the build uses %.40q, which is not among its steps", in)
+		}
+	}
+	if p.Steps && !last {
+		return flawed(Incomplete, again, "the build's steps have no end")
+	}
 	return nil
 }
 
-// readStep reads what one step does: one thing, or nothing, which is the last.
+// A step is one of the build's.
+type step struct {
+	id     string
+	op     object // by kind; empty for the end of the build
+	inputs []string
+}
+
+func stepOf(raw json.RawMessage) (step, error) {
+	var s step
+	o, err := objectOf(raw)
+	if err != nil {
+		return s, err
+	}
+	op, err := o.at("op")
+	if err := errors.Join(err, o.decode("id", &s.id), o.decode("inputs", &s.inputs)); err != nil {
+		return s, err
+	}
+	what, ok := op["Op"]
+	switch {
+	case !ok:
+		return s, errors.New("it says nothing of what it does")
+	case string(what) == "null": // as older BuildKit writes it
+		return s, nil
+	}
+	s.op, err = objectOf(what)
+	return s, err
+}
+
+// readStep reads what one step does: one thing, or nothing, which is the end.
 func (p *Provenance) readStep(op object) error {
 	if len(op) > 1 {
 		return errors.New("it does more than one thing")
 	}
 	for kind := range op {
 		switch kind {
-		case "exec", "file", "merge", "diff":
+		case "exec", "file", "merge", "diff", "passthrough":
 		case "build":
 			return flawed(Incomplete, "build without nested builds", "a step of the build is a build itself, and BuildKit does not record what that one uses")
 		case "source":
@@ -351,7 +388,7 @@ func (p *Provenance) name(m Material, text string) error {
 func (p *Provenance) readFrontends(request object) error {
 	var frontend string
 	if err := request.decode("frontend", &frontend); err != nil {
-		return flawed(Malformed, "", "the provenance's request: %w", err)
+		return flawed(Malformed, again, "the provenance's request: %w", err)
 	}
 	switch frontend {
 	case "", "dockerfile.v0": // none, or BuildKit's own
@@ -365,7 +402,7 @@ func (p *Provenance) readFrontends(request object) error {
 			err = p.name(Material{URI: source, Where: InFrontend}, source)
 		}
 		if err != nil {
-			return flawed(Malformed, "", "the provenance's frontend: %w", err)
+			return flawed(Malformed, again, "the provenance's frontend: %w", err)
 		}
 	default:
 		return flawed(Incomplete, "build with a Dockerfile", "the frontend %.100q is not known, and so is not what it uses", frontend)
@@ -377,12 +414,12 @@ func (p *Provenance) readFrontends(request object) error {
 	for name := range inputs {
 		input, err := inputs.at(name, "request")
 		if err != nil {
-			return flawed(Malformed, "", "the provenance's input %.100q: %w", name, err)
+			return flawed(Malformed, again, "the provenance's input %.100q: %w", name, err)
 		}
 		nested = append(nested, input)
 	}
 	if err := errors.Join(err, err2); err != nil {
-		return flawed(Malformed, "", "the provenance's request: %w", err)
+		return flawed(Malformed, again, "the provenance's request: %w", err)
 	}
 	for _, n := range nested {
 		if n == nil {
@@ -404,7 +441,7 @@ func (f form) incomplete() error {
 	whole := false
 	var locals []json.RawMessage
 	if err := errors.Join(f.complete.decode(f.whole, &whole), f.request.decode("locals", &locals)); err != nil {
-		return flawed(Malformed, "", "the provenance: %w", err)
+		return flawed(Malformed, again, "the provenance: %w", err)
 	}
 	if !whole && len(locals) == 0 {
 		return flawed(Incomplete, "build without nested builds, and without a proxy that BuildKit cannot look into", "BuildKit says that the materials are not all that the build used, and there is no local context that would explain it")

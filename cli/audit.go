@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -132,6 +131,18 @@ func (a *auditFlags) sound(c Command, args []string) ([]image.Use, error) {
 	case len(a.targets) > 0 && len(a.metadata) == 0:
 		return nil, usagef("--target", "add --metadata FILE", "targets are looked for in metadata, and there is none")
 	}
+	stdin := 0
+	for _, name := range a.metadata {
+		if name == "-" {
+			stdin++
+		}
+	}
+	switch {
+	case stdin > 1:
+		return nil, usagef("--metadata", "give - once", "standard input can be read once only")
+	case stdin > 0 && a.registry.passwordStdin:
+		return nil, usagef("--metadata", "give the metadata as a file", "standard input can be read once only, and --registry-password-stdin reads it")
+	}
 	var uses []image.Use
 	for _, arg := range args {
 		ref, err := image.Parse(arg)
@@ -162,9 +173,6 @@ func (c Command) past(name string) (report.Past, error) {
 // described reads what files say of builds.
 func (c Command) described(a auditFlags) ([]audit.Build, error) {
 	const next = "give the file that docker buildx wrote with --metadata-file"
-	if slices.Index(a.metadata, "-") != lastIndex(a.metadata, "-") {
-		return nil, usagef("--metadata", "give - once", "standard input can be read once only")
-	}
 	var builds []audit.Build
 	for _, name := range a.metadata {
 		var body []byte
@@ -184,15 +192,6 @@ func (c Command) described(a auditFlags) ([]audit.Build, error) {
 		builds = append(builds, found...)
 	}
 	return builds, nil
-}
-
-func lastIndex(all []string, s string) int {
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i] == s {
-			return i
-		}
-	}
-	return -1
 }
 
 // colour reports whether standard output is to have colours.

@@ -168,8 +168,20 @@ func (t *textWriter) build(f audit.Finding) {
 		colour = verify.Verified
 	}
 	fmt.Fprintf(&t.b, "%s %s\n", t.paint(colour, fmt.Sprintf("%-*s", label, ended(f.Reason))), Printable(clip(what)))
+	const most = 100 // of those that passed, and of those that did not; JSON has all
+	shown := map[bool]int{}
 	for _, u := range f.Used {
-		t.used(u)
+		if shown[u.Passed()]++; shown[u.Passed()] <= most {
+			t.used(u)
+		}
+	}
+	for _, more := range []struct {
+		key string
+		n   int
+	}{{"used", shown[true] - most}, {"refused", shown[false] - most}} {
+		if more.n > 0 {
+			t.line(more.key, fmt.Sprintf("… and %d more, listed by --output json", more.n))
+		}
 	}
 	if f.Err != nil {
 		t.line("because", because(f.Err))
