@@ -1,6 +1,8 @@
 package builders_test
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,34 @@ func TestClosed(t *testing.T) {
 				w.build(c, local).has("marker", "local")
 			}
 		})
+	}
+}
+
+// The other forms that refuse, refuse all as well; those that only pin are gone.
+func TestClosedOtherForms(t *testing.T) {
+	w := newWorld(t)
+	w.extra = []string{"GOOD", w.put("team/base", "v1", "good")}
+	w.put("team/unsigned", "v1", "unsigned")
+	closed := func(form string) string {
+		t.Helper()
+		open := w.handOver(form, "REGISTRY/team/base:v1")
+		if _, err := os.Stat(open); err != nil {
+			t.Fatal(err)
+		}
+		if code, file, log := w.verify(form, "REGISTRY/team/base:v1", "REGISTRY/team/unsigned:v1"); code != 1 || file != open {
+			t.Fatalf("exit code %d\n%s", code, log)
+		}
+		return open
+	}
+	const base = "FROM REGISTRY/team/base@GOOD\n"
+	w.buildah(closed("containers-policy"), base).refused("is rejected by policy")
+	file := closed("rego")
+	files := map[string]string{"Dockerfile.rego": w.program(file), "verified.rego.json": w.program(file + ".json")}
+	w.build(clients()[1], build{dockerfile: base, files: files}).refused("not allowed by policy: action DENY")
+	for _, form := range []string{"build-contexts", "bake", "pinned", "images-lock"} {
+		if _, err := os.Stat(closed(form)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is there still: %v", form, err)
+		}
 	}
 }
 
