@@ -127,6 +127,8 @@ func TestRefusals(t *testing.T) {
 		{"node:latest", stage, ""},
 		{"docker.io/library/node:latest", stage, ""},
 		{"0", stage, ""}, // COPY --from=0
+		{"no.de", stage, ""},
+		{"no-de_1", stage, ""},
 		{"node:22", "", ""},
 		{"node@" + digest("a"), "", ""},
 		{"node:latest@" + digest("a"), "", ""},
@@ -263,6 +265,19 @@ func TestTargetsOfOneName(t *testing.T) {
 	}
 	if _, err := f.Files(s, handover.Options{Targets: []handover.Target{{Name: "app"}, {Name: "app", Contexts: mirrored}}}); err == nil || !strings.Contains(err.Error(), "two bake files have a target app") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The comment of an override is about what stands in it.
+func TestBakeComment(t *testing.T) {
+	t.Parallel()
+	s := set(t, given{"node:22", digest("a"), &until}, given{"node:23", digest("b"), nil}, given{"node@" + digest("c"), digest("c"), &until})
+	var doc struct {
+		Comment []string `json:"//"`
+	}
+	read(t, files(t, "bake", s, handover.Options{})[0].Body, &doc)
+	if want := []string{"docker.io/library/node:22: exempt until 2027-01-31, not verified"}; !slices.Equal(doc.Comment, want) {
+		t.Errorf("%q, want %q", doc.Comment, want)
 	}
 }
 
@@ -547,4 +562,29 @@ func targets(names ...string) []handover.Target {
 		all = append(all, handover.Target{Name: name})
 	}
 	return all
+}
+
+// BenchmarkForms is to take no more than 50 ms for 1,000 images, with the checks.
+func BenchmarkForms(b *testing.B) {
+	images := admitted(b, many(1000, false)...)
+	for _, name := range forms() {
+		b.Run(name, func(b *testing.B) {
+			f := form(b, name)
+			for b.Loop() {
+				s, err := handover.New(images)
+				if err != nil {
+					b.Fatal(err)
+				}
+				all, err := f.Files(s, handover.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, file := range all {
+					if err := file.Check(file.Body); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
 }
