@@ -77,7 +77,7 @@ func bound(text string) (form string, lenient bool) {
 	_ = json.Unmarshal([]byte(text), &given) // parseInputs says what is wrong with it
 	var words, modes []string
 	for name, value := range given {
-		value, _ := value.(string) //nolint:errcheck // what is no text says nothing
+		value, _ := value.(string) // what is no text says nothing
 		switch strings.ToLower(name) {
 		case "handover":
 			word, _, err := readHandover(value)

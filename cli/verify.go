@@ -155,7 +155,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 func (c Command) untold(err error) {
 	c.warn(err.Error())
 	if h := (*handoverError)(nil); errors.As(err, &h) {
-		fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(h.next)) //nolint:errcheck // there is nowhere else to say it
+		fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(h.next))
 	}
 }
 
