@@ -94,10 +94,7 @@ func (s step) run(ctx context.Context) int {
 		return s.untold(err, all)
 	}
 	about.Warnings = append(about.Warnings, kept...)
-	about = s.command.placed(all.tell(about))
-	for _, text := range all.binding.warnings(all) {
-		about.Warnings = append(about.Warnings, report.Warning{Text: text})
-	}
+	about = s.command.placed(all.tell(r, about))
 	for i, w := range about.Warnings {
 		about.Warnings[i].Text = asInput(w.Text)
 	}
@@ -209,7 +206,7 @@ func (s step) refuse(err error, all *handovers) int {
 	text = where + ": " + text // the runner's log shows no title
 	s.runner.Annotate(action.Note{Level: action.Error, Title: "boltseal: " + where, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
 	s.pointOut(err)
-	said := all.tell(report.Run{}).Handover
+	said := all.tell(gate.Report{}, report.Run{}).Handover
 	s.appendSummary(report.Refusal(text, next, said...))
 	for _, line := range said {
 		s.say(line)

@@ -166,8 +166,8 @@ func (h *handovers) output() string {
 	return h.binding.file
 }
 
-// said is what the binding comes to.
-func (b binding) said(h *handovers) string {
+// said is what the binding comes to; why says why nothing was handed over.
+func (b binding) said(h *handovers, why string) string {
 	const who = "buildx builds of the steps that follow "
 	by := fmt.Sprintf(" (%s=%s)", policyVariable, b.file)
 	only := "no other image"
@@ -178,24 +178,13 @@ func (b binding) said(h *handovers) string {
 	case b.lenient && !h.given && b.earlier != "":
 		return who + "are still bound by the policy of an earlier step (" + policyVariable + "=" + b.earlier + ")"
 	case b.lenient && !h.given:
-		return who + "are not bound: mode is warn, and not every image passed"
+		return who + "are not bound: mode is warn, and " + why
 	case b.lost:
 		return who + "are NOT bound: the runner's file for variables is not there; set " + policyVariable + " to " + b.file + " yourself"
 	case h.given:
 		return who + "use " + h.counted() + " by digest, and " + only + by
 	}
-	return who + "are denied every image" + by
-}
-
-// warnings say what somebody may not expect of the binding.
-func (b binding) warnings(h *handovers) []string {
-	switch {
-	case b.form == "":
-		return nil
-	case b.lost && h.output() != "", b.lenient && !h.given:
-		return []string{b.said(h)}
-	}
-	return nil
+	return who + "are denied every image, since " + why + by
 }
 
 // contexts returns the lines for input build-contexts of

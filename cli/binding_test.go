@@ -84,7 +84,7 @@ func TestActionBinds(t *testing.T) {
 		{"off", w.inputs(img, with("handover", "off")), 0, none, nil, context, "", 0},
 		{"off, refused", w.inputs(host+"/team/unsigned:v1", with("handover", "off")), 1, none, nil, "", "", 0},
 		{"off, bad input", w.inputs(img, with("handover", "off"), with("jobs", "0")), 2, none, nil, "", "", 0},
-		{"refused", w.inputs(img + "\n" + host + "/team/unsigned:v1"), 1, closed, nil, "", follow + "are denied every image (" + policyVariable + "=", 0},
+		{"refused", w.inputs(img + "\n" + host + "/team/unsigned:v1"), 1, closed, nil, "", follow + "are denied every image, since not every image passed (" + policyVariable + "=", 0},
 		{"strict, refused", w.inputs(host+"/team/unsigned:v1", with("handover", "env-strict")), 1, shut, nil, "", follow + "are denied every image", 0},
 		{"no answer", w.inputs(host + "/team/down:v1"), 3, closed, nil, "", follow + "are denied every image", 0},
 		{"no image", w.inputs("", with("exclude", "**")), 1, closed, nil, "", follow + "are denied every image", 1},
@@ -92,14 +92,14 @@ func TestActionBinds(t *testing.T) {
 		{"warn mode, passed", w.inputs(img, with("mode", "warn")), 0, open, []string{good}, context, follow + "use 1 image", 0},
 		{"warn mode, refused", w.inputs(host+"/team/unsigned:v1", with("mode", " warn\n")), 0, none, nil, "", follow + "are not bound: mode is warn, and not every image passed", 3},
 		{"exempt", w.inputs(img+"\n"+host+"/team/old:v1", exempt), 0, open, []string{good, old, "exempt, unsigned by its publisher, not verified"}, context + "\n" + host + "/team/old:v1=docker-image://" + host + "/team/old:v1@" + old, follow + "use 2 images (1 exempt, not verified) by digest", 1},
-		{"misspelt input", w.inputs(img, with("handovr", "off")), 2, closed, nil, "", follow + "are denied every image", 0},
-		{"misspelt word", w.inputs(img, with("handover", "of")), 2, closed, nil, "", follow + "are denied every image", 0},
-		{"two words", w.inputs(img, with("handover", "off\nenv")), 2, closed, nil, "", follow + "are denied every image", 0},
-		{"off and on, in upper and lower case", w.inputs(img, with("handover", "off"), with("Handover", "env")), 2, closed, nil, "", follow + "are denied every image", 0},
+		{"misspelt input", w.inputs(img, with("handovr", "off")), 2, closed, nil, "", follow + "are denied every image, since no image was verified (", 0},
+		{"misspelt word", w.inputs(img, with("handover", "of")), 2, closed, nil, "", follow + "are denied every image, since no image was verified (", 0},
+		{"two words", w.inputs(img, with("handover", "off\nenv")), 2, closed, nil, "", follow + "are denied every image, since no image was verified (", 0},
+		{"off and on, in upper and lower case", w.inputs(img, with("handover", "off"), with("Handover", "env")), 2, closed, nil, "", follow + "are denied every image, since no image was verified (", 0},
 		{"off in upper case", w.inputs(img, with("Handover", "off"), with("jobs", "0")), 2, none, nil, "", "", 0},
-		{"misspelt mode", w.inputs(img, with("mode", "wran")), 2, closed, nil, "", follow + "are denied every image", 0},
-		{"warn mode twice", w.inputs(img, with("Mode", "warn"), with("mode", "enforce")), 2, closed, nil, "", follow + "are denied every image", 0},
-		{"no policy", map[string]string{"images": img, "policy": "none.yaml"}, 2, closed, nil, "", follow + "are denied every image", 0},
+		{"misspelt mode", w.inputs(img, with("mode", "wran")), 2, closed, nil, "", follow + "are denied every image, since no image was verified (", 0},
+		{"warn mode twice", w.inputs(img, with("Mode", "warn"), with("mode", "enforce")), 2, closed, nil, "", follow + "are denied every image, since no image was verified (", 0},
+		{"no policy", map[string]string{"images": img, "policy": "none.yaml"}, 2, closed, nil, "", follow + "are denied every image, since no image was verified (", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -334,7 +334,7 @@ func TestActionHandsOver(t *testing.T) {
 		{img, with("handover", "bake=none/b.json"), 2, false, []string{"bake.json", "p.json"}, []string{"input handover: there is no folder for none/b.json"}},
 		{img, with("handover", "bakee=b.json"), 2, false, []string{"bake.json", "p.json"}, []string{`input handover: "bakee" is nothing that can be handed over`, "did you mean bake?"}},
 		{img, with("handover", "bake"), 2, false, []string{"bake.json", "p.json"}, []string{`input handover: "bake" is none of env, env-strict, off and KIND=PATH`}},
-		{img + "x", handed, 1, false, []string{"p.json"}, []string{"not handed over: source-policy; p.json denies every image"}},
+		{img + "x", handed, 1, false, []string{"p.json"}, []string{"not handed over: source-policy, since not every image passed; p.json denies every image"}},
 		{img, handed, 0, true, []string{"bake.json", "p.json"}, []string{"handed over: bake in ", "handed over: source-policy in p.json, 1 image\n"}},
 	} {
 		j := newJob(t)

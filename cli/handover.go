@@ -425,34 +425,45 @@ func (h *handovers) replace(set handover.Set) (err error) {
 	return nil
 }
 
-// tell adds to about what was handed over, and what to know of it.
-func (h *handovers) tell(about report.Run) report.Run {
-	if h.given && h.exempt > 0 {
+// tell adds to about what was handed over, and what to know of it. r is the
+// run's.
+func (h *handovers) tell(r gate.Report, about report.Run) report.Run {
+	why := "not every image passed"
+	switch {
+	case h.given && h.exempt > 0:
 		about.Warnings = append(slices.Clone(about.Warnings), report.Warning{
 			Text: fmt.Sprintf("%s handed over by digest, and nobody has verified what is exempt: %d of them", number(h.images, "image"), h.exempt),
 		})
+	case r.Passed():
+		why = "that failed"
+	case len(r.Findings()) == 0:
+		why = "no image was verified"
 	}
 	about.Handover = nil
-	if h.binding.form != "" {
-		about.Handover = append(about.Handover, h.binding.said(h))
+	if b := h.binding; b.form != "" {
+		line := b.said(h, why)
+		about.Handover = append(about.Handover, line)
+		if b.lenient && !h.given || b.lost { // what somebody may not expect
+			about.Warnings = append(slices.Clone(about.Warnings), report.Warning{Text: line})
+		}
 	}
 	for _, t := range h.targets {
 		if !t.job && h.shut { // of bad input it is not known what was there before
-			about.Handover = append(about.Handover, h.said(t))
+			about.Handover = append(about.Handover, h.said(t, why))
 		}
 	}
 	return about
 }
 
-// said is what became of t.
-func (h *handovers) said(t target) string {
+// said is what became of t; why says why it was not handed over.
+func (h *handovers) said(t target, why string) string {
 	switch {
 	case h.given:
 		return fmt.Sprintf("handed over: %s in %s, %s", t.form.Name, t.name, h.counted())
 	case t.form.Denies:
-		return fmt.Sprintf("not handed over: %s; %s denies every image", t.form.Name, t.name)
+		return fmt.Sprintf("not handed over: %s, since %s; %s denies every image", t.form.Name, why, t.name)
 	}
-	return fmt.Sprintf("not handed over: %s; %s is not there", t.form.Name, t.name)
+	return fmt.Sprintf("not handed over: %s, since %s; %s is not there", t.form.Name, why, t.name)
 }
 
 // counted says how many images were given.

@@ -120,13 +120,13 @@ func TestHandover(t *testing.T) {
 		},
 		{
 			name: "refused", args: signer(host+"/team/good:v1", host+"/team/unsigned:v1"), code: 1,
-			says: []string{"gate closed: 1 of 2 images did not pass\nnot handed over: source-policy; p.json denies every image\nnot handed over: pinned; pinned.txt is not there\n"},
+			says: []string{"gate closed: 1 of 2 images did not pass\nnot handed over: source-policy, since not every image passed; p.json denies every image\nnot handed over: pinned, since not every image passed; pinned.txt is not there\n"},
 		},
-		{name: "no answer", args: signer(host + "/team/down:v1"), code: 3, says: []string{"not handed over: source-policy; p.json denies every image\n"}},
-		{name: "warn mode, refused", args: signer(host+"/team/unsigned:v1", "--mode", "warn"), code: 0, says: []string{"(not enforced)\nnot handed over: source-policy; p.json denies every image\n"}},
+		{name: "no answer", args: signer(host + "/team/down:v1"), code: 3, says: []string{"not handed over: source-policy, since not every image passed; p.json denies every image\n"}},
+		{name: "warn mode, refused", args: signer(host+"/team/unsigned:v1", "--mode", "warn"), code: 0, says: []string{"(not enforced)\nnot handed over: source-policy, since not every image passed; p.json denies every image\n"}},
 		{name: "warn mode, passed", args: signer(host+"/team/good:v1", "--mode", "warn"), code: 0, open: true, lists: []string{good}, pinned: host + "/team/good:v1@" + good + "\n"},
-		{name: "no image", args: signer(), code: 1, says: []string{"there was no image to verify\nnot handed over: source-policy; p.json denies every image\n"}},
-		{name: "no image, which is allowed", args: signer("--allow-empty"), code: 0, says: []string{"not handed over: source-policy; p.json denies every image\n"}},
+		{name: "no image", args: signer(), code: 1, says: []string{"there was no image to verify\nnot handed over: source-policy, since no image was verified; p.json denies every image\n"}},
+		{name: "no image, which is allowed", args: signer("--allow-empty"), code: 0, says: []string{"not handed over: source-policy, since no image was verified; p.json denies every image\n"}},
 		{
 			name: "exempt", args: []string{"--policy", policy, host + "/team/good:v1", host + "/team/unsigned:v1"}, code: 0, open: true,
 			says:   []string{"handed over: source-policy in p.json, 2 images (1 exempt, not verified)\n", "warning: 2 images handed over by digest, and nobody has verified what is exempt: 1 of them\n"},
@@ -211,7 +211,7 @@ func TestHandoverMeanwhile(t *testing.T) {
 		switch {
 		case calledOff:
 			only(t, dir, "p.json")
-			if code != 3 || written != closedPolicy(t, "source-policy-strict") || !strings.Contains(out.String(), "not handed over: bake; bake.json is not there") {
+			if code != 3 || written != closedPolicy(t, "source-policy-strict") || !strings.Contains(out.String(), "not handed over: bake, since not every image passed; bake.json is not there") {
 				t.Errorf("called off: exit %d, %s\n%s", code, written, out.String())
 			}
 		case code != 0 || !strings.Contains(written, d.Digest.String()) || !strings.Contains(bake, d.Digest.String()):
@@ -385,7 +385,7 @@ func TestHandoverFails(t *testing.T) {
 			old(t, dir, "p", "p.data", "pinned.txt")
 			forms := append(paired(func(handover.Set) ([]handover.File, error) { return tc.files(dir) }), handover.Forms()...)
 			code, out := w.handedOver(dir, forms, append(signer(w.reg.Host()+"/"+repo+":v1"), "--handover", "pinned=pinned.txt", "--handover", "pair=p")...)
-			for _, words := range []string{tc.says, "\n  next: nothing is handed over; mend that, and run it again\n", "not handed over: pair; p denies every image\n", "not handed over: pinned; pinned.txt is not there\n"} {
+			for _, words := range []string{tc.says, "\n  next: nothing is handed over; mend that, and run it again\n", "not handed over: pair, since that failed; p denies every image\n", "not handed over: pinned, since that failed; pinned.txt is not there\n"} {
 				if !strings.Contains(out, words) {
 					t.Errorf("it does not say %q:\n%s", words, out)
 				}

@@ -140,7 +140,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	if failed == nil {
 		failed = run.handovers.give(r)
 	}
-	about = run.handovers.tell(about)
+	about = run.handovers.tell(r, about)
 	if err := errors.Join(c.report(r, v, about), files.write(r, about)); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("write the report: %w", err))
 	}

@@ -164,7 +164,7 @@ func (s *stage) handoverScenes(who []string) []scene {
 		},
 		{
 			title: "The tag has moved to something else. Nothing is handed over, and the policy of the run before is gone.", args: args,
-			code: 1, says: "not handed over: source-policy; policy.json denies every image", also: []string{"unsigned "}, shows: "policy.json", before: move,
+			code: 1, says: "not handed over: source-policy, since not every image passed; policy.json denies every image", also: []string{"unsigned "}, shows: "policy.json", before: move,
 		},
 	}
 }
