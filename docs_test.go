@@ -354,12 +354,17 @@ func TestDocsExamples(t *testing.T) {
 						if code, out, errs := boltsealIn(t, f.workspace, noEnv, args[1:]...); code != 0 || errs != "" {
 							t.Errorf("%s: %q: exit %d\n%s%s", where, args, code, out, errs)
 						}
+					case "pin": // as far as the registry
+						code, out, errs := boltsealIn(t, f.workspace, noEnv, append(args[1:], "--trusted-root", f.root, "--cache-dir", f.dir)...)
+						if code != 3 || !strings.Contains(out, "unavailable") || errs != "" {
+							t.Errorf("%s: %q: exit %d\n%s%s", where, args, code, out, errs)
+						}
 					}
 				}
 			}
 		}
 	}
-	if seen["verify"] < 12 || seen["scan"] < 3 {
+	if seen["verify"] < 12 || seen["scan"] < 3 || seen["pin"] < 5 {
 		t.Errorf("examples that were found: %v", seen)
 	}
 }
@@ -404,7 +409,7 @@ var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"audit"}, {"version"}, {"verify-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
+	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"pin"}, {"audit"}, {"version"}, {"verify-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
 		for name := range flags(t, command...) {
 			known[name] = true
 		}

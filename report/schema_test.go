@@ -23,6 +23,7 @@ import (
 const (
 	reportSchema = "../docs/report.schema.json"
 	usesSchema   = "../docs/uses.schema.json"
+	pinsSchema   = "../docs/pin.schema.json"
 )
 
 type object = map[string]any
@@ -176,26 +177,31 @@ func TestGoldensFollowSchema(t *testing.T) {
 }
 
 // What boltseal scan writes follows its schema, whose fields are those of the
-// structs and all are described.
+// structs and all are described; and so does what boltseal pin writes.
 func TestUsesFollowSchema(t *testing.T) {
 	t.Parallel()
-	schema := readSchema(t, usesSchema)
-	same(t, schema, schema, reflect.TypeFor[listingDoc](), "uses")
-	files, err := filepath.Glob(filepath.Join("testdata", "uses", "*.json"))
-	if err != nil || len(files) < 3 {
-		t.Fatalf("%d listings (%v)", len(files), err)
-	}
-	for _, f := range files {
-		body, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
+	for _, x := range []struct {
+		schema, dir string
+		typ         reflect.Type
+	}{{usesSchema, "uses", reflect.TypeFor[listingDoc]()}, {pinsSchema, "pins", reflect.TypeFor[pinsDoc]()}} {
+		schema := readSchema(t, x.schema)
+		same(t, schema, schema, x.typ, x.dir)
+		files, err := filepath.Glob(filepath.Join("testdata", x.dir, "*.json"))
+		if err != nil || len(files) < 3 {
+			t.Fatalf("%d documents (%v)", len(files), err)
 		}
-		var doc any
-		if err := json.Unmarshal(body, &doc); err != nil {
-			t.Fatal(err)
-		}
-		for _, wrong := range (validator{schema}).check(schema, doc, "uses") {
-			t.Errorf("%s: %s", f, wrong)
+		for _, f := range files {
+			body, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var doc any
+			if err := json.Unmarshal(body, &doc); err != nil {
+				t.Fatal(err)
+			}
+			for _, wrong := range (validator{schema}).check(schema, doc, x.dir) {
+				t.Errorf("%s: %s", f, wrong)
+			}
 		}
 	}
 }
@@ -360,6 +366,7 @@ func TestSchemaEnums(t *testing.T) {
 		{defs["signed"], stringConstants(t, "../verify/evidence.go", "")},
 		{defs["kind"], kinds},
 		{readSchema(t, usesSchema)["$defs"].(object)["kind"], kinds},
+		{readSchema(t, pinsSchema)["$defs"].(object)["kind"], kinds},
 	} {
 		var got []string
 		for _, x := range tc.of.(object)["enum"].([]any) {
