@@ -115,11 +115,20 @@ func TestFileIsNotThere(t *testing.T) {
 				t.Errorf("%q: %v", name, err)
 			}
 		}
+		if r.TakesEnv() {
+			t.Errorf("%q: variables are said to reach the steps that follow", name)
+		}
 	}
 	if _, err := os.Lstat(gone); err == nil {
 		t.Error("a file was made")
 	}
-	r, _ := runner(map[string]string{"GITHUB_OUTPUT": dir, "GITHUB_STEP_SUMMARY": dir})
+	if (&action.Runner{}).TakesEnv() {
+		t.Error("no runner takes variables")
+	}
+	r, _ := runner(map[string]string{"GITHUB_OUTPUT": dir, "GITHUB_STEP_SUMMARY": dir, "GITHUB_ENV": filepath.Join(dir, "env")})
+	if err := os.WriteFile(filepath.Join(dir, "env"), nil, 0o600); err != nil || !r.TakesEnv() {
+		t.Errorf("variables are said not to reach the steps that follow (%v)", err)
+	}
 	for _, err := range []error{r.SetOutputs(action.Pair{"a", "x"}), r.AppendSummary("x")} {
 		if err == nil || !strings.HasPrefix(err.Error(), "write GITHUB_") {
 			t.Errorf("a folder: %v", err)

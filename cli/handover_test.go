@@ -305,6 +305,32 @@ func TestHandoverBadInput(t *testing.T) {
 	})
 }
 
+// A folder that nothing can be written to is bad input, found out before anybody
+// is asked; what else can be closed is.
+func TestHandoverUnwritable(t *testing.T) {
+	t.Parallel()
+	const unwritable = "/proc"
+	if info, err := os.Stat(unwritable); err != nil || !info.IsDir() {
+		t.Skip("this system has no folder that nobody can write to")
+	}
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy(repo, w.image(repo), by())
+	for _, kind := range []string{"source-policy", "pinned"} {
+		dir := t.TempDir()
+		old(t, dir, "p.json")
+		code, out := w.handedOver(dir, nil, append(signer(w.reg.Host()+"/"+repo+":v1"), "--handover", kind+"="+unwritable+"/p", "--handover", "source-policy-strict=p.json")...)
+		if code != 2 || !strings.Contains(out, "--handover: close "+unwritable+"/p: ") || !strings.Contains(out, "next: name a file of its own, in a folder that exists and may be written") {
+			t.Errorf("%s: exit %d: %s", kind, code, out)
+		}
+		if got := content(t, filepath.Join(dir, "p.json")); got != closedPolicy(t, "source-policy-strict") {
+			t.Errorf("the other one is %s", got)
+		}
+	}
+	if n := len(w.reg.Requests()); n > 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 // A link is replaced: nobody builds by what it leads to, and that stays as it
 // is. What is no file is not replaced.
 func TestHandoverLinks(t *testing.T) {

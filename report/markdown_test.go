@@ -550,7 +550,7 @@ func hostileSummary(t testing.TB, s string) string {
 		subjects[i] = subjects[i].at(s, i)
 	}
 	var b bytes.Buffer
-	o := report.MarkdownOptions{Run: report.Run{ToolVersion: s, Mode: s, Requests: 3, Warnings: hostileWarnings(s)}, ReportFile: s}
+	o := report.MarkdownOptions{Run: report.Run{ToolVersion: s, Mode: s, Requests: 3, Warnings: hostileWarnings(s), Handover: []string{s, "handed over: pinned in " + s}}, ReportFile: s}
 	if err := report.Markdown(&b, gateReport(context.Background(), subjects), o); err != nil {
 		t.Fatal(err)
 	}
