@@ -147,6 +147,19 @@ func TestMetadata(t *testing.T) {
 			}
 			for _, f := range append(got.Findings, strict.Findings...) {
 				explained(t, f)
+				// What is to be known all the same is told, and only where it is so.
+				note := ""
+				switch p := f.Build.Provenance; {
+				case p == nil || !f.Passed():
+					continue
+				case !p.Steps:
+					note = "steps are not in its provenance"
+				case len(f.Used) == 0:
+					note = "it used no image"
+				}
+				if notes := strings.Join(f.Notes, "\n"); (notes == "") != (note == "") || !strings.Contains(notes, note) {
+					t.Errorf("notes %q, want %q", notes, note)
+				}
 			}
 			// Nothing passes a gate that let in nothing.
 			for _, f := range (audit.Gate{}).Audit(builds, audit.Options{}).Findings {
@@ -295,6 +308,8 @@ func TestAttacks(t *testing.T) {
 
 		{"hidden in the steps", metadata(maxed(source("docker-image://registry.example:5000/base/app:1@sha256:" + otherHex))), audit.NotAdmitted, "another digest of this repository"},
 		{"by tag in the steps", metadata(maxed(source("docker-image://registry.example:5000/base/app:2"))), audit.Incomplete, "the build's steps names it, and it is not among its materials"},
+		{"hidden in the steps, beside a material without a tag", metadata(`{` + buildType + `,"materials":[` + material("pkg:docker/registry.example%3A5000/base/app?digest=sha256:"+appHex, appHex) + `],"buildConfig":{"llbDefinition":[` + source("docker-image://registry.example:5000/base/app@sha256:"+otherHex) + `,` + step("{}") + `]}}`), audit.NotAdmitted, "another digest of this repository"},
+		{"sound, by a tag that a source policy dropped", metadata(`{` + buildType + `,"materials":[` + material("pkg:docker/registry.example%3A5000/base/app?digest=sha256:"+appHex, appHex) + `],"buildConfig":{"llbDefinition":[` + source("docker-image://registry.example:5000/base/app:1") + `,` + step("{}") + `]}}`), audit.Admitted, ""},
 		{"by tag in the steps, of a repository that was let in", metadata(maxed(source("docker-image://registry.example:5000/base/multi:1"))), audit.Incomplete, "not among its materials"},
 		{"a layout in the steps", metadata(maxed(source("oci-layout://x@sha256:" + appHex))), audit.NotAdmitted, "from an OCI layout"},
 		{"a blob in the steps", metadata(maxed(source("docker-image+blob://registry.example:5000/base/app@sha256:" + appHex))), audit.NotAdmitted, "a blob that lies in a repository"},
