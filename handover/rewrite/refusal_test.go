@@ -83,15 +83,23 @@ func TestRefusals(t *testing.T) {
 		{"no file", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.File = "" }, alpine)}, "in no file"},
 		{"no literal", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal = image.Literal{} }, alpine)}, "not written in one piece"},
 		{"a literal in no file", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.At.File = "" }, alpine)}, "not written in one piece"},
+		{"a literal of who knows what", "A: alpine:3\nB: x", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Text, x.Use.At.Line = "x", 2 }, alpine)}, "something else stands in"},
+		{"a literal before the place", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.Col = 7 }, alpine)}, "not written in one piece"},
+		{"a literal behind the text", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.Col = 1; x.Use.Text = "FROM" }, alpine)}, "not written in one piece"},
+		{"a literal in another file", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.File = "g" }, alpine)}, "not written in one piece"},
+		{"the default of an ARG that is written with escapes", "ARG A=alpine\nFROM \\\n$A", []rewrite.Target{one(argument(3, "\\$A"))}, "made of variables"},
 		{"another tag", file, []rewrite.Target{with(func(x *rewrite.Target) { x.To = one(at(t, "alpine:4", 1, 6)).To }, alpine)}, "docker.io/library/alpine:4, another reference"},
 		{"another repository", file, []rewrite.Target{with(func(x *rewrite.Target) { x.To = one(at(t, "evil:3", 1, 6)).To }, alpine)}, "evil:3, another reference"},
 		{"another host", file, []rewrite.Target{with(func(x *rewrite.Target) { x.To = one(at(t, "evil.example/library/alpine:3", 1, 6)).To }, alpine)}, "another reference"},
 		{"a digest that nobody asked for", file, []rewrite.Target{with(func(x *rewrite.Target) {
 			x.To = one(at(t, "alpine:3@sha256:"+strings.Repeat("0", 64), 1, 6)).To
 		}, alpine)}, "another reference"},
-		{"the literal is another reference", "FROM alpine:4\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "alpine:4" }, alpine)}, "another reference"},
-		{"the literal is none", "FROM al ine:3\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "al ine:3" }, alpine)}, "another reference"},
-		{"the literal is a digest", "FROM sha256:" + strings.Repeat("0", 64), []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "sha256:" + strings.Repeat("0", 64) }, alpine)}, "another reference"},
+		{"the literal is another reference", "FROM alpine:4\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "alpine:4"; x.Use.Text = x.Use.Literal.Text }, alpine)}, "another reference"},
+		{"the literal is none", "FROM al ine:3\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.Text = "al ine:3"; x.Use.Text = x.Use.Literal.Text }, alpine)}, "another reference"},
+		{"the literal is a digest", "FROM sha256:" + strings.Repeat("0", 64), []rewrite.Target{with(func(x *rewrite.Target) {
+			x.Use.Literal.Text = "sha256:" + strings.Repeat("0", 64)
+			x.Use.Text = x.Use.Literal.Text
+		}, alpine)}, "another reference"},
 		{"other text", "FROM alpine:4\n", []rewrite.Target{alpine}, "not at its place any more"},
 		{"shorter", "FROM alpine:", []rewrite.Target{alpine}, "not at its place any more"},
 		{"empty", "", []rewrite.Target{alpine}, "not at its place any more"},
@@ -110,7 +118,7 @@ func TestRefusals(t *testing.T) {
 		{"a stage that is called as the ARG", "ARG A=alpine\nFROM $A\nFROM $B AS A\n", []rewrite.Target{one(argument(2, "$A"))}, "which line 3 uses, too"},
 		{"the ARG twice on one line", "ARG A=alpine\nFROM $A AS A\n", []rewrite.Target{one(argument(2, "$A"))}, "which line 2 uses, too"},
 		{"no FROM", "ARG A=alpine\nFROM $A\nFROMAGE $A\n", []rewrite.Target{one(argument(2, "$A"))}, "which line 3 uses, too"},
-		{"a variable that is no ARG", "ARG A=alpine\nRUN $A\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Kind = image.Pod }, one(argument(2, "$A")))}, ""},
+		{"a variable that is no ARG", "ARG A=alpine\nRUN $A\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Kind = image.Pod }, one(argument(2, "$A")))}, "made of variables"},
 		{"one of them reads what is not there", "FROM alpine\n", []rewrite.Target{one(at(t, "alpine", 1, 6)), one(at(t, "alpine:latest", 1, 6))}, "not at its place any more"},
 		{"another use of the default is not admitted", "ARG A=alpine\nFROM $A\nFROM ${A}\n", []rewrite.Target{one(argument(2, "$A")), {Use: argument(3, "${A}")}}, ""},
 		{"overlap", "FROM alpine/alpine\n", []rewrite.Target{one(at(t, "alpine/alpine", 1, 6)), one(at(t, "alpine", 1, 13))}, ""},

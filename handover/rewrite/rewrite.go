@@ -111,7 +111,8 @@ func (p *planner) take(i int, t Target) error {
 		return nil
 	}
 	l := t.Use.Literal
-	if l.Text == "" || l.At.File == "" {
+	name, isArgument := t.argument()
+	if l.Text == "" || l.At.File == "" || !isArgument && !t.own() {
 		return t.indirect()
 	}
 	written := pinned(t.Use, digest)
@@ -127,7 +128,7 @@ func (p *planner) take(i int, t Target) error {
 		s.from, s.err = p.source(l.At.File).find(l)
 		s.to = s.from + len(l.Text)
 	}
-	switch name, isArgument := t.argument(); {
+	switch {
 	case s.New != written:
 		s.fail(disagreement(s.New, written))
 	case !reads(written, t.Use, digest):

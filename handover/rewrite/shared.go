@@ -24,6 +24,15 @@ func (t Target) argument() (name string, ok bool) {
 	return m[1] + m[2], true
 }
 
+// own reports whether the literal of t is part of the text where it is used, or
+// all of it. What is not, and no ARG's, may serve anything.
+func (t Target) own() bool {
+	at, l := t.Use.At, t.Use.Literal
+	skipped := l.At.Col - at.Col
+	return at.File == l.At.File && at.Line == l.At.Line && skipped >= 0 && skipped <= len(t.Use.Text) &&
+		strings.HasPrefix(t.Use.Text[skipped:], l.Text)
+}
+
 // arguments refuses sites that are the default of an ARG which is used for
 // anything but a FROM that is all of it. Every other mention of its name counts,
 // but those in comments: what is made of it there, a shell may decide.
