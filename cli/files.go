@@ -243,13 +243,24 @@ func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (
 	slices.SortStableFunc(all.uses, func(a, b image.Use) int {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
 	})
-	for _, t := range got.Targets {
-		all.targets = append(all.targets, handover.Target{Name: t.Name, Contexts: t.Contexts, Mentioned: t.Mentioned})
-	}
+	all.targets = bakeTargets(got.Targets)
 	for _, f := range listing.Files {
 		all.files = append(all.files, report.File{Path: w.named(f.Path), Format: f.Format.Name})
 	}
 	return all, nil
+}
+
+// bakeTargets returns the targets of bake files; where there is none, the services
+// that are built: bake reads Compose files as well.
+func bakeTargets(all []scan.Target) []handover.Target {
+	services := !slices.ContainsFunc(all, func(t scan.Target) bool { return !t.Service })
+	var targets []handover.Target
+	for _, t := range all {
+		if t.Service == services {
+			targets = append(targets, handover.Target{Name: t.Name, Contexts: t.Contexts, Mentioned: t.Mentioned})
+		}
+	}
+	return targets
 }
 
 func number(n int, what string) string {

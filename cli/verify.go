@@ -275,7 +275,7 @@ func (v *verification) search(c Command, args []string) error {
 		return err
 	}
 	v.add(c, all)
-	v.build = handover.Options{Targets: all.targets, Contexts: all.contexts}
+	v.build = handover.Options{Targets: all.targets, Scanned: true, Contexts: all.contexts}
 	if len(v.uses) > 0 || v.flags.scan.noImage {
 		// What the builder adds is no build: it does not make up for a
 		// repository that was not checked out.

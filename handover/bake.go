@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -19,7 +20,7 @@ func bake() Form {
 		Files: func(s Set, o Options) ([]File, error) {
 			doc := bakeDoc{Target: map[string]bakeTarget{}}
 			targets := o.Targets
-			if len(targets) == 0 {
+			if len(targets) == 0 && !o.Scanned {
 				targets = []Target{{Name: "default"}}
 			}
 			for _, t := range targets {
@@ -37,6 +38,9 @@ func bake() Form {
 					return nil, fmt.Errorf("the bake files refer to target.%s, and an override would hide from them what it says: put that into a variable, or use the form source-policy", t.Name)
 				}
 				doc.Target[t.Name] = bakeTarget{contexts}
+			}
+			if len(targets) == 0 && len(s.entries) > 0 {
+				return nil, errors.New("no bake target is known, and no service that is built: name the file with --file")
 			}
 			maps.DeleteFunc(doc.Target, func(_ string, t bakeTarget) bool { return len(t.Contexts) == 0 })
 			doc.Comment = s.exemptIn(doc)

@@ -281,6 +281,19 @@ func TestBakeComment(t *testing.T) {
 	}
 }
 
+// Where files were looked at and have no target, an override would be read by
+// nobody.
+func TestNoTarget(t *testing.T) {
+	t.Parallel()
+	o := handover.Options{Scanned: true}
+	if _, err := form(t, "bake").Files(set(t, given{"node:22", digest("a"), nil}), o); err == nil || !strings.Contains(err.Error(), "no bake target is known") {
+		t.Errorf("error %v", err)
+	}
+	if got := string(files(t, "bake", handover.Set{}, o)[0].Body); got != "{}\n" {
+		t.Errorf("nothing to hand over: %q", got)
+	}
+}
+
 // What the attributes of a target are to others is what its last block has: an
 // override would hide them.
 func TestTargetsMentioned(t *testing.T) {

@@ -90,8 +90,10 @@ type Form struct {
 
 // Options are what some forms need to know besides. The zero Options are good.
 type Options struct {
-	// Targets are the bake targets that are built; none means "default".
+	// Targets are the bake targets that are built; none means "default", unless
+	// files were looked at for them.
 	Targets []Target
+	Scanned bool
 	// Contexts are the named contexts that the command line of the build has
 	// already, by the name under which BuildKit looks for them.
 	Contexts map[string]string

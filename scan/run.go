@@ -73,7 +73,7 @@ func (g *gathered) add(found Found) bool {
 		}
 	}
 	for _, t := range found.Targets {
-		if id := fmt.Sprintf("%q %q %v %t", t.Name, t.Contexts, t.At, t.Mentioned); !g.targets[id] { // fmt sorts maps
+		if id := fmt.Sprintf("%q %q %v %t %t", t.Name, t.Contexts, t.At, t.Mentioned, t.Service); !g.targets[id] { // fmt sorts maps
 			if len(g.targets) == maxUses {
 				return g.stop(t.At, "targets are built")
 			}

@@ -33,7 +33,7 @@ type Format struct {
 type Found struct {
 	Uses     []image.Use
 	Warnings []Warning
-	Targets  []Target // of bake files, in the order in which they are built
+	Targets  []Target // of bake and Compose files, in the order in which they are built
 }
 
 // A Target is one that is built: not a group, not a pattern, but what bake calls
@@ -47,6 +47,9 @@ type Target struct {
 	// Mentioned is whether an attribute refers to one of its, which a block of
 	// its name in one more file would hide.
 	Mentioned bool
+	// Service is whether it is one of a Compose file, which bake takes for a
+	// target where it reads that.
+	Service bool
 }
 
 // A Warning is about a place that does not decide whether the gate opens.

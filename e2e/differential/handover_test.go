@@ -17,6 +17,7 @@ import (
 	"github.com/boltseal/boltseal/handover"
 	"github.com/boltseal/boltseal/scan"
 	"github.com/boltseal/boltseal/scan/bake"
+	"github.com/boltseal/boltseal/scan/compose"
 	"github.com/boltseal/boltseal/scan/dockerfile"
 )
 
@@ -244,5 +245,39 @@ func TestBakeComment(t *testing.T) {
 		if got := targets["app"].Contexts; !maps.Equal(got, want) {
 			t.Errorf("%s: contexts %v, want %v", name, got, want)
 		}
+	}
+}
+
+// bake reads Compose files as well: the services that a scan tells of are its
+// targets.
+func TestBakeOfCompose(t *testing.T) {
+	t.Setenv(withoutEnvironment, "true")
+	const file = "services:\n  web.api:\n    build:\n      context: .\n      additional_contexts: {base: docker-image://node:22}\n  worker: {build: .}\n  db: {image: 'postgres:17'}\n"
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{"compose.yaml": file, "Dockerfile": "FROM node:22\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := compose.Format(dockerfile.Scan).Scan(scan.Source{FS: os.DirFS(".")}, "compose.yaml")
+	var o handover.Options
+	for _, target := range found.Targets {
+		o.Targets = append(o.Targets, handover.Target{Name: target.Name, Contexts: target.Contexts})
+	}
+	digest := "sha256:" + strings.Repeat("a", 64)
+	body := admit.Files(t, "bake", admit.Set(t, admit.Image{Ref: "node:22", Digest: digest}), o)[""]
+	files := []buildx.File{{Name: "compose.yaml", Data: []byte(file)}, {Name: "boltseal.json", Data: body}}
+	targets, _, err := buildx.ReadTargets(t.Context(), files, []string{"default"}, nil, nil, nil, &buildx.EntitlementConf{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := "docker-image://docker.io/library/node:22@" + digest
+	for name, want := range map[string]map[string]string{"web_api": {"base": pinned, "node:22": pinned}, "worker": {"node:22": pinned}} {
+		if targets[name] == nil || !maps.Equal(targets[name].Contexts, want) {
+			t.Errorf("%s: %+v, want contexts %v", name, targets[name], want)
+		}
+	}
+	if len(targets) != 2 {
+		t.Errorf("%d targets are built", len(targets))
 	}
 }

@@ -83,6 +83,9 @@ func ask(t testing.TB, p *policy.Policy, source string) verdict {
 		case next != nil:
 			t.Fatalf("%s: the policy asks for %v, which needs no question", source, next)
 		case decision.Action == spb.PolicyAction_ALLOW:
+			if len(decision.DenyMessages) > 0 {
+				t.Errorf("%s is allowed, and denied: %v", source, decision.DenyMessages)
+			}
 			return verdict{allowed: true, source: source}
 		case decision.Action == spb.PolicyAction_DENY:
 			var why []string
@@ -273,6 +276,15 @@ func TestWhere(t *testing.T) {
 		}
 		if got := ask(t, w.policy(program), "docker-image://docker.io/library/alpine@"+digest("e")); got.allowed {
 			t.Errorf("%s, context %s: %+v", tc.path, tc.context, got)
+		}
+	}
+	// Where buildx runs elsewhere, or knows no cwd://, the context is looked into.
+	for _, tc := range []struct{ path, context string }{{"Dockerfile.rego", "."}, {"policy/x.rego", "."}, {"app/Dockerfile.rego", "app"}} {
+		ran := t.TempDir()
+		program := write(t, ran, tc.path, admit.Files(t, "rego", s, handover.Options{Path: tc.path}))
+		w := world{t.TempDir(), filepath.Join(ran, tc.context)}
+		if got := ask(t, w.policy(program), "docker-image://docker.io/library/alpine:3"); !got.allowed {
+			t.Errorf("%s, context %s of another folder: %+v", tc.path, tc.context, got)
 		}
 	}
 	// By its absolute path the program is found only beside the Dockerfile.

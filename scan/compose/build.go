@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/scan"
 )
 
 // toBuild returns the services that are built: the active ones that can be, and
@@ -57,6 +58,9 @@ func (p *project) build(s service) {
 	if !ok {
 		return
 	}
+	p.found.targets = append(p.found.targets, scan.Target{
+		Name: strings.ReplaceAll(s.name, ".", "_"), At: b.at(), Contexts: given.Contexts, Service: true, // bake/compose.go, sanitizeTargetName
+	})
 	inline, name := b.get("dockerfile_inline"), b.get("dockerfile")
 	switch {
 	case inline.says() && name.says():

@@ -17,6 +17,7 @@ type collection struct {
 	order    []string // files, as they were first opened
 	uses     []placed[image.Use]
 	warnings []placed[scan.Warning]
+	targets  []scan.Target
 	seen     map[any]int // how many uses there were before
 	full     bool
 }
@@ -85,7 +86,7 @@ func (c *collection) warn(at image.Position, w scan.Warning) {
 // sorted returns everything in the order of the text, the file that was opened
 // first first.
 func (c *collection) sorted() scan.Found {
-	return scan.Found{Uses: inOrder(c, c.uses), Warnings: inOrder(c, c.warnings)}
+	return scan.Found{Uses: inOrder(c, c.uses), Warnings: inOrder(c, c.warnings), Targets: c.targets}
 }
 
 func inOrder[T any](c *collection, list []placed[T]) []T {
