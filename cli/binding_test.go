@@ -331,6 +331,7 @@ func TestActionHandsOver(t *testing.T) {
 		says   []string
 	}{
 		{img, with("jobs", "0"), 2, false, []string{"bake.json", "p.json"}, nil},
+		{"", func(in map[string]string) { handed(in); in["files"] = "no-such-file" }, 2, false, []string{"bake.json", "p.json"}, []string{"no-such-file"}},
 		{img, with("handover", "bake=none/b.json"), 2, false, []string{"bake.json", "p.json"}, []string{"input handover: there is no folder for none/b.json"}},
 		{img, with("handover", "bakee=b.json"), 2, false, []string{"bake.json", "p.json"}, []string{`input handover: "bakee" is nothing that can be handed over`, "did you mean bake?"}},
 		{img, with("handover", "bake"), 2, false, []string{"bake.json", "p.json"}, []string{`input handover: "bake" is none of env, env-strict, off and KIND=PATH`}},
@@ -347,6 +348,9 @@ func TestActionHandsOver(t *testing.T) {
 			if !strings.Contains(s.log, words) {
 				t.Errorf("the log lacks %q: %s", words, s.log)
 			}
+		}
+		if tc.code == 2 && strings.Contains(s.log, "handed over: ") {
+			t.Errorf("of bad input it is not known what is there: %s", s.log)
 		}
 		only(t, dir, tc.files...)
 		written := s.bound(t, j)

@@ -279,7 +279,6 @@ func (h *handovers) shutAll(reads []string) error {
 // close puts the closed state in place of whatever is there, as far as it can.
 // The main file comes first: it denies whatever the others have.
 func (h *handovers) close() error {
-	h.given = false
 	var errs []error
 	for _, t := range h.targets {
 		if err := t.close(); err != nil {

@@ -383,6 +383,29 @@ func paired(files func(handover.Set) ([]handover.File, error)) []handover.Form {
 	}}}
 }
 
+// A form of two files, of which one names the other, knows what they are called.
+func TestHandoverPath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	d := w.image(repo)
+	w.signLegacy(repo, d, by())
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for tag, open := range map[string]bool{"v1": true, "none": false} {
+		code, out := w.handedOver(dir, nil, append(signer(w.reg.Host()+"/"+repo+":"+tag), "--handover", "rego=./sub/x.rego")...)
+		if (code == 0) != open {
+			t.Errorf("exit %d: %s", code, out)
+		}
+		only(t, filepath.Join(dir, "sub"), "x.rego", "x.rego.json")
+		program, data := content(t, filepath.Join(dir, "sub", "x.rego")), content(t, filepath.Join(dir, "sub", "x.rego.json"))
+		if !strings.Contains(program, `sub/x.rego.json"`) || strings.Contains(data, d.Digest.String()) != open {
+			t.Errorf("%s and %s", program, data)
+		}
+	}
+}
+
 // If anything goes wrong when it is handed over, everything is closed again, and
 // the run fails although every image passed.
 func TestHandoverFails(t *testing.T) {
@@ -402,6 +425,7 @@ func TestHandoverFails(t *testing.T) {
 		{"the second file is wrong", func(string) ([]handover.File, error) {
 			return []handover.File{open[0], {Suffix: ".data", Body: []byte("all"), Check: wrong}}, nil
 		}, "hand over pair: it admits the whole world"},
+		{"two files of one name", func(string) ([]handover.File, error) { return []handover.File{open[0], {Body: []byte("another")}}, nil }, "does not hold what was written"},
 		{"it cannot be said", func(string) ([]handover.File, error) { return nil, errors.New("no words for it") }, "hand over pair: no words for it"},
 		{"a file that was not closed", func(string) ([]handover.File, error) { return append(open, handover.File{Suffix: ".more"}), nil }, "p.more that was not closed"},
 	} {
