@@ -52,7 +52,7 @@ func TestDocsPin(t *testing.T) {
 				}
 				continue
 			}
-			if err := os.WriteFile(file(m[1]), []byte(f.text), 0o600); err != nil { //nolint:gosec // our own documentation
+			if err := os.WriteFile(file(m[1]), []byte(f.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
