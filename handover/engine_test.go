@@ -40,6 +40,8 @@ func TestEngine(t *testing.T) {
 		{"no action allows", `{"action":"DENY","selector":{"identifier":"*"}},{"selector":{"identifier":"*"}}`, "a", "a"},
 		{"action by number", `{"action":1,"selector":{"identifier":"*"}}`, "a", "denied"},
 		{"the number of no action", `{"action":3,"selector":{"identifier":"*"}}`, "a", "error"},
+		{"the number of no action, of a rule that says nothing of it", `{"action":3,"selector":{"identifier":"b"}}`, "a", "error"},
+		{"the number of no match type, of a rule that does not matter", `{"selector":{"identifier":"a","match_type":3}}`, "a", "error"},
 		{"the number of no match type", `{"selector":{"identifier":"*","match_type":-1}}`, "a", "error"},
 		{"action null", `{"action":null,"selector":{"identifier":"*"}}`, "a", "a"},
 		{"last match wins", `{"action":"ALLOW","selector":{"identifier":"a"}},{"action":"DENY","selector":{"identifier":"*"}}`, "a", "denied"},
@@ -90,6 +92,27 @@ func TestEngine(t *testing.T) {
 		if got, denied, err := handover.Evaluate([]byte(beyond), "a"); err == nil || !handover.Beyond([]byte(beyond)) {
 			t.Errorf("%s: %q, denied %v", beyond, got, denied)
 		}
+	}
+}
+
+// What stands for the regexp of our rules takes the same bytes for a tag.
+func TestEngineTags(t *testing.T) {
+	t.Parallel()
+	policy := []byte(`{"rules":[{"action":"DENY","selector":{"identifier":"^a\\.b(:[\\w.-]+)?@d$","match_type":"REGEX"}}]}`)
+	matched := 0
+	for c := range 256 {
+		b := string([]byte{byte(c)})
+		for _, tag := range []string{b, b + "1", ":" + b, ":1" + b, ":" + b + "1", "1" + b} {
+			checkEngines(t, policy, "a.b"+tag+"@d")
+			if _, denied, _ := handover.Evaluate(policy, "a.b"+tag+"@d"); denied {
+				matched++
+			}
+		}
+	}
+	// To a regexp, a byte that is no UTF-8 is U+FFFD.
+	checkEngines(t, []byte("{\"rules\":[{\"action\":\"DENY\",\"selector\":{\"identifier\":\"^a\ufffd(:[\\\\w.-]+)?@d$\",\"match_type\":\"REGEX\"}}]}"), "a\xff@d")
+	if want := 3*65 + 1; matched != want { // ":1" is there by ":" as well
+		t.Errorf("%d of the tags matched, want %d", matched, want)
 	}
 }
 

@@ -53,11 +53,12 @@ func Beyond(policy []byte) bool {
 	return false
 }
 
-// Prove says what the policy does that it should not, where s is admitted.
+// Prove says what the policy does that it should not, where s is admitted and
+// the file is what was written.
 func Prove(policy []byte, s Set, strict bool) error {
 	e, err := NewEngine(policy)
 	if err != nil {
 		return err
 	}
-	return admission{policy: e.policy, set: s, strict: strict}.prove()
+	return admission{e.policy, policy, s, strict}.check(policy)
 }
