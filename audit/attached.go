@@ -62,7 +62,7 @@ func Attached(ctx context.Context, from Registry, ref image.Ref) []Build {
 		}
 	}
 	if len(platforms) == 0 {
-		return []Build{b.with(nil, flawed(NoProvenance, "build with provenance (mode=max), and do not push with the docker exporter, which drops it",
+		return []Build{b.with(nil, flawed(NoProvenance, "build with provenance (mode=max), and push from the build itself (--push)",
 			"the image is no index of BuildKit, so no provenance is attached to it"))}
 	}
 	found := make([][]Build, len(platforms))

@@ -292,6 +292,22 @@ func TestAttacks(t *testing.T) {
 		{"uri twice", metadata(materials(`{"uri":"x","uri":"` + appURI + `","digest":{"sha256":"` + appHex + `"}}`)), audit.Malformed, `"uri" stands twice`},
 		{"v0.2 and v1 at once", metadata(`{` + buildType + `,"materials":[` + image1 + `],"buildDefinition":{` + buildType + `,"resolvedDependencies":[` + evil + `]}}`), audit.Malformed, "one of SLSA v0.2 and one of v1"},
 		{"materials below", metadata(`{` + buildType + `,"predicate":{"materials":[` + image1 + `]}}`), audit.NoProvenance, "nothing to audit"},
+		{"an address that is no text", metadata(materials(`{"uri":7,"digest":{"sha256":"` + appHex + `"}}`)), audit.Malformed, "uri: "},
+		{"a digest that is no text", metadata(materials(`{"uri":"` + appURI + `","digest":{"sha256":7}}`)), audit.Malformed, "sha256: "},
+		{"a definition that is none", metadata(`{"buildDefinition":7}`), audit.Malformed, "buildDefinition: it is no JSON object"},
+		{"a build type that is none", metadata(`{"buildType":7,"materials":[` + image1 + `]}`), audit.Malformed, "buildType: "},
+		{"steps that are none", metadata(`{` + buildType + `,"materials":[` + image1 + `],"buildConfig":7}`), audit.Malformed, "buildConfig: it is no JSON object"},
+		{"a request that is none", metadata(`{` + buildType + `,"materials":[` + image1 + `],"invocation":{"parameters":7}}`), audit.Malformed, "invocation.parameters: it is no JSON object"},
+		{"completeness that is none", metadata(`{` + buildType + `,"materials":[` + image1 + `],"metadata":{"completeness":7}}`), audit.Malformed, "metadata.completeness: it is no JSON object"},
+		{"a frontend that is none", metadata(requested(`{"frontend":7}`)), audit.Malformed, "frontend: "},
+		{"arguments that are none", metadata(requested(`{"frontend":"gateway.v0","args":7}`)), audit.Malformed, "args: it is no JSON object"},
+		{"inputs that are none", metadata(requested(`{"inputs":7}`)), audit.Malformed, "inputs: it is no JSON object"},
+		{"a root that is none", metadata(requested(`{"root":{"request":7}}`)), audit.Malformed, "root.request: it is no JSON object"},
+		{"locals that are none", metadata(`{` + buildType + `,"materials":[` + image1 + `],"metadata":{"completeness":{"materials":false}},"invocation":{"parameters":{"locals":7}}}`), audit.Malformed, "locals: "},
+		{"an identifier that is none", metadata(maxed(step(`{"source":{"identifier":7}}`))), audit.Malformed, "identifier: "},
+		{"a source that is none", metadata(maxed(step(`{"source":7}`))), audit.Malformed, "source: it is no JSON object"},
+		{"a step's name that is none", metadata(maxed(`{"id":7,"op":{"Op":{}}}`)), audit.Malformed, "id: "},
+		{"a step that is no object", metadata(maxed(`{"id":"a","op":7}`)), audit.Malformed, "op: it is no JSON object"},
 		{"provenance as a text", metadata(`"eyJtYXRlcmlhbHMiOltdfQ=="`), audit.Malformed, "no JSON object"},
 		{"provenance that is null", metadata(`null`), audit.Malformed, "no JSON object"},
 		{"provenance as a list", metadata(`[` + materials(image1) + `]`), audit.Malformed, "no JSON object"},
@@ -407,6 +423,22 @@ func TestMetadataRefused(t *testing.T) {
 		if builds, err := audit.ReadMetadata("x", []byte(tc.body), nil); err == nil || !strings.Contains(err.Error(), tc.says) || len(builds) > 0 {
 			t.Errorf("%s: %d builds, %v", tc.name, len(builds), err)
 		}
+	}
+}
+
+// What is named more than once, or is a material as well, is judged once.
+func TestNamedOnce(t *testing.T) {
+	t.Parallel()
+	hidden := source("docker-image://registry.example:5000/base/app:1@sha256:" + otherHex)
+	blob := source("docker-image+blob://x@sha256:" + appHex)
+	seen := source("docker-image://registry.example:5000/base/app:1@sha256:" + appHex)
+	builds, err := audit.ReadMetadata("x", []byte(metadata(maxed(hidden, hidden, seen, blob, blob, source("docker-image://evil"), source("docker-image://evil")))), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "||not-admitted admitted:base/app:1@b376 not-admitted:base/app:1@ad09(steps) not-admitted:docker-image+blob://x@sha256:" + appHex + "(steps) incomplete:docker.io/library/evil:latest(steps)\n"
+	if got := told(everything(t).Audit(builds, audit.Options{})); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 
