@@ -120,6 +120,8 @@ func TestMetadata(t *testing.T) {
 		{"frontend-by-digest-max", "||admitted admitted:front/dockerfile:1@9f06\n", "admitted"},
 		{"git-max", "||admitted admitted:base/app:1@b376 unjudged:git://git.example/r.git#main\n", "not-admitted"},
 		{"web-max", "||admitted admitted:base/app:1@b376 unjudged:http://files.example/x.txt\n", "not-admitted"},
+		// COPY --link, build arguments and labels that differ in case only.
+		{"links-max", "|linux/amd64|exempt admitted:base/multi:1@41cf exempt:base/tools:9@a703 unjudged:git://git.example/r.git#main unjudged:http://files.example/x.txt\n", "not-admitted"},
 		{"sbom-max", "||not-admitted admitted:base/multi:1@41cf exempt:base/tools:9@a703 not-admitted:scan/sbom:1@6e36\n", "not-admitted"},
 		{"context-max", "||not-admitted admitted:base/multi:1@41cf not-admitted:evil/app:1@9966\n", "not-admitted"},
 		{"layout-max", "||not-admitted not-admitted:pkg:oci/lay?digest=sha256:5d802e0781649468cc30cf014ac8990cd24f6b54a8f72c43ee78cb27bba9c048&platform=linux%2Famd64\n", "not-admitted"},
@@ -170,7 +172,7 @@ func TestMetadata(t *testing.T) {
 		})
 	}
 	names, err := filepath.Glob(filepath.Join("testdata", "metadata", "*.json"))
-	if err != nil || len(names) != 26 {
+	if err != nil || len(names) != 27 {
 		t.Errorf("%d files, some of which are not read (%v)", len(names), err)
 	}
 }
