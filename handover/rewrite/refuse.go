@@ -50,7 +50,7 @@ type hintedError struct {
 }
 
 // indirect says why t has no literal.
-func (t Target) indirect() error {
+func (p *planner) indirect(t Target) error {
 	u := t.Use
 	written, err := image.Parse(u.Text)
 	switch base := path.Base(u.At.File); {
@@ -60,7 +60,7 @@ func (t Target) indirect() error {
 		return errExpression
 	case strings.ContainsRune(u.Text, '$'), identifier(u) != "":
 		return errVariables
-	case err == nil && u.Kind == image.ComposeImage && written == u.Ref:
+	case err == nil && u.Kind == image.ComposeImage && written == u.Ref && p.source(u.At.File).ends(u):
 		return errBuilt
 	case err == nil && written != u.Ref:
 		return errContext

@@ -113,7 +113,7 @@ func (p *planner) take(i int, t Target) error {
 	l := t.Use.Literal
 	name, isArgument := t.argument()
 	if l.Text == "" || l.At.File == "" || !isArgument && !t.own() {
-		return t.indirect()
+		return p.indirect(t)
 	}
 	written := pinned(t.Use, digest)
 	s, ok := p.sites[l.At]

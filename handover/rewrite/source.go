@@ -76,6 +76,12 @@ func (s *source) find(l image.Literal) (int, error) {
 	return from, nil
 }
 
+// ends reports whether u's text is there, and does not go on behind a line break.
+func (s *source) ends(u image.Use) bool {
+	from, err := s.find(image.Literal{Text: u.Text, At: u.At})
+	return err == nil && !bytes.HasPrefix(s.text[from+len(u.Text):], []byte(`\`))
+}
+
 // word reports whether b can be in a name.
 func word(b byte) bool {
 	return b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9' || b == '_' || b >= utf8.RuneSelf
