@@ -29,6 +29,14 @@ func at(t testing.TB, text string, line, col int) image.Use {
 	return image.Use{Text: text, Ref: ref, At: p, Kind: image.From, Literal: image.Literal{Text: text, At: p}}
 }
 
+// split is a use of one digest, whose literal has another.
+func split(t testing.TB) image.Use {
+	t.Helper()
+	u, v := at(t, "alpine:3@sha256:"+strings.Repeat("1", 64), 1, 6), at(t, "alpine:3@sha256:"+strings.Repeat("2", 64), 1, 6)
+	u.Ref = v.Ref
+	return u
+}
+
 // The bound is that of package scan.
 func TestMaxFile(t *testing.T) {
 	t.Parallel()
@@ -84,6 +92,9 @@ func TestRefusals(t *testing.T) {
 		{"no literal", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal = image.Literal{} }, alpine)}, "not written in one piece"},
 		{"a literal in no file", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Literal.At.File = "" }, alpine)}, "not written in one piece"},
 		{"a literal of who knows what", "A: alpine:3\nB: x", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.Text, x.Use.At.Line = "x", 2 }, alpine)}, "something else stands in"},
+		{"a literal on another line", "FROM alpine:3\nFROM alpine:3\n", []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.Line = 2 }, alpine)}, "not written in one piece"},
+		{"a literal that is not in the text", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.Col = 1; x.Use.Text = "FROM debian:3" }, alpine)}, "not written in one piece"},
+		{"the literal has another digest", "FROM alpine:3@sha256:" + strings.Repeat("1", 64), []rewrite.Target{{Use: split(t), To: alpine.To}}, "the text there is another reference"},
 		{"a literal before the place", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.Col = 7 }, alpine)}, "not written in one piece"},
 		{"a literal behind the text", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.Col = 1; x.Use.Text = "FROM" }, alpine)}, "not written in one piece"},
 		{"a literal in another file", file, []rewrite.Target{with(func(x *rewrite.Target) { x.Use.At.File = "g" }, alpine)}, "not written in one piece"},
