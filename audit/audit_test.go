@@ -316,6 +316,10 @@ func TestAttacks(t *testing.T) {
 		{"of another builder", metadata(strings.Replace(materials(image1), "mobyproject.org/buildkit@v1", "slsa-framework.github.io/github-actions-buildtypes", 1)), audit.NoProvenance, "not of BuildKit"},
 		{"of nobody", metadata(`{"materials":[` + image1 + `]}`), audit.NoProvenance, "not of BuildKit"},
 
+		{"an encoded slash in the name", metadata(materials(material("pkg:docker/registry.example%3A5000%2Fbase/app@1", appHex))), audit.Malformed, "which is in no image's name"},
+		{"a way out of the name", metadata(materials(material("pkg:docker/registry.example%3A5000/evil/../base/app@1", appHex))), audit.Malformed, "which is in no image's name"},
+		{"an encoded way out of the name", metadata(materials(material("pkg:docker/registry.example%3A5000/evil/%2e%2e/base/app@1", appHex))), audit.Malformed, "which is in no image's name"},
+		{"a name in upper case", metadata(materials(material("pkg:docker/registry.example%3A5000/Base/app@1", appHex))), audit.Malformed, "material 1"},
 		{"an unknown kind of thing", metadata(materials(image1, `{"uri":"docker-image://registry.example:5000/evil/app","digest":{}}`)), audit.Malformed, "not of a kind that is known"},
 		{"a package URL in upper case", metadata(materials(image1, material("PKG:docker/evil", otherHex))), audit.Malformed, "not of a kind that is known"},
 		{"a package URL of another type", metadata(materials(image1, material("pkg:github/acme/app", otherHex))), audit.Malformed, `of the type "github"`},
@@ -357,6 +361,8 @@ func TestAttacks(t *testing.T) {
 		{"an unknown frontend", metadata(requested(`{"frontend":"other.v0"}`)), audit.Incomplete, `the frontend "other.v0" is not known`},
 		{"a frontend of an input", metadata(requested(`{"frontend":"dockerfile.v0","inputs":{"0-base":{"request":{"frontend":"gateway.v0","args":{"source":"evil"}}}}}`)), audit.Incomplete, "the build's frontend names it"},
 		{"a frontend at the root", metadata(requested(`{"frontend":"dockerfile.v0","root":{"request":{"frontend":"gateway.v0","args":{"source":"evil"}}}}`)), audit.Incomplete, "the build's frontend names it"},
+		{"an unknown frontend of an input", metadata(requested(`{"inputs":{"0-base":{"request":{"frontend":"other.v0"}}}}`)), audit.Incomplete, `the frontend "other.v0" is not known`},
+		{"a frontend of an input, behind a clean root", metadata(requested(`{"root":{"request":{"frontend":"dockerfile.v0"}},"inputs":{"0-base":{"request":{"frontend":"gateway.v0","args":{"source":"evil"}}}}}`)), audit.Incomplete, "the build's frontend names it"},
 		{"an input that is none", metadata(requested(`{"inputs":{"0-base":7}}`)), audit.Malformed, `input "0-base"`},
 
 		{"incomplete", metadata(`{` + buildType + `,"materials":[` + image1 + `],"metadata":{"completeness":{"materials":false}}}`), audit.Incomplete, "BuildKit says that the materials are not all"},

@@ -69,6 +69,35 @@ func TestPURL(t *testing.T) {
 	}
 }
 
+// Addresses that are no images are told apart as BuildKit writes them.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	sha1 := map[string]string{"sha1": "78f4997de3412f1e3aa4b32eeaeae3778b9bc8f3"}
+	sha256 := map[string]string{"sha256": hexA}
+	for _, tc := range []struct {
+		uri     string
+		digests map[string]string
+		kind    Kind
+	}{
+		{"https://github.com/acme/app.git#main", sha1, Git},
+		{"git://git.example/r.git#main", sha1, Git},
+		{"ssh://git@github.com/acme/app.git", sha1, Git},
+		{"git@github.com:acme/app.git", sha1, Git},
+		{"git://git.example/r.git", sha256, Git}, // whose commits are SHA-256
+		{"https://files.example/x.txt", sha256, Web},
+		{"http://files.example/x.txt", sha256, Web},
+	} {
+		if m, err := parseMaterial(tc.uri, tc.digests); err != nil || m.Kind != tc.kind || m.URI != tc.uri || m.Digest != "" {
+			t.Errorf("%s: %+v, %v", tc.uri, m, err)
+		}
+	}
+	for _, bad := range []string{"", "https://", "https:///x", "HTTPS://x", "ftp://x", "docker-image://x", "oci-layout://x", "alpine", "github.com/acme/app", " https://x", "git@github.com:", "x\nhttps://y"} {
+		if m, err := parseMaterial(bad, sha256); err == nil {
+			t.Errorf("%q is %+v", bad, m)
+		}
+	}
+}
+
 // What is written where names end and begin cannot make one image of another:
 // the parts of what is read are those that were written.
 func FuzzPURL(f *testing.F) {
