@@ -237,7 +237,7 @@ func TestClosed(t *testing.T) {
 		}
 		p := world{dir, dir}.policy(write(t, dir, "Dockerfile.rego", files))
 		for _, source := range []string{"docker-image://docker.io/library/alpine:3", "docker-image://docker.io/library/alpine@" + digest("a")} {
-			if got := ask(t, p, source); want != "" && (got.allowed || !strings.Contains(got.why, want)) {
+			if got := ask(t, p, source); want != "" && (got.allowed || !strings.Contains(got.why, want) || strings.Contains(got.why, "; ")) {
 				t.Errorf("%s: %+v, want %q", name, got, want)
 			} else if want == "" && !got.allowed {
 				t.Errorf("%s: %+v", name, got)
@@ -278,13 +278,16 @@ func TestWhere(t *testing.T) {
 			t.Errorf("%s, context %s: %+v", tc.path, tc.context, got)
 		}
 	}
-	// Where buildx runs elsewhere, or knows no cwd://, the context is looked into.
-	for _, tc := range []struct{ path, context string }{{"Dockerfile.rego", "."}, {"policy/x.rego", "."}, {"app/Dockerfile.rego", "app"}} {
+	// Where buildx runs elsewhere, or knows no cwd://, the context is looked into;
+	// where the context is elsewhere, such as in Git, the folder of the command.
+	for _, tc := range []struct{ path, folder string }{{"Dockerfile.rego", "."}, {"policy/x.rego", "."}, {"app/Dockerfile.rego", "app"}} {
 		ran := t.TempDir()
 		program := write(t, ran, tc.path, admit.Files(t, "rego", s, handover.Options{Path: tc.path}))
-		w := world{t.TempDir(), filepath.Join(ran, tc.context)}
-		if got := ask(t, w.policy(program), "docker-image://docker.io/library/alpine:3"); !got.allowed {
-			t.Errorf("%s, context %s of another folder: %+v", tc.path, tc.context, got)
+		folder := filepath.Join(ran, tc.folder)
+		for _, w := range []world{{t.TempDir(), folder}, {folder, t.TempDir()}} {
+			if got := ask(t, w.policy(program), "docker-image://docker.io/library/alpine:3"); !got.allowed {
+				t.Errorf("%s, folder %s: %+v", tc.path, tc.folder, got)
+			}
 		}
 	}
 	// By its absolute path the program is found only beside the Dockerfile.
