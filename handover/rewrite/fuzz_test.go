@@ -44,12 +44,12 @@ func FuzzFile(f *testing.F) {
 		}
 		for _, part := range txtar.Parse(text).Files {
 			if i := slices.Index(names(), part.Name); i >= 0 {
-				f.Add(byte(i), string(part.Data))
+				f.Add(i, string(part.Data))
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, n byte, text string) {
-		if int(n) >= len(names()) || len(text) > 1<<14 {
+	f.Fuzz(func(t *testing.T, n int, text string) {
+		if n < 0 || n >= len(names()) || len(text) > 1<<14 {
 			return
 		}
 		files := fstest.MapFS{names()[n]: {Data: []byte(text)}}
