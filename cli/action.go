@@ -57,19 +57,14 @@ func (s step) run(ctx context.Context) int {
 	// be it a crash or a kill.
 	all := &handovers{}
 	no, _ := s.outputs(gate.Report{}, "", all)
-	if err := s.runner.SetOutputs(no...); err != nil {
-		return s.untold(err, all)
-	}
-	dir, err := s.folder()
-	if err != nil {
-		return s.untold(err, all)
-	}
-	all, err = s.bind(dir)
+	untold := s.runner.SetOutputs(no...)
+	dir, nowhere := s.folder()
+	all, err := s.bind(dir) // also where the step cannot go on
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		return s.refuse(err, all)
 	}
-	if err == nil && all.output() != "" {
-		err = s.runner.SetOutputs(action.Pair{Name: "source-policy", Value: all.output()})
+	if err = errors.Join(untold, nowhere, err); err == nil {
+		err = s.runner.SetOutputs(all.first()...)
 	}
 	if err != nil {
 		return s.untold(err, all)
@@ -236,7 +231,7 @@ func (s step) pointOut(err error) {
 // the step fails, and what was handed over is closed: nobody was told.
 func (s step) untold(err error, all *handovers) int {
 	next := "look for a full disk, or for a step that changed the runner's files"
-	if h := (*handoverError)(nil); errors.As(err, &h) {
+	if h := (*resultError)(nil); errors.As(err, &h) {
 		next = h.next
 	}
 	if all.given {
@@ -258,7 +253,7 @@ func (s step) folder() (string, error) {
 		dir, err = filepath.Abs(dir) // builds may run in any folder
 	}
 	if err != nil {
-		return "", fmt.Errorf("make a folder in RUNNER_TEMP: %w", err)
+		return "", &resultError{fmt.Errorf("make a folder in RUNNER_TEMP: %w", err), "see that RUNNER_TEMP names a folder that may be written"}
 	}
 	return dir, nil
 }
@@ -378,7 +373,7 @@ func (s step) outputs(r gate.Report, dir string, all *handovers) (pairs []action
 		pinned = "" // half a list would look like a whole one
 		leftOut = append(leftOut, "output pinned is empty, since the list is larger than the runner takes; it is in the file that output report names")
 	}
-	contexts, why := s.contexts(r, all.options)
+	contexts, why := s.contexts(r, all)
 	if why != "" {
 		leftOut = append(leftOut, why)
 	}

@@ -55,7 +55,9 @@ func readHandover(text string) (word string, more []string, err error) {
 			word = line
 		case !strings.Contains(line, "="):
 			next := "write env, env-strict or off, and KIND=PATH for other builders"
-			if near := spelling.Nearest(strings.ToLower(line), append(words, formNames(handover.Forms())...)); near != "" {
+			if near := spelling.Nearest(strings.ToLower(line), append(words, formNames(handover.Forms())...)); near == line {
+				next = "write " + line + "=PATH, with the path of the file that is to be written"
+			} else if near != "" {
 				next = "did you mean " + near + "? Write env, env-strict or off, and KIND=PATH for other builders"
 			}
 			return "", nil, usagef("--handover", next, "%q is none of env, env-strict, off and KIND=PATH", line)
@@ -101,7 +103,9 @@ func bound(text string) (form string, lenient bool) {
 
 // bind closes the job before anything is asked of anybody, and before the inputs
 // are known to be sound: whatever becomes of this step, no later one builds from
-// what it did not verify. dir is the step's folder.
+// what it did not verify. dir is the step's folder, "" where it has none: then
+// the variable names a policy that is not there, with which buildx builds
+// nothing.
 func (s step) bind(dir string) (*handovers, error) {
 	all := &handovers{}
 	b := &all.binding
@@ -118,6 +122,17 @@ func (s step) bind(dir string) (*handovers, error) {
 		return all, usagef("--handover", "put it together with the policy of output source-policy of a step with handover: off, or leave the variable out", "%s is set to %q already, and what that denies would be allowed again", policyVariable, set)
 	}
 	b.file, b.lost = filepath.Join(dir, policyFile), !s.runner.TakesEnv()
+	if dir == "" {
+		b.file = filepath.Join(string(filepath.Separator), stepFolder+"without-a-folder", policyFile)
+	}
+	if !b.lenient {
+		if err := s.export(b); err != nil {
+			return all, err
+		}
+	}
+	if dir == "" {
+		return all, nil
+	}
 	form, ok := formOf(s.command.handoverForms(), b.form)
 	if !ok {
 		return all, fmt.Errorf("hand over %s: there is no such form", b.form)
@@ -128,25 +143,27 @@ func (s step) bind(dir string) (*handovers, error) {
 	}
 	t.job = true
 	all.targets = []target{t}
-	if err := all.close(); err != nil {
-		return all, err
-	}
-	if b.lenient {
-		return all, nil
-	}
-	return all, s.export(b)
+	return all, all.close()
 }
 
 // own reports whether the variable names the policy of an earlier step.
 func (s step) own(file string) bool {
 	dir, temp := filepath.Dir(file), s.runner.TempDir()
-	return temp != "" && filepath.IsAbs(file) && filepath.Base(file) == policyFile && strings.HasPrefix(filepath.Base(dir), stepFolder) && filepath.Dir(dir) == filepath.Clean(temp)
+	return filepath.IsAbs(file) && filepath.Base(file) == policyFile && strings.HasPrefix(filepath.Base(dir), stepFolder) && filepath.Dir(dir) == filepath.Clean(temp)
 }
 
-// export lets the steps that follow build with the policy.
+// export lets the steps that follow build with the policy. Where the runner
+// takes no variables, they would build with none: that is an error, but in warn
+// mode.
 func (s step) export(b *binding) error {
-	if b.lost {
+	switch {
+	case b.lost && b.lenient:
 		return nil
+	case b.lost:
+		return &resultError{
+			err:  fmt.Errorf("the builds that follow cannot be bound: the runner's file for variables, GITHUB_ENV, is not there"),
+			next: "mount the runner's files into the container, or write handover: off and source-policy=PATH, and set " + policyVariable + " to that path in the step that builds",
+		}
 	}
 	if err := s.runner.SetEnv(action.Pair{Name: policyVariable, Value: b.file}); err != nil {
 		return err
@@ -187,17 +204,35 @@ func (b binding) said(h *handovers, why string) string {
 	return who + "are denied every image, since " + why + by
 }
 
+// closedContexts is output build-contexts where builds must not go back to tags:
+// buildx refuses what is not NAME=VALUE.
+const closedContexts = "boltseal-gate-closed"
+
+// first is what outputs say before anybody is asked.
+func (h *handovers) first() []action.Pair {
+	return []action.Pair{{Name: "source-policy", Value: h.output()}, {Name: "build-contexts", Value: h.noContexts()}}
+}
+
+// noContexts is output build-contexts where there is no list.
+func (h *handovers) noContexts() string {
+	if h.binding.lenient {
+		return "" // and the build goes on as it would without the step
+	}
+	return closedContexts
+}
+
 // contexts returns the lines for input build-contexts of
-// docker/build-push-action, "" and why where there are none to be had.
-func (s step) contexts(r gate.Report, o handover.Options) (text, leftOut string) {
+// docker/build-push-action, and why there are none to be had of a run that
+// passed.
+func (s step) contexts(r gate.Report, all *handovers) (text, leftOut string) {
 	form, ok := formOf(s.command.handoverForms(), "build-contexts")
 	if !ok || !r.Passed() {
-		return "", ""
+		return all.noContexts(), ""
 	}
 	set, err := handover.New(r.Admitted())
 	var files []handover.File
 	if err == nil {
-		files, err = form.Files(set, o)
+		files, err = form.Files(set, all.options)
 	}
 	switch {
 	case err == nil && len(files) != 1:
@@ -206,7 +241,7 @@ func (s step) contexts(r gate.Report, o handover.Options) (text, leftOut string)
 		err = fmt.Errorf("the list is larger than %d bytes; hand it over to a file with handover: build-contexts=PATH", maxContextsOutput)
 	}
 	if err != nil {
-		return "", "output build-contexts is empty: " + err.Error()
+		return all.noContexts(), "output build-contexts has no list: " + err.Error()
 	}
 	return strings.TrimSuffix(string(files[0].Body), "\n"), ""
 }

@@ -125,6 +125,9 @@ func TestActionBinds(t *testing.T) {
 					t.Errorf("builds are bound by %s", written)
 				}
 			}
+			if tc.contexts == "" && !strings.Contains(tc.says, "mode is warn") {
+				tc.contexts = "boltseal-gate-closed" // buildx takes NAME=VALUE only: no build goes back to tags
+			}
 			if got := s.outputs["build-contexts"]; got != tc.contexts {
 				t.Errorf("build-contexts is %q, want %q", got, tc.contexts)
 			}
@@ -291,24 +294,71 @@ func TestActionBindsOthers(t *testing.T) {
 		}
 	}
 
-	// No file for variables.
+	// No file for variables: builds could not be bound, so nobody is told that
+	// they are, but in warn mode.
 	for _, lost := range []string{"", "none"} {
-		j := newJob(t)
-		j.vars["GITHUB_ENV"] = lost
-		if lost != "" {
-			j.vars["GITHUB_ENV"] = filepath.Join(j.dir, lost)
+		for _, mode := range []string{"enforce", "warn"} {
+			j := newJob(t)
+			j.vars["GITHUB_ENV"] = lost
+			if lost != "" {
+				j.vars["GITHUB_ENV"] = filepath.Join(j.dir, lost)
+			}
+			text, err := json.Marshal(w.inputs(img, with("mode", mode)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.vars["BOLTSEAL_INPUTS"] = string(text)
+			var log bytes.Buffer
+			code := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup}.Main(t.Context(), []string{"boltseal", "action"})
+			outputs, err := runnertest.File(content(t, j.vars["GITHUB_OUTPUT"]))
+			want, says := 3, "the builds that follow cannot be bound: the runner's file for variables, GITHUB_ENV, is not there%0Anext: mount the runner's files into the container"
+			if mode == "warn" {
+				want, says = 0, "::warning title=image signature gate::buildx builds of the steps that follow are NOT bound: the runner's file for variables is not there; set "+policyVariable+" to "+outputs["source-policy"]
+			}
+			if code != want || err != nil || !strings.Contains(log.String(), says) || (outputs["passed"] == "true") != (mode == "warn") {
+				t.Errorf("exit %d (%v): %s", code, err, log.String())
+			}
 		}
-		text, err := json.Marshal(w.inputs(img))
-		if err != nil {
-			t.Fatal(err)
-		}
-		j.vars["BOLTSEAL_INPUTS"] = string(text)
-		var log bytes.Buffer
-		code := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup}.Main(t.Context(), []string{"boltseal", "action"})
-		outputs, err := runnertest.File(content(t, j.vars["GITHUB_OUTPUT"]))
-		if code != 0 || err != nil || !strings.Contains(log.String(), "::warning title=image signature gate::buildx builds of the steps that follow are NOT bound: the runner's file for variables is not there; set "+policyVariable+" to "+outputs["source-policy"]) {
-			t.Errorf("exit %d (%v): %s", code, err, log.String())
-		}
+	}
+}
+
+// Where the step cannot even make its folder, or tell its outputs, builds are
+// given a policy that is not there: buildx builds nothing with it. What the job
+// has then is no policy of its own for the next step to keep.
+func TestActionBindsWithoutFolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	for name, tc := range map[string]struct {
+		set    func(*job)
+		inputs map[string]string
+		bound  bool
+		says   string
+	}{
+		"no folder":            {func(j *job) { j.vars["RUNNER_TEMP"] = filepath.Join(j.dir, "none") }, w.inputs("x.example/a"), true, "next: see that RUNNER_TEMP names a folder that may be written"},
+		"no folder, off":       {func(j *job) { j.vars["RUNNER_TEMP"] = filepath.Join(j.dir, "none") }, w.inputs("x.example/a", with("handover", "off")), false, "make a folder in RUNNER_TEMP"},
+		"no folder, warn mode": {func(j *job) { j.vars["RUNNER_TEMP"] = filepath.Join(j.dir, "none") }, w.inputs("x.example/a", with("mode", "warn")), false, "make a folder in RUNNER_TEMP"},
+		"no outputs":           {func(j *job) { j.vars["GITHUB_OUTPUT"] = j.dir }, w.inputs("x.example/a"), true, "write GITHUB_OUTPUT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJob(t)
+			tc.set(j)
+			text, err := json.Marshal(tc.inputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.vars["BOLTSEAL_INPUTS"] = string(text)
+			var log bytes.Buffer
+			code := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup}.Main(t.Context(), []string{"boltseal", "action"})
+			env, err := runnertest.File(content(t, j.vars["GITHUB_ENV"]))
+			file := env[policyVariable]
+			if code != 3 || err != nil || (file != "") != tc.bound || !strings.Contains(log.String(), tc.says) {
+				t.Errorf("exit %d (%v), builds are bound by %q: %s", code, err, file, log.String())
+			}
+			if body, err := os.ReadFile(file); tc.bound && err == nil && string(body) != closedPolicy(t, "source-policy") {
+				t.Errorf("%s is %s", file, body)
+			}
+		})
 	}
 }
 
@@ -334,7 +384,7 @@ func TestActionHandsOver(t *testing.T) {
 		{"", func(in map[string]string) { handed(in); in["files"] = "no-such-file" }, 2, false, []string{"bake.json", "p.json"}, []string{"no-such-file"}},
 		{img, with("handover", "bake=none/b.json"), 2, false, []string{"bake.json", "p.json"}, []string{"input handover: there is no folder for none/b.json"}},
 		{img, with("handover", "bakee=b.json"), 2, false, []string{"bake.json", "p.json"}, []string{`input handover: "bakee" is nothing that can be handed over`, "did you mean bake?"}},
-		{img, with("handover", "bake"), 2, false, []string{"bake.json", "p.json"}, []string{`input handover: "bake" is none of env, env-strict, off and KIND=PATH`}},
+		{img, with("handover", "bake"), 2, false, []string{"bake.json", "p.json"}, []string{`input handover: "bake" is none of env, env-strict, off and KIND=PATH`, "write bake=PATH"}},
 		{img + "x", handed, 1, false, []string{"p.json"}, []string{"not handed over: source-policy, since not every image passed; p.json denies every image"}},
 		{img, handed, 0, true, []string{"bake.json", "p.json"}, []string{"handed over: bake in ", "handed over: source-policy in p.json, 1 image\n"}},
 	} {
@@ -378,7 +428,7 @@ func TestActionWithoutContexts(t *testing.T) {
 	j := newJob(t)
 	s := j.run(w.inputs(images.String()))
 	s.want(t, 0, "true", "verified")
-	if s.outputs["build-contexts"] != "" || !strings.Contains(s.log, "output build-contexts is empty: the list is larger than 98304 bytes; hand it over to a file with handover: build-contexts=PATH") {
+	if s.outputs["build-contexts"] != "boltseal-gate-closed" || !strings.Contains(s.log, "output build-contexts has no list: the list is larger than 98304 bytes; hand it over to a file with handover: build-contexts=PATH") {
 		t.Errorf("build-contexts has %d bytes: %s", len(s.outputs["build-contexts"]), s.log)
 	}
 	if written := s.bound(t, j); strings.Count(written, `"CONVERT"`) != 400 {

@@ -98,7 +98,7 @@ func (h *handoverFlags) read(c Command) (*handovers, error) {
 				next = "did you mean " + near + "? The kinds are " + strings.Join(formNames(forms), ", ")
 			}
 			return nil, usagef("--handover", next, "%q is nothing that can be handed over", kind)
-		case !ok || name == "":
+		case !ok || name == "" || name == "-":
 			return nil, usagef("--handover", "write "+kind+"=PATH, with the path of the file that is to be written", "%q names no file", text)
 		}
 		t, err := newTarget(c, form, name)
@@ -167,59 +167,6 @@ func (t target) files() []string {
 		names = append(names, t.file+suffix)
 	}
 	return names
-}
-
-// unlinked returns the name of a file, which need not be there, in a folder
-// without links: two names of one file are the same.
-func unlinked(name string) (string, error) {
-	full, err := filepath.Abs(name)
-	if err != nil {
-		return "", err
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(full))
-	if err != nil {
-		return "", err
-	}
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is not a folder", dir)
-	}
-	return filepath.Join(dir, filepath.Base(full)), err
-}
-
-// replaceable says why a file of that name must not be replaced. A link may be:
-// it goes itself, and what it leads to stays as it is. Left where it is it would
-// lead builders to what somebody else wrote.
-func replaceable(name string) error {
-	info, err := os.Lstat(name)
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		info, err = os.Stat(name)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.IsDir():
-		return fmt.Errorf("%s is a folder", name)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is a device or a pipe, and would be replaced by a file", name)
-	}
-	return nil
-}
-
-// sameFile reports whether what is done to the file called name is done to
-// other, which may be read through a link.
-func sameFile(name, other string) bool {
-	if at, err := unlinked(other); err == nil && at == name {
-		return true
-	}
-	a, err := os.Lstat(name)
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(other)
-	return err == nil && os.SameFile(a, b)
 }
 
 // another says why t cannot be handed over besides the others.
@@ -361,22 +308,22 @@ func (h *handovers) give(r gate.Report) error {
 	}
 	if err != nil {
 		if again := h.close(); again != nil {
-			return &handoverError{err: errors.Join(err, again), next: "remove the files named above: they may hold what this run does not vouch for"}
+			return &resultError{err: errors.Join(err, again), next: "remove the files named above: they may hold what this run does not vouch for"}
 		}
-		return &handoverError{err: err, next: "nothing is handed over; mend that, and run it again"}
+		return &resultError{err: err, next: "nothing is handed over; mend that, and run it again"}
 	}
 	h.given, h.images, h.exempt = true, set.Len(), len(set.Exempt())
 	return nil
 }
 
-// A handoverError is why nothing is handed over although the run passed.
-type handoverError struct {
+// A resultError is why the result of a run does not get where it should.
+type resultError struct {
 	err  error
-	next string
+	next string // what to do
 }
 
-func (e *handoverError) Error() string { return e.err.Error() }
-func (e *handoverError) Unwrap() error { return e.err }
+func (e *resultError) Error() string { return e.err.Error() }
+func (e *resultError) Unwrap() error { return e.err }
 
 // A draft is a file that is written and checked, and not yet in its place.
 type draft struct {

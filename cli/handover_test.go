@@ -240,6 +240,7 @@ func TestHandoverBadInput(t *testing.T) {
 		{"a path alone", []string{"--handover", "p.json"}, []string{`"p.json" is nothing that can be handed over`}},
 		{"no path", []string{"--handover", "bake"}, []string{`"bake" names no file`, "next: write bake=PATH"}},
 		{"empty path", []string{"--handover", "bake="}, []string{`"bake=" names no file`}},
+		{"standard output", []string{"--handover", "pinned=-"}, []string{`"pinned=-" names no file`, "next: write pinned=PATH"}},
 		{"no folder", []string{"--handover", "bake=none/p.json"}, []string{"there is no folder for none/p.json", apart}},
 		{"a file for a folder", []string{"--handover", "bake=kept/p.json"}, []string{"there is no folder for kept/p.json", apart}},
 		{"a folder", []string{"--handover", "bake=."}, []string{"is a folder", apart}},

@@ -154,7 +154,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 // untold says why the result of a run went nowhere, or not where it should.
 func (c Command) untold(err error) {
 	c.warn(err.Error())
-	if h := (*handoverError)(nil); errors.As(err, &h) {
+	if h := (*resultError)(nil); errors.As(err, &h) {
 		fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(h.next))
 	}
 }

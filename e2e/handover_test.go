@@ -221,7 +221,8 @@ func TestBuildWarned(t *testing.T) {
 	j.built(got, "unsigned", "", "REGISTRY/team/unsigned:v1")
 }
 
-// With handover off nothing is bound. The output build-contexts pins.
+// With handover off nothing is bound. The output build-contexts pins; what it
+// has where there is no list builds nothing.
 func TestBuildHandoverOff(t *testing.T) {
 	t.Parallel()
 	j := newJobsite(t)
@@ -236,6 +237,7 @@ func TestBuildHandoverOff(t *testing.T) {
     echo 'FROM REGISTRY/team/base:v1' >contexts/Dockerfile
     BUILDX build --progress=plain --build-context "$CONTEXTS" --output=type=local,dest=contexts/out contexts
     cp contexts/out/marker "$KEEP/contexts"
+    if BUILDX build --build-context boltseal-gate-closed contexts 2>"$KEEP/closed"; then exit 9; fi
 - id: bake
   run: |
     echo 'FROM REGISTRY/team/base:v1' >Dockerfile
@@ -250,6 +252,9 @@ func TestBuildHandoverOff(t *testing.T) {
 	}
 	j.built(got, "base", "evil", "")
 	j.built(got, "contexts", "good", "")
+	if said := j.read("closed"); !strings.Contains(said, "invalid context value: boltseal-gate-closed, expected key=value") {
+		t.Errorf("a closed list of contexts: %s", said)
+	}
 	j.built(got, "bake", "good", "")
 }
 
