@@ -283,7 +283,10 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 		t.Fatal(err)
 	}
 	temp := t.TempDir()
-	env := map[string]string{"GITHUB_ACTIONS": "true", "RUNNER_TEMP": temp, "BOLTSEAL_INPUTS": string(text)}
+	env := map[string]string{"GITHUB_ACTIONS": "true", "RUNNER_TEMP": temp, "GITHUB_ENV": filepath.Join(temp, "env"), "BOLTSEAL_INPUTS": string(text)}
+	if err := os.WriteFile(env["GITHUB_ENV"], nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	want := 3
 	if inputs["mode"] == "warn" {
 		want = 0
