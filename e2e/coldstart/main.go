@@ -130,7 +130,7 @@ func (r *runner) prepare(sigstore stage.Sigstore) error {
 	r.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + r.path("home"), "GITHUB_ACTIONS=true", "GITHUB_EVENT_NAME=push",
 		"GITHUB_ACTION_PATH=" + r.path("action"), "RUNNER_TEMP=" + r.path("temp"), "RUNNER_TOOL_CACHE=" + r.path("tools"),
-		"GITHUB_OUTPUT=" + r.path("output"), "GITHUB_STEP_SUMMARY=" + r.path("summary"),
+		"GITHUB_OUTPUT=" + r.path("output"), "GITHUB_ENV=" + r.path("env"), "GITHUB_STEP_SUMMARY=" + r.path("summary"),
 		"BOLTSEAL_DOWNLOAD_BASE=" + r.mirror.URL(), "BOLTSEAL_INPUTS=" + string(inputs),
 	}
 	return os.Mkdir(r.path("temp"), 0o750)
@@ -174,7 +174,7 @@ func (r *runner) measure(ctx context.Context, before func() error) (m measured, 
 
 // step runs one of the Action's steps as the runner does.
 func (r *runner) step(ctx context.Context, name string, env ...string) (time.Duration, map[string]string, error) {
-	for _, file := range []string{"output", "summary"} {
+	for _, file := range []string{"output", "env", "summary"} {
 		if err := os.WriteFile(r.path(file), nil, 0o600); err != nil {
 			return 0, nil, err
 		}
