@@ -1,5 +1,7 @@
 package cli
 
+import "io/fs"
+
 // FailingAt returns c, which fails at the operation number at on the files that
 // boltseal pin replaces, counted from 1.
 func (c Command) FailingAt(at int, failed *bool) Command {
@@ -9,4 +11,10 @@ func (c Command) FailingAt(at int, failed *bool) Command {
 		return f
 	}
 	return c
+}
+
+// Owner returns the ids of the user and the group that a file belongs to.
+func Owner(info fs.FileInfo) [2]int {
+	uid, gid, _ := owner(info)
+	return [2]int{uid, gid}
 }

@@ -110,7 +110,11 @@ func (c Command) runPin(ctx context.Context, p pinFlags, args []string) (int, er
 		return c.nothingPinned(err), nil
 	}
 	if err := c.pinned(p, plan, r, about); err != nil {
-		c.warn("write what was pinned: " + err.Error())
+		what := "say what was pinned, though it was: "
+		if p.check {
+			what = "say what is to be pinned: "
+		}
+		c.warn(what + err.Error())
 		return ExitNoAnswer, nil
 	}
 	if !plan.report(p).Passed() {

@@ -904,3 +904,96 @@ func TestPinHostile(t *testing.T) {
 		}
 	}
 }
+
+// A broken writer takes nothing.
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, fs.ErrClosed }
+
+// Where nobody can be told, the exit code says so, and standard error what has
+// become of the files.
+func TestPinNobodyToTell(t *testing.T) {
+	t.Parallel()
+	w, digests := newPinWorld(t)
+	pinned := map[string]string{"Dockerfile": "FROM REGISTRY/team/legacy:v1@" + digests["legacy"] + "\n"}
+	for _, tc := range []struct {
+		file string
+		args []string
+		want map[string]string
+		says string
+	}{
+		{"FROM REGISTRY/team/legacy:v1\n", nil, pinned, "boltseal: say what was pinned, though it was: "},
+		{"FROM REGISTRY/team/legacy:v1\n", []string{"--output", "json"}, pinned, "boltseal: say what was pinned, though it was: "},
+		{"FROM REGISTRY/team/legacy:v1\n", []string{"--check"}, nil, "boltseal: say what is to be pinned: "},
+		{"FROM REGISTRY/team/unsigned:v1\n", nil, nil, "boltseal: write the report: "},
+		{"FROM REGISTRY/team/unsigned:v1\n", []string{"--output", "json"}, nil, "boltseal: write the report: "},
+	} {
+		p := w.pinner(t, map[string]string{"Dockerfile": tc.file})
+		p.command = func(c cli.Command) cli.Command { c.Stdout = broken{}; return c }
+		before := p.files()
+		r := p.plain(t, tc.args...)
+		if r.code != 3 || !strings.HasPrefix(r.stderr, tc.says) {
+			t.Errorf("%q: exit %d\n%s", tc.args, r.code, r.stderr)
+		}
+		p.wants(t, before, tc.want)
+	}
+}
+
+// Whose a file is stays, where that is allowed.
+func TestPinOwner(t *testing.T) {
+	t.Parallel()
+	w, _ := newPinWorld(t)
+	p := w.pinner(t, map[string]string{"Dockerfile": "FROM REGISTRY/team/legacy:v1\n"})
+	file := filepath.Join(p.dir, "Dockerfile")
+	if err := os.Chown(file, 12345, 23456); err != nil {
+		t.Skip(err)
+	}
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := p.plain(t); r.code != 0 {
+		t.Fatalf("exit %d\n%s", r.code, r.stderr)
+	}
+	after, err := os.Stat(file)
+	if err != nil || os.SameFile(before, after) || cli.Owner(after) != cli.Owner(before) || cli.Owner(after) != [2]int{12345, 23456} {
+		t.Errorf("%v, %v, %v", err, cli.Owner(before), cli.Owner(after))
+	}
+}
+
+// A run that is ended writes nothing.
+func TestPinInterrupted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy("team/app", w.image("team/app"), by())
+	p := w.pinner(t, map[string]string{"Dockerfile": "FROM REGISTRY/team/app:v1\n"})
+	ctx, cancel := context.WithCancel(t.Context())
+	w.reg.Break(registrytest.Fault{Path: "/blobs/", Body: func(b []byte) []byte { cancel(); return b }})
+	before := p.files()
+	var out, errs bytes.Buffer
+	c := cli.Command{Dir: p.dir, Stdout: &out, Stderr: &errs, LookupEnv: lookup(env)}
+	code := c.Main(ctx, []string{"boltseal", "pin", "--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer})
+	if code != 3 || !strings.Contains(out.String(), "interrupted") {
+		t.Errorf("exit %d\n%s%s", code, out.String(), errs.String())
+	}
+	p.wants(t, before, nil)
+}
+
+// By a policy, a digest is updated where one rule decides with it and without.
+func TestPinUpdateByPolicy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	first := w.image("team/app")
+	second := w.newer()
+	w.signBundle("team/app", second, signType, by())
+	p := w.pinner(t, map[string]string{
+		"Dockerfile":     "FROM REGISTRY/team/app:v1@" + first.Digest.String() + "\n",
+		".boltseal.yaml": "version: 1\nrules: [{images: ['REGISTRY/team/**'], require: [sigstore: {identities: [ACME]}]}]\n",
+	})
+	if r := p.plain(t, "--update"); r.code != 0 || !strings.HasPrefix(r.stdout, "pinned ") || r.stderr != "" {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if got := p.files()["Dockerfile"]; got != p.policy("FROM REGISTRY/team/app:v1@"+second.Digest.String()+"\n") {
+		t.Error(got)
+	}
+}

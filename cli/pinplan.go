@@ -282,6 +282,10 @@ func (d *pinDraft) only(pick func(rewrite.Edit) bool) *pinDraft {
 
 var errDropped = errors.New("it is left out")
 
+// maxSifted bounds the edits of a file that are tried one by one, each by a scan
+// of the workspace. Of a file that has more, all are dropped.
+const maxSifted = 200
+
 // sift drops the edits with which the files would no longer use the same images.
 // A named context may stand in for a name in one build, but not for that with a
 // digest, and the rewriting of one file knows nothing of what others make of it.
@@ -303,7 +307,11 @@ func (p *pinRun) sift(c Command, d *pinDraft) error {
 			continue
 		}
 		for _, e := range x.Edits {
-			if err := p.proven(c, d.only(func(o rewrite.Edit) bool { return o.At == e.At })); err != nil {
+			err := all
+			if len(x.Edits) <= maxSifted {
+				err = p.proven(c, d.only(func(o rewrite.Edit) bool { return o.At == e.At }))
+			}
+			if err != nil {
 				bad[e.At] = &verify.Error{Op: "pin " + e.Old, Err: err, Hint: "look at what else uses this text, such as a build with a context of that name, and write the digest by hand where it does no harm"}
 			}
 		}
