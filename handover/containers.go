@@ -7,7 +7,8 @@ import (
 )
 
 // containersPolicy returns the form that refuses whatever is pulled, from
-// registries or otherwise, and is not admitted: containers-policy.json(5).
+// registries or otherwise, and is not admitted: containers-policy.json(5). What
+// is in the storage already is used without asking it.
 // Signatures are not looked at again, hence insecureAcceptAnything; a scope that
 // ends with a digest is one image, whose bytes are checked against it.
 //
@@ -16,7 +17,7 @@ import (
 func containersPolicy() Form {
 	return Form{
 		Name:    "containers-policy",
-		Doc:     "policy.json for buildah --signature-policy and podman: pulls what was admitted and nothing else, and that by digest only: pin the files, or give build contexts",
+		Doc:     "policy.json for buildah --signature-policy and podman: pulls what was admitted and nothing else, and that by digest only: pin the files, or give build contexts; with --pull-always, since what is in the storage is not pulled",
 		Denies:  true,
 		Refuses: unreadable,
 		Files: func(s Set, _ Options) ([]File, error) {

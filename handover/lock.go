@@ -49,7 +49,9 @@ type lockImage struct {
 }
 
 type lockExempt struct {
-	Until  string `json:"until,omitempty"` // RFC 3339; absent where the publisher does not sign
+	// Until is the first moment at which the exemption no longer holds, in RFC
+	// 3339; absent where the publisher does not sign.
+	Until  string `json:"until,omitempty"`
 	Owner  string `json:"owner,omitempty"`
 	Reason string `json:"reason"`
 }

@@ -13,16 +13,18 @@ import (
 // regoPolicy returns the form for buildx's own policies: a program, and beside
 // it a file of data. The program has no text in it that comes from images.
 //
-// buildx loads DOCKERFILE.rego by itself, from beside the Dockerfile, or what
-// --policy filename= names. Names in a program are relative to the context of
-// the build, though, or with cwd:// to the folder that buildx runs in (newer
-// versions; build/policy_loader.go). So the data is looked for in several
+// buildx loads what --policy filename= names, and by itself DOCKERFILE.rego from
+// beside the Dockerfile: a build from a Dockerfile of another name, or from
+// standard input, has no such policy, and buildx does not say so. Names, also
+// those in a program, are relative to the context of the build, or with cwd://
+// to the folder that buildx runs in (newer versions; build/opt.go and
+// build/policy_loader.go). So the data is looked for in several
 // places, and whoever writes what is built could have put a file into one of
 // them: only data with the program's id counts, which nobody knows beforehand.
 func regoPolicy() Form {
 	return Form{
 		Name:    "rego",
-		Doc:     "policy for docker buildx build and bake, 0.31 or later, with its data in PATH.json: no image but those admitted; call it Dockerfile.rego, beside the Dockerfile, or give it with --policy",
+		Doc:     "policy for docker buildx build and bake, 0.31 or later, with its data in PATH.json: no image but those admitted; give it with --policy filename=cwd://PATH,strict=true: by itself, buildx loads it for the one Dockerfile that it is named after",
 		Denies:  true,
 		Refuses: unreadable,
 		Files: func(s Set, o Options) ([]File, error) {

@@ -37,9 +37,19 @@ func sourcePolicyForm(name, doc string, strict bool) Form {
 		if err != nil {
 			return nil, fmt.Errorf("write a source policy: %w", err)
 		}
+		if len(body) > sourcePolicyLimit {
+			return nil, fmt.Errorf("%d images are more than BuildKit takes in one source policy, which is %d MiB: verify what is built together, with --file, and hand over for each build", s.Len(), sourcePolicyLimit>>20)
+		}
 		return []File{{Body: body, Check: admission{policy, body, s, strict}.check}}, nil
 	}}
 }
+
+// sourcePolicyLimit is the bytes of a file whose rules BuildKit can be sent: the
+// daemon takes, and its clients send, messages of 16 MiB (containerd's
+// defaults.DefaultMaxRecvMsgSize; cmd/buildkitd/main.go, client/client.go). There
+// the rules are protobuf, which is shorter than the file, so that what else is in
+// the message has room.
+const sourcePolicyLimit = 16 << 20
 
 // sourceRules returns the policy. The first rule denies all that no other one
 // matches, be it in more than one line, which the wildcard * is not.

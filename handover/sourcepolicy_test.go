@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/sourcepolicy"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/handover"
 	"github.com/boltseal/boltseal/internal/golden"
 )
@@ -343,6 +346,75 @@ func TestSourcePolicyProve(t *testing.T) {
 		}
 		if err := handover.Prove([]byte(`{"version":1,"rules":[]}`), handover.Set{}, strict == 1); err == nil || !strings.Contains(err.Error(), "which is not admitted") {
 			t.Errorf("%s without rules: %v", name, err)
+		}
+	}
+}
+
+// A message to BuildKit has 16 MiB; the rules are shorter in it than in the file.
+func TestSourcePolicyTooMuch(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 200)
+	var images []given
+	for i := range 16_000 {
+		images = append(images, given{fmt.Sprintf("registry.example/%s/%d:%s", long, i, long[:100]), digest("a"), nil})
+	}
+	all := admitted(t, images...)
+	for _, name := range sourcePolicies() {
+		few, err := handover.New(all[:8_000])
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := policyOf(t, name, few)
+		b, err := buildkit(f.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size := proto.Size(b.policy); len(f.Body) < 8<<20 || size >= len(f.Body) {
+			t.Errorf("%s: a file of %d bytes has %d in a message", name, len(f.Body), size)
+		}
+		s, err := handover.New(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = form(t, name).Files(s, handover.Options{})
+		if want := "16000 images are more than BuildKit takes in one source policy, which is 16 MiB: verify what is built together"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", name, err, want)
+		}
+	}
+}
+
+// Who may use an image that nobody has verified says so of it, in UTC, also where
+// it is the first rule of its kind.
+func TestSourcePolicyMark(t *testing.T) {
+	t.Parallel()
+	west := time.FixedZone("", -5*60*60)
+	a := digest("a")
+	for _, tc := range []struct {
+		exempt gate.Exemption
+		want   string
+	}{
+		{until, "exempt until 2027-01-31"},
+		{unsigned, "exempt, unsigned by its publisher"},
+		{gate.Exemption{Until: time.Date(2027, 1, 31, 19, 0, 0, 0, west), Owner: "x", Reason: "x"}, "exempt until 2027-01-31"},
+		{gate.Exemption{Until: time.Date(2027, 1, 31, 20, 30, 0, 0, west), Owner: "x", Reason: "x"}, "exempt until 2027-02-01T01:30:00Z"},
+	} {
+		for _, ref := range []string{"app@" + a, "app:1@" + a, "app:1"} {
+			s := set(t, given{ref, a, &tc.exempt})
+			for _, name := range sourcePolicies() {
+				f := policyOf(t, name, s)
+				if got := strings.Count(string(f.Body), `"comment":"`+tc.want+`, not verified"`); got != 1 {
+					t.Errorf("%s, %s, until %s: %d comments %q\n%s", name, ref, tc.exempt.Until, got, tc.want, f.Body)
+				}
+				if err := f.Check(f.Body); err != nil {
+					t.Errorf("%s, %s: %v", name, ref, err)
+				}
+			}
+			for name, want := range map[string]string{"rego": `"` + tc.want + `, not verified"`, "pinned": "# " + tc.want + ": not verified\n"} {
+				all := files(t, name, s, handover.Options{})
+				if body := string(all[len(all)-1].Body); !strings.Contains(body, want) {
+					t.Errorf("%s, %s: no %q in\n%s", name, ref, want, body)
+				}
+			}
 		}
 	}
 }

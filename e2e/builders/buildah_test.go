@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,19 +19,35 @@ func (w *world) buildah(policy, dockerfile string, options ...string) result {
 	check(w.t, err)
 	write(w.t, filepath.Join(dir, "context", "Dockerfile"), w.words(dockerfile))
 	if policy == "" {
-		policy = filepath.Join(dir, "anything.json")
-		write(w.t, policy, `{"default":[{"type":"insecureAcceptAnything"}]}`)
+		policy = w.anything(dir)
 	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	got := w.buildahIn(ctx, dir, policy, options...)
+	check(w.t, builder.CloseBuildah(ctx, dir))
+	return got
+}
+
+// anything writes a policy.json that refuses nothing into dir.
+func (w *world) anything(dir string) string {
+	w.t.Helper()
+	policy := filepath.Join(dir, "anything.json")
+	write(w.t, policy, `{"default":[{"type":"insecureAcceptAnything"}]}`)
+	return policy
+}
+
+// buildahIn builds dir/context under a policy.json, in the storage in dir.
+func (w *world) buildahIn(ctx context.Context, dir, policy string, options ...string) result {
+	w.t.Helper()
 	out := filepath.Join(dir, "out")
+	check(w.t, os.RemoveAll(out))
 	args := append([]string{
 		"build", "--isolation=chroot", "--tls-verify=false", "--signature-policy=" + policy, "--output=type=local,dest=" + out,
 	}, options...)
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
 	cmd, err := w.tools.BuildahIn(ctx, dir, append(args, filepath.Join(dir, "context"))...)
 	check(w.t, err)
+	cmd.Stdin = strings.NewReader(w.words("FROM REGISTRY/team/other:v1\n")) // for -f -
 	log, err := cmd.CombinedOutput()
-	check(w.t, builder.CloseBuildah(ctx, dir))
 	return result{t: w.t, ok: err == nil, log: string(log), out: out}
 }
 
@@ -76,4 +93,30 @@ func TestBuildah(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A storage that has an image already is not asked about: docs/handover.md says
+// so, and that --pull-always has the policy asked.
+func TestBuildahStorage(t *testing.T) {
+	w := newWorld(t)
+	w.put("team/base", "v1", "good")
+	policy := w.handOver("containers-policy", "REGISTRY/team/base:v1")
+	var contexts []string
+	for name, value := range w.contexts(w.handOver("build-contexts", "REGISTRY/team/base:v1")) {
+		contexts = append(contexts, "--build-context="+name+"="+value)
+	}
+	w.put("team/base", "v1", "evil")
+	w.put("team/other", "v1", "other")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	dir := w.path("storage")
+	write(t, filepath.Join(dir, "context", "Dockerfile"), w.words("FROM REGISTRY/team/base:v1\n"))
+	w.buildahIn(ctx, dir, w.anything(dir)).has("marker", "evil") // fills the storage
+	w.buildahIn(ctx, dir, policy).has("marker", "evil")
+	w.buildahIn(ctx, dir, policy, "--pull-always").refused(w.words("Running image docker://REGISTRY/team/base:v1 is rejected by policy"))
+	w.buildahIn(ctx, dir, policy, append(contexts, "--pull-always")...).has("marker", "good")
+	// How to see that it is bound.
+	w.buildahIn(ctx, dir, policy, "--pull-always", "--file=-").refused(w.words("Running image docker://REGISTRY/team/other:v1 is rejected by policy"))
+	w.buildahIn(ctx, dir, w.anything(dir), "--pull-always", "--file=-").has("marker", "other")
+	check(t, builder.CloseBuildah(ctx, dir))
 }

@@ -61,6 +61,31 @@ func TestUncoveredUnset(t *testing.T) {
 	w.build(unset, b).has("marker", "evil")
 }
 
+// A named context that is no image takes the place of one that was verified. The
+// strict policy refuses those that are fetched.
+func TestUncoveredContext(t *testing.T) {
+	for _, c := range clients()[1:] {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put("team/base", "v1", "good")
+			b := build{dockerfile: "FROM REGISTRY/team/base:v1\n", policy: w.handOver("source-policy", "REGISTRY/team/base:v1")}
+			strict := w.handOver("source-policy-strict", "REGISTRY/team/base:v1")
+			write(t, w.path("folder", "marker"), "mine")
+			for from, has := range map[string]string{w.server() + "/x.git": "served", w.path("folder"): "mine"} {
+				b := b
+				b.contexts = map[string]string{"REGISTRY/team/base:v1": from}
+				w.build(c, b).has("marker", has)
+				b.policy = strict
+				if got := w.build(c, b); has == "served" {
+					got.denied(`source "git://`)
+				} else {
+					got.has("marker", has)
+				}
+			}
+		})
+	}
+}
+
 // A policy that is gone, or is not all there, ends the build. One without a rule
 // is none, and so is an empty file to buildx: that must never be handed over.
 func TestBrokenPolicy(t *testing.T) {
