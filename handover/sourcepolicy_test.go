@@ -392,11 +392,12 @@ func TestSourcePolicyMark(t *testing.T) {
 	for _, tc := range []struct {
 		exempt gate.Exemption
 		want   string
+		lock   string // what images-lock has for it
 	}{
-		{until, "exempt until 2027-01-31"},
-		{unsigned, "exempt, unsigned by its publisher"},
-		{gate.Exemption{Until: time.Date(2027, 1, 31, 19, 0, 0, 0, west), Owner: "x", Reason: "x"}, "exempt until 2027-01-31"},
-		{gate.Exemption{Until: time.Date(2027, 1, 31, 20, 30, 0, 0, west), Owner: "x", Reason: "x"}, "exempt until 2027-02-01T01:30:00Z"},
+		{until, "exempt until 2027-01-31", `"until": "2027-02-01T00:00:00Z"`},
+		{unsigned, "exempt, unsigned by its publisher", `"exempt": {`},
+		{gate.Exemption{Until: time.Date(2027, 1, 31, 19, 0, 0, 0, west), Owner: "x", Reason: "x"}, "exempt until 2027-01-31", `"until": "2027-02-01T00:00:00Z"`},
+		{gate.Exemption{Until: time.Date(2027, 1, 31, 20, 30, 0, 0, west), Owner: "x", Reason: "x"}, "exempt until 2027-02-01T01:30:00Z", `"until": "2027-02-01T01:30:00Z"`},
 	} {
 		for _, ref := range []string{"app@" + a, "app:1@" + a, "app:1"} {
 			s := set(t, given{ref, a, &tc.exempt})
@@ -409,7 +410,7 @@ func TestSourcePolicyMark(t *testing.T) {
 					t.Errorf("%s, %s: %v", name, ref, err)
 				}
 			}
-			for name, want := range map[string]string{"rego": `"` + tc.want + `, not verified"`, "pinned": "# " + tc.want + ": not verified\n"} {
+			for name, want := range map[string]string{"rego": `"` + tc.want + `, not verified"`, "pinned": "# " + tc.want + ": not verified\n", "images-lock": tc.lock} {
 				all := files(t, name, s, handover.Options{})
 				if body := string(all[len(all)-1].Body); !strings.Contains(body, want) {
 					t.Errorf("%s, %s: no %q in\n%s", name, ref, want, body)
