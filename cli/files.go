@@ -63,6 +63,7 @@ type found struct {
 	warnings []report.Warning
 	files    []report.File
 	targets  []handover.Target // of bake files, those that are built
+	replaced []image.Use       // the places that a build's contexts stand in for
 	contexts map[string]string // those of --build-context, as BuildKit calls them
 }
 
@@ -236,9 +237,12 @@ func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (
 		x.At.File = w.named(x.At.File)
 		all.warnings = append(all.warnings, report.Warning{At: x.At, Text: x.Text, Kind: x.Kind, Written: x.Written})
 	}
-	for i := range all.uses {
-		u := &all.uses[i]
-		u.At.File, u.Literal.At.File, u.Kind = w.named(u.At.File), w.named(u.Literal.At.File), cmp.Or(u.Kind, image.File)
+	all.replaced = got.Replaced
+	for _, uses := range [][]image.Use{all.uses, all.replaced} {
+		for i := range uses {
+			u := &uses[i]
+			u.At.File, u.Literal.At.File, u.Kind = w.named(u.At.File), w.named(u.Literal.At.File), cmp.Or(u.Kind, image.File)
+		}
 	}
 	slices.SortStableFunc(all.uses, func(a, b image.Use) int {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))

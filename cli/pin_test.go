@@ -298,6 +298,63 @@ func TestPin(t *testing.T) {
 			want:  files{"sub/Dockerfile": "FROM REGISTRY/team/legacy:v1@" + legacy + "\n"},
 		},
 		{
+			name: "a target that stands in for the name",
+			files: files{
+				"Dockerfile":      "FROM REGISTRY/team/legacy:v1\n",
+				"docker-bake.hcl": "target \"default\" {\n  contexts = {\"REGISTRY/team/legacy:v1\" = \"target:hard\"}\n}\ntarget \"hard\" {\n  dockerfile = \"hard.txt\"\n}\n",
+				"hard.txt":        "FROM REGISTRY/team/bundle:v1\n",
+			},
+			want: files{"hard.txt": "FROM REGISTRY/team/bundle:v1@" + bundle + "\n"},
+			code: 1,
+			says: []string{"refused  Dockerfile:1:6 pin REGISTRY/team/legacy:v1: a build puts a named context in its place, ", "\n         next: write REGISTRY/team/legacy:v1@" + legacy + " there and call the context so, too"},
+		},
+		{
+			name: "a folder that stands in for the name",
+			files: files{
+				"Dockerfile":      "ARG BASE=REGISTRY/team/legacy:v1\nFROM $BASE\n",
+				"docker-bake.hcl": "target \"default\" {\n  contexts = {\"REGISTRY/team/legacy:v1\" = \"./local\"}\n}\n",
+			},
+			code: 1,
+			says: []string{"refused  Dockerfile:2:6 ", "a build puts a named context in its place, "},
+		},
+		{
+			name: "a service that stands in for the name",
+			files: files{
+				"Dockerfile":   "FROM REGISTRY/team/legacy:v1\n",
+				"compose.yaml": "services:\n  a: {build: {context: ., additional_contexts: {'REGISTRY/team/legacy:v1': 'service:base'}}}\n  base: {build: {dockerfile_inline: FROM REGISTRY/team/bundle:v1}}\n",
+			},
+			want: files{"compose.yaml": "services:\n  a: {build: {context: ., additional_contexts: {'REGISTRY/team/legacy:v1': 'service:base'}}}\n  base: {build: {dockerfile_inline: FROM REGISTRY/team/bundle:v1@" + bundle + "}}\n"},
+			code: 1,
+			says: []string{"refused  Dockerfile:1:6 ", "a build puts a named context in its place, "},
+		},
+		{
+			name:  "a context of the command line",
+			files: files{"a/Dockerfile": "FROM REGISTRY/team/bundle:v1\n", "b/Dockerfile": "FROM REGISTRY/team/legacy:v1 AS a\nFROM REGISTRY/team/bundle:v1\nCOPY --from=a / /\n"},
+			args:  []string{"--build-context", "REGISTRY/team/legacy:v1=./local", "--build-context", "unused=docker-image://REGISTRY/team/legacy:v1"},
+			want:  files{"a/Dockerfile": "FROM REGISTRY/team/bundle:v1@" + bundle + "\n", "b/Dockerfile": "FROM REGISTRY/team/legacy:v1 AS a\nFROM REGISTRY/team/bundle:v1@" + bundle + "\nCOPY --from=a / /\n"},
+		},
+		{
+			name: "a context of the name with the digest",
+			files: files{
+				"Dockerfile":      "FROM REGISTRY/team/legacy:v1\n",
+				"docker-bake.hcl": "target \"default\" {\n  contexts = {\"REGISTRY/team/legacy:v1@" + legacy + "\" = \"./local\"}\n}\n",
+			},
+			code: 1,
+			says: []string{"refused  Dockerfile:1:6 ", "with it, there would be \"a named context\" at Dockerfile:1:6", "next: look at what else uses this text"},
+		},
+		{
+			// The context's own use stays, whichever of the two is written.
+			name: "an image that stands in for the name in two files",
+			files: files{
+				"a/Dockerfile":    "FROM REGISTRY/team/legacy:v1\n",
+				"b/Dockerfile":    "FROM REGISTRY/team/legacy:v1\n",
+				"docker-bake.hcl": "group \"default\" {\n  targets = [\"a\", \"b\"]\n}\ntarget \"a\" {\n  context = \"a\"\n  contexts = {\"REGISTRY/team/legacy:v1\" = \"docker-image://REGISTRY/team/bundle:v1\"}\n}\ntarget \"b\" {\n  inherits = [\"a\"]\n  context = \"b\"\n}\n",
+			},
+			want: files{"docker-bake.hcl": "group \"default\" {\n  targets = [\"a\", \"b\"]\n}\ntarget \"a\" {\n  context = \"a\"\n  contexts = {\"REGISTRY/team/legacy:v1\" = \"docker-image://REGISTRY/team/bundle:v1@" + bundle + "\"}\n}\ntarget \"b\" {\n  inherits = [\"a\"]\n  context = \"b\"\n}\n"},
+			code: 1,
+			says: []string{"refused  a/Dockerfile:1:6 ", "refused  b/Dockerfile:1:6 ", "a build puts a named context in its place, "},
+		},
+		{
 			name:  "nothing to do",
 			files: files{"Dockerfile": "FROM REGISTRY/team/legacy:v1@" + legacy + "\n"},
 			says:  []string{"1 place with the digest already\n"},

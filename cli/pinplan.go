@@ -194,6 +194,9 @@ func (p *pinRun) plan(c Command, r gate.Report) (pinPlan, error) {
 	if targets, err = p.judgedAlike(targets, draft); err != nil {
 		return pinPlan{}, err
 	}
+	for _, u := range p.found.replaced {
+		targets = append(targets, rewrite.Target{Use: u, Replaced: true})
+	}
 	changes, refusals := rewrite.Plan(draft.files.text, targets)
 	for _, x := range refusals {
 		draft.left[draft.index[x.Use]] = draft.files.explain(x)

@@ -30,6 +30,9 @@ func (p *pinRun) proven(c Command, d *pinDraft) error {
 	for _, w := range p.found.warnings {
 		before.warning(w)
 	}
+	for _, u := range p.found.replaced {
+		before.replaced(u)
+	}
 	for i, s := range before {
 		if x, ok := changes[d.files.file(s.at.File).real]; ok {
 			before[i].at = x.moved(s.at)
@@ -40,6 +43,9 @@ func (p *pinRun) proven(c Command, d *pinDraft) error {
 	}
 	for _, w := range got.warnings {
 		after.warning(w)
+	}
+	for _, u := range got.replaced {
+		after.replaced(u)
 	}
 	if x, lacks := after.lacks(before); lacks {
 		return fmt.Errorf("with it, there would no longer be %s", x)
@@ -73,6 +79,12 @@ func (v *inventory) use(u image.Use) {
 
 func (v *inventory) warning(w report.Warning) {
 	*v = append(*v, sighting{at: w.At, kind: w.Kind, text: rewritten().ReplaceAllString(w.Text, "")})
+}
+
+// replaced notes a place that a context stands in for: of the builds that find
+// something there, that may be one, and the use the other's.
+func (v *inventory) replaced(u image.Use) {
+	*v = append(*v, sighting{at: u.At, kind: u.Kind, stage: u.Stage, text: "a named context"})
 }
 
 // rewritten matches what a reference has more when it is pinned: warnings quote

@@ -119,7 +119,7 @@ func TestPinProperties(t *testing.T) {
 	}
 	// What is not known of one file alone. Anything more is a mistake of package
 	// rewrite.
-	want := []string{"context_platform.txtar", "inherits_context_removed.txtar", "reference_many.txtar"}
+	want := []string{"reference_many.txtar"}
 	if got := slices.Sorted(maps.Keys(sifted)); !slices.Equal(got, want) {
 		t.Errorf("dropped in %q, want %q", got, want)
 	}

@@ -28,6 +28,7 @@ func Scan(src Source, files []File) Found {
 	}
 	slices.SortStableFunc(all.Uses, func(a, b image.Use) int { return compareAt(a.At, b.At) })
 	slices.SortStableFunc(all.Warnings, func(a, b Warning) int { return compareAt(a.At, b.At) })
+	slices.SortStableFunc(all.Replaced, func(a, b image.Use) int { return compareAt(a.At, b.At) })
 	mention(all.Uses)
 	return all.Found
 }
@@ -42,12 +43,14 @@ type gathered struct {
 	uses     map[identity]int // where in Uses
 	warnings map[Warning]bool
 	targets  map[string]bool
+	replaced map[image.Use]bool
 }
 
 // add adds what a file uses; it returns false when there is more than may be.
 func (g *gathered) add(found Found) bool {
 	if g.uses == nil {
 		g.uses, g.warnings, g.targets = map[identity]int{}, map[Warning]bool{}, map[string]bool{}
+		g.replaced = map[image.Use]bool{}
 	}
 	for _, u := range found.Uses {
 		id := identify(u)
@@ -70,6 +73,15 @@ func (g *gathered) add(found Found) bool {
 			}
 			g.warnings[w] = true
 			g.Warnings = append(g.Warnings, w)
+		}
+	}
+	for _, u := range found.Replaced {
+		if !g.replaced[u] {
+			if len(g.replaced) == maxUses {
+				return g.stop(u.At, "images are replaced by contexts")
+			}
+			g.replaced[u] = true
+			g.Replaced = append(g.Replaced, u)
 		}
 	}
 	for _, t := range found.Targets {

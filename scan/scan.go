@@ -34,6 +34,10 @@ type Found struct {
 	Uses     []image.Use
 	Warnings []Warning
 	Targets  []Target // of bake and Compose files, in the order in which they are built
+	// Replaced are the places where a build puts a named context, an image or
+	// not, instead of what is written there: with another reference the context
+	// would not apply. They have no Ref.
+	Replaced []image.Use
 }
 
 // A Target is one that is built: not a group, not a pattern, but what bake calls

@@ -22,6 +22,7 @@ var (
 	errVariables   = errors.New("it is made of variables")
 	errBuilt       = errors.New("a service that is built has this name, which cannot have a digest then")
 	errContext     = errors.New("something else stands in for what is written there: a named context, say")
+	errReplaced    = errors.New("a build puts a named context in its place, which would not apply to the name with a digest")
 	errNotWhole    = errors.New("it is not written in one piece: there are escapes, or several texts decide it")
 )
 
@@ -145,6 +146,8 @@ func (t Target) refusal(why error) error {
 		e.Hint = fmt.Sprintf("add digest: %s to the entry of images at %s", t.To.Pinned().Digest(), place(t.Use.At))
 	case errors.Is(why, errBuilt):
 		e.Hint = "set pull_policy: build for what is built, or give it a name of its own"
+	case errors.Is(why, errReplaced):
+		e.Hint = fmt.Sprintf("write %s there and call the context so, too, if builds without the context have to be pinned", t.whole())
 	case errors.Is(why, errNoFile), errors.Is(why, errContext):
 		e.Hint = "write " + t.whole() + " where that is said"
 	default:

@@ -28,6 +28,10 @@ type Target struct {
 	// To has the reference of Use, or that without its digest, and the digest
 	// that was admitted for it.
 	To gate.Admitted
+	// Replaced is whether Use is a place where some build puts a named context
+	// instead of what is written there: To is none, and the text stays for the
+	// others that read it, too. It is not among the refusals.
+	Replaced bool
 }
 
 // A Change is the new text of one file. Old and New differ in the Edits only.
@@ -76,7 +80,7 @@ func Plan(read func(file string) ([]byte, error), targets []Target) ([]Change, [
 	}
 	var refused []Refusal
 	for i, t := range targets {
-		if errs[i] != nil {
+		if errs[i] != nil && !t.Replaced {
 			refused = append(refused, Refusal{Use: t.Use, Err: t.refusal(errs[i])})
 		}
 	}
@@ -103,6 +107,9 @@ func (s *site) fail(err error) { s.err = cmp.Or(s.err, err) }
 
 // take notes what t asks for, or says why it cannot have it.
 func (p *planner) take(i int, t Target) error {
+	if t.Replaced {
+		return errReplaced
+	}
 	if err := t.fits(); err != nil {
 		return err
 	}
@@ -157,7 +164,11 @@ func (p *planner) settle(targets []Target, errs []error) {
 		if s := p.sites[t.Use.Literal.At]; s != nil {
 			s.fail(errs[i])
 		}
-		if s := places[t.Use.At]; s != nil {
+		switch s := places[t.Use.At]; {
+		case s == nil:
+		case t.Replaced:
+			s.fail(errs[i])
+		default:
 			s.fail(twofold(t.Use))
 		}
 	}

@@ -145,7 +145,7 @@ func TestGolden(t *testing.T) {
 					t.Errorf("%v: %v", u.At, u.Err)
 				}
 			}
-			changes, refused := rewrite.Plan(reader(files), targetsOf(t, uses, s.update))
+			changes, refused := rewrite.Plan(reader(files), s.targets(t, files))
 			check(t, files, uses, changes, refused, s)
 			if want, got := rescanned(t, files, uses, changes, refused, s); !slices.Equal(want, got) {
 				t.Errorf("scanned again:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -189,8 +189,22 @@ func (s *settings) read(t *testing.T, comment string) {
 	}
 }
 
+// targets returns what is to be written, and the places that contexts stand in
+// for.
+func (s *settings) targets(t testing.TB, files fstest.MapFS) []rewrite.Target {
+	t.Helper()
+	found := s.found(files)
+	targets := targetsOf(t, found.Uses, s.update)
+	for _, u := range found.Replaced {
+		targets = append(targets, rewrite.Target{Use: u, Replaced: true})
+	}
+	return targets
+}
+
 // scan returns the uses of all files.
-func (s *settings) scan(files fstest.MapFS) []image.Use {
+func (s *settings) scan(files fstest.MapFS) []image.Use { return s.found(files).Uses }
+
+func (s *settings) found(files fstest.MapFS) scan.Found {
 	var list []scan.File
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		for _, f := range formats() {
@@ -199,7 +213,7 @@ func (s *settings) scan(files fstest.MapFS) []image.Use {
 			}
 		}
 	}
-	return scan.Scan(scan.Source{FS: files, Build: s.build}, list).Uses
+	return scan.Scan(scan.Source{FS: files, Build: s.build}, list)
 }
 
 func unquote(t *testing.T, name string, a *txtar.Archive) (files fstest.MapFS, quoted map[string]bool) {
@@ -306,7 +320,7 @@ func check(t *testing.T, files fstest.MapFS, uses []image.Use, changes []rewrite
 		}
 	}
 	after := applied(files, changes)
-	if more, _ := rewrite.Plan(reader(after), targetsOf(t, s.scan(after), s.update)); len(more) > 0 {
+	if more, _ := rewrite.Plan(reader(after), s.targets(t, after)); len(more) > 0 {
 		t.Errorf("the second time there is more to do: %s", more[0].Diff())
 	}
 }

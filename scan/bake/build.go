@@ -249,13 +249,11 @@ func (b *builder) add(t *target, found scan.Found, trace *tracer) {
 		case i >= 0:
 			b.report.use(contextUse(names[i], t.contexts[names[i]]))
 			continue
-		case u.At.File == "": // BUILDKIT_SYNTAX
-			u = t.argument(u)
-		case trace != nil:
-			u.Literal = trace.literal(u.Literal)
-			u.Text, u.At = trace.find(u.Text, u.At)
 		}
-		b.report.use(u)
+		b.report.use(t.place(u, trace))
+	}
+	for _, u := range found.Replaced {
+		b.report.instead(t.place(u, trace))
 	}
 	for _, w := range found.Warnings {
 		switch {
@@ -266,6 +264,18 @@ func (b *builder) add(t *target, found scan.Found, trace *tracer) {
 		}
 		b.report.warn(w)
 	}
+}
+
+// place gives a use of a Dockerfile its place, where that is in a bake file.
+func (t *target) place(u image.Use, trace *tracer) image.Use {
+	switch {
+	case u.At.File == "": // BUILDKIT_SYNTAX
+		u = t.argument(u)
+	case trace != nil:
+		u.Literal = trace.literal(u.Literal)
+		u.Text, u.At = trace.find(u.Text, u.At)
+	}
+	return u
 }
 
 // argument gives a use that is not in the Dockerfile the place of the argument

@@ -2,6 +2,7 @@ package bake
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/boltseal/boltseal/image"
@@ -15,6 +16,7 @@ type report struct {
 	uses     []image.Use
 	warnings []scan.Warning
 	targets  []scan.Target
+	replaced map[image.Use]bool
 }
 
 func (r *report) problem(p *problem) { r.use(p.use()) }
@@ -32,6 +34,14 @@ func (r *report) warn(w scan.Warning) {
 	if !slices.Contains(r.warnings, w) {
 		r.warnings = append(r.warnings, w)
 	}
+}
+
+// instead notes a place that a context stands in for.
+func (r *report) instead(u image.Use) {
+	if r.replaced == nil {
+		r.replaced = map[image.Use]bool{}
+	}
+	r.replaced[u] = true
 }
 
 // same reports whether two uses say the same, of whatever text they are.
@@ -67,5 +77,8 @@ func (r *report) found() scan.Found {
 	}
 	slices.SortStableFunc(r.uses, func(a, b image.Use) int { return order(a.At, b.At) })
 	slices.SortStableFunc(r.warnings, func(a, b scan.Warning) int { return order(a.At, b.At) })
-	return scan.Found{Uses: r.uses, Warnings: r.warnings, Targets: r.targets}
+	replaced := slices.SortedFunc(maps.Keys(r.replaced), func(a, b image.Use) int {
+		return cmp.Or(order(a.At, b.At), cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.Stage, b.Stage))
+	})
+	return scan.Found{Uses: r.uses, Warnings: r.warnings, Targets: r.targets, Replaced: replaced}
 }

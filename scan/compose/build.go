@@ -158,15 +158,25 @@ func (p *project) run(b, at *value, given *parameters, key string, read func() (
 	}
 	found := given.scan(p.dockerfile, body)
 	for _, u := range found.Uses {
-		if u.At.File == "" { // a build argument names it: BUILDKIT_SYNTAX
-			u.At = b.at()
-			if arg := p.asPairs(b.get("args")).get("BUILDKIT_SYNTAX"); arg != nil {
-				u.At, u.Text, u.Literal = arg.at(), arg.written(), arg.literal()
-			}
-		}
-		p.found.use(b.at(), u)
+		p.found.use(b.at(), p.argument(b, u))
+	}
+	for _, u := range found.Replaced {
+		p.found.instead(p.argument(b, u))
 	}
 	for _, w := range found.Warnings {
 		p.found.warn(b.at(), w)
 	}
+}
+
+// argument gives a use that a build argument makes, BUILDKIT_SYNTAX, the place of
+// that.
+func (p *project) argument(b *value, u image.Use) image.Use {
+	if u.At.File != "" {
+		return u
+	}
+	u.At = b.at()
+	if arg := p.asPairs(b.get("args")).get("BUILDKIT_SYNTAX"); arg != nil {
+		u.At, u.Text, u.Literal = arg.at(), arg.written(), arg.literal()
+	}
+	return u
 }

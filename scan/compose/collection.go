@@ -18,6 +18,7 @@ type collection struct {
 	uses     []placed[image.Use]
 	warnings []placed[scan.Warning]
 	targets  []scan.Target
+	replaced []image.Use
 	seen     map[any]int // how many uses there were before
 	full     bool
 }
@@ -83,10 +84,18 @@ func (c *collection) warn(at image.Position, w scan.Warning) {
 	}
 }
 
+// instead notes a place that a context stands in for.
+func (c *collection) instead(u image.Use) {
+	type replaced image.Use // no use that is seen
+	if len(c.replaced) < maxUses && c.new(replaced(u)) {
+		c.replaced = append(c.replaced, u)
+	}
+}
+
 // sorted returns everything in the order of the text, the file that was opened
 // first first.
 func (c *collection) sorted() scan.Found {
-	return scan.Found{Uses: inOrder(c, c.uses), Warnings: inOrder(c, c.warnings), Targets: c.targets}
+	return scan.Found{Uses: inOrder(c, c.uses), Warnings: inOrder(c, c.warnings), Targets: c.targets, Replaced: c.replaced}
 }
 
 func inOrder[T any](c *collection, list []placed[T]) []T {

@@ -95,15 +95,17 @@ func rawLines(v *value) []image.Position {
 
 // move gives what was found in the Dockerfile its places in the Compose file.
 func (pl *places) move(found scan.Found) {
-	for i := range found.Uses {
-		u := &found.Uses[i]
-		if u.At.File == "" {
-			continue // a build argument names it
+	for _, uses := range [][]image.Use{found.Uses, found.Replaced} {
+		for i := range uses {
+			u := &uses[i]
+			if u.At.File == "" {
+				continue // a build argument names it
+			}
+			if u.Literal.At.File != "" {
+				u.Literal = pl.literal(u.Literal)
+			}
+			u.At, u.Text, _ = pl.locate(u.At, u.Text)
 		}
-		if u.Literal.At.File != "" {
-			u.Literal = pl.literal(u.Literal)
-		}
-		u.At, u.Text, _ = pl.locate(u.At, u.Text)
 	}
 	for i := range found.Warnings {
 		w := &found.Warnings[i]

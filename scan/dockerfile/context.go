@@ -43,39 +43,43 @@ func contextOf(contexts map[string]string, name string, p *platforms.Platform) (
 }
 
 // resolve returns the use of a state's image: none if a stage or nothing but a
-// directory is behind it. What comes after FROM is looked at in the order of
+// directory is behind it. Replaced is whether that is by a context of the image's
+// name, not the stage's. What comes after FROM is looked at in the order of
 // convert.go, resolveReachableStages and resolveBaseImage.
-func resolve(d *state, contexts map[string]string) (image.Use, bool) {
+func resolve(d *state, contexts map[string]string) (u image.Use, ok, replaced bool) {
 	switch {
 	case d.base != nil:
-		return image.Use{}, false
+		return image.Use{}, false, false
 	case d.context != nil && d.image != "":
-		return stand(d.use, *d.context)
+		u, ok = stand(d.use, *d.context)
+		return u, ok, false
 	case d.use.Err != nil:
-		return d.use, true
+		return d.use, true, false
 	case d.image == scratch:
-		return image.Use{}, false
+		return image.Use{}, false, false
 	}
 	return settle(d.use, d.image, contexts, d.platform)
 }
 
-// settle gives u the image of this name, or what a context puts in its place.
-func settle(u image.Use, name string, contexts map[string]string, p *platforms.Platform) (image.Use, bool) {
+// settle gives u the image of this name, or what a context puts in its place,
+// which replaced says.
+func settle(u image.Use, name string, contexts map[string]string, p *platforms.Platform) (_ image.Use, ok, replaced bool) {
 	ref, err := image.Parse(name)
 	if err != nil {
 		u.Err = brief(err)
-		return u, true
+		return u, true, false
 	}
 	v, err := contextOf(contexts, ref.Familiar(), p)
 	switch {
 	case err != nil:
 		u.Err = err
-		return u, true
+		return u, true, false
 	case v != nil:
-		return stand(u, *v)
+		u, ok = stand(u, *v)
+		return u, ok, true
 	}
 	u.Ref = ref
-	return u, true
+	return u, true, false
 }
 
 // stand gives u the image that a named context is, if it is one:

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +43,9 @@ func read(src *source, b scan.Build) scan.Found {
 	if err != nil {
 		fail(1, err)
 	}
-	if u, ok := frontend(src, b, builder); ok {
+	u, ok, replaced := frontend(src, b, builder)
+	found.Replaced = replaced
+	if ok {
 		u.Foreign = foreign(b, builder)
 		found.Uses = append(found.Uses, u)
 		found.Warnings = stranger(u)
@@ -56,7 +59,7 @@ func read(src *source, b scan.Build) scan.Found {
 		fail(line, err)
 		return found
 	}
-	c := collector{file: f, build: b, seen: map[outcome]bool{}, steps: maxSteps, work: maxTotal}
+	c := collector{file: f, build: b, seen: map[outcome]bool{}, replaced: map[image.Use]bool{}, steps: maxSteps, work: maxTotal}
 	for _, t := range c.orders(src, fail) {
 		t.build = builder
 		if err := c.collect(t); err != nil {
@@ -65,17 +68,22 @@ func read(src *source, b scan.Build) scan.Found {
 		}
 	}
 	found.Uses = append(found.Uses, c.uses...)
+	found.Replaced = slices.AppendSeq(found.Replaced, maps.Keys(c.replaced))
+	slices.SortFunc(found.Replaced, func(a, b image.Use) int {
+		return cmp.Or(cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col), cmp.Compare(a.Stage, b.Stage))
+	})
 	return found
 }
 
 // A collector gathers the uses of all settings, each once.
 type collector struct {
-	file  *file
-	build scan.Build
-	uses  []image.Use
-	seen  map[outcome]bool
-	steps int
-	work  int
+	file     *file
+	build    scan.Build
+	uses     []image.Use
+	seen     map[outcome]bool
+	replaced map[image.Use]bool // the places that contexts stand in for
+	steps    int
+	work     int
 }
 
 // A target is a stage to build, by number, under the name it was asked for.
@@ -227,9 +235,13 @@ func (c *collector) gather(g *graph, targets []*state) error {
 			}
 			contexts = nil
 		}
-		if u, ok := resolve(d, contexts); ok {
+		u, ok, replaced := resolve(d, contexts)
+		if ok {
 			u.Foreign = foreign(c.build, d.platform)
 			c.add(u)
+		}
+		if replaced && len(c.replaced) < maxUses {
+			c.replaced[d.use] = true
 		}
 	}
 	return nil

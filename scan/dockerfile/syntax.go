@@ -15,8 +15,8 @@ import (
 
 // frontend returns the use of the image that reads the file, if one does, in
 // the order of dockerfile/builder/build.go, Build. That image is pulled and run
-// whatever the target is.
-func frontend(s *source, b scan.Build, builder *platforms.Platform) (image.Use, bool) {
+// whatever the target is. Where a context stands in for it, replaced is the place.
+func frontend(s *source, b scan.Build, builder *platforms.Platform) (_ image.Use, ok bool, replaced []image.Use) {
 	u := image.Use{Kind: image.Syntax}
 	name, ok := b.Args["BUILDKIT_SYNTAX"]
 	if ok {
@@ -25,16 +25,20 @@ func frontend(s *source, b scan.Build, builder *platforms.Platform) (image.Use, 
 	} else {
 		var where []parser.Range
 		if name, _, where, ok = parser.DetectSyntax(s.body); !ok {
-			return image.Use{}, false
+			return image.Use{}, false, nil
 		}
 		p := s.directive(first(where), name)
 		u.Text, u.At, u.Literal = p.text, p.at, p.literal(name)
 	}
 	if name == "" {
 		u.Err = errors.New("BUILDKIT_SYNTAX names no image")
-		return u, true
+		return u, true, nil
 	}
-	return settle(u, name, b.Contexts, builder)
+	by, ok, instead := settle(u, name, b.Contexts, builder)
+	if instead {
+		replaced = []image.Use{u}
+	}
+	return by, ok, replaced
 }
 
 // stranger warns of a frontend that does not call itself one of Dockerfiles:
