@@ -426,11 +426,15 @@ func TestMetadataRefused(t *testing.T) {
 		{"provenance of a platform in another case", `{"buildx.build.provenance":` + materials(image1) + `,"BUILDX.build.provenance/linux/amd64":` + materials(evil) + `}`, "is not"},
 		{"provenance of a target in another case", `{"app":{"buildx.build.PROVENANCE":` + materials(evil) + `}}`, "is not"},
 		{"a target twice", `{"app":{"buildx.build.provenance":` + materials(evil) + `},"app":{"buildx.build.provenance":` + materials(image1) + `}}`, "stands twice"},
+		{"a name twice in a target", `{"app":{"a":1,"a":2}}`, "stands twice"},
 		{"too large", strings.Repeat(" ", audit.MaxBytes+1), "at most"},
 	} {
 		if builds, err := audit.ReadMetadata("x", []byte(tc.body), nil); err == nil || !strings.Contains(err.Error(), tc.says) || len(builds) > 0 {
 			t.Errorf("%s: %d builds, %v", tc.name, len(builds), err)
 		}
+	}
+	if _, err := audit.ReadMetadata("x", []byte(strings.Repeat(" ", audit.MaxBytes-2)+"{}"), nil); err != nil {
+		t.Errorf("just not too large: %v", err)
 	}
 }
 
