@@ -151,6 +151,28 @@ func TestAttached(t *testing.T) {
 	}
 }
 
+// subjectOf attests a platform by a statement that has more subjects before the
+// right one.
+func subjectOf(predicate, more string) func(*pushed) {
+	return func(p *pushed) {
+		a := p.platform("amd64")
+		l := layer(slsa02, a, predicate)
+		l.Blob = []byte(strings.Replace(string(l.Blob), `"subject":[`, `"subject":[`+more, 1))
+		p.attest(a, l)
+	}
+}
+
+// raw pushes an attestation manifest about a digest, whose text ends otherwise.
+func (p *pushed) raw(about, predicate, end string) ocispec.Descriptor {
+	p.t.Helper()
+	d := p.must(p.reg.PutLayers("team/app", "", nil, "x", layer(slsa02, about, predicate)))
+	body, err := p.reg.Manifest("team/app", d.Digest.String())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.must(p.reg.PutManifest("team/app", "", ocispec.MediaTypeImageManifest, append(body[:len(body)-1], end...)))
+}
+
 // What is attached does not pass unless each platform has a provenance about
 // itself that passes, and only such.
 func TestAttachedRefused(t *testing.T) {
@@ -220,6 +242,37 @@ func TestAttachedRefused(t *testing.T) {
 			l.Blob = []byte(strings.Replace(string(l.Blob), `"predicate":`, `"more":`, 1))
 			p.attest(a, l)
 		}, audit.Malformed, "the provenance"},
+		{"as many layers as are read", func(p *pushed) {
+			a := p.platform("amd64")
+			var all []registrytest.Layer
+			for i := range 64 {
+				all = append(all, layer(slsa02, a, strings.Replace(good, "{", fmt.Sprintf(`{"n":%d,`, i), 1)))
+			}
+			p.attest(a, all...)
+		}, audit.Admitted, ""},
+		{"a name twice in the statement", func(p *pushed) {
+			a := p.platform("amd64")
+			l := layer(slsa02, a, good)
+			l.Blob = append(l.Blob[:len(l.Blob)-1], `,"x":1,"X":2}`...)
+			p.attest(a, l)
+		}, audit.Malformed, `the name "X" stands twice`},
+		{"a type that is none", func(p *pushed) {
+			a := p.platform("amd64")
+			l := layer(slsa02, a, good)
+			l.Blob = []byte(strings.Replace(string(l.Blob), `"predicateType":"`+slsa02+`"`, `"predicateType":7`, 1))
+			p.attest(a, l)
+		}, audit.Malformed, "the statement: predicateType: "},
+		{"a subject that is none, beside the right one", subjectOf(good, `7,`), audit.Malformed, "no JSON object"},
+		{"a subject without digests that are any", subjectOf(good, `{"digest":7},`), audit.Malformed, "digest: it is no JSON object"},
+		{"a subject whose digest is none", subjectOf(good, `{"digest":{"sha256":7}},`), audit.Malformed, "sha256: "},
+		{"a manifest with layers twice", func(p *pushed) {
+			a := p.platform("amd64")
+			p.attestation(p.raw(a, good, `,"layers":[]}`), a)
+		}, audit.Malformed, `the name "layers" stands twice`},
+		{"a manifest that is none", func(p *pushed) {
+			a := p.platform("amd64")
+			p.attestation(p.must(p.reg.PutManifest("team/app", "", ocispec.MediaTypeImageManifest, []byte(`{"schemaVersion":2,"layers":"x","config":{}}`))), a)
+		}, audit.Malformed, "attestation manifest sha256:"},
 		{"no JSON", func(p *pushed) {
 			a := p.platform("amd64")
 			l := layer(slsa02, a, good)
