@@ -99,6 +99,11 @@ func TestReadRefuses(t *testing.T) {
 		{"a version as text", with(readReport, `"version":1,`, `"version":"1",`), `version "1"`},
 		{"what scan writes", `{"version":1,"uses":[],"warnings":[],"files":[]}`, "does not have tool"},
 		{"another tool", with(readReport, `"name":"boltseal"`, `"name":"other"`), "does not have tool"},
+		{"no tool", with(readReport, `"tool":{"name":"boltseal","version":"1.2.3"},`, ``), "does not have tool"},
+		{"no passed", with(readReport, `"passed":true,"complete"`, `"complete"`), "does not have tool"},
+		{"no complete", with(readReport, `"complete":true,`, ``), "does not have tool"},
+		{"no start", with(readReport, `"started":"2026-03-01T11:00:00Z",`, ``), "does not have tool"},
+		{"no images", with(notPassed, `"images":[`, `"more":[`), "does not have tool"},
 		{"unknown mode", with(readReport, `"mode":"enforce"`, `"mode":"off"`), "does not have tool"},
 		{"images are no list", with(notPassed, `"images":[`, `"images":7,"x":[`), "no JSON report"},
 		{"passed twice", with(notPassed, `"passed":false,`, `"passed":false,"passed":true,`), `"passed" stands twice`},
@@ -142,6 +147,14 @@ func TestReadRefuses(t *testing.T) {
 		if errors.Is(err, report.ErrNotPassed) != wantNotPassed {
 			t.Errorf("%s: %v", tc.name, err)
 		}
+	}
+	for _, mode := range []string{"enforce", "warn"} {
+		if past, err := report.Read([]byte(with(readReport, "enforce", mode))); err != nil || len(past.Images) != 2 {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	if _, err := report.Read(append(bytes.Repeat([]byte(" "), report.MaxJSON-len(readReport)), readReport...)); err != nil {
+		t.Errorf("just not too large: %v", err)
 	}
 	if _, err := report.Read(bytes.Repeat([]byte(" "), report.MaxJSON+1)); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("too large: %v", err)
