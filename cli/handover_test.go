@@ -449,6 +449,22 @@ func TestHandoverFails(t *testing.T) {
 	}
 }
 
+// Also the closed state is read back where it lies: nobody is asked unless it is
+// there.
+func TestHandoverClosedIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	w.signLegacy(repo, w.image(repo), by())
+	dir := t.TempDir()
+	forms := []handover.Form{{Name: "pair", Denies: true, Files: func(handover.Set, handover.Options) ([]handover.File, error) {
+		return []handover.File{{Body: []byte("closed")}, {Body: []byte("another")}}, nil
+	}}}
+	code, out := w.handedOver(dir, forms, append(signer(w.reg.Host()+"/"+repo+":v1"), "--handover", "pair=p")...)
+	if code != 2 || !strings.Contains(out, "does not hold what was written") || len(w.reg.Requests()) > 0 {
+		t.Errorf("exit %d, %d requests: %s", code, len(w.reg.Requests()), out)
+	}
+}
+
 // What cannot be closed again is named, and everything else is closed.
 func TestHandoverNotClosed(t *testing.T) {
 	t.Parallel()
