@@ -699,6 +699,9 @@ func TestPinCheck(t *testing.T) {
 	}
 	p.wants(t, before, nil)
 	p.plain(t)
+	if r = p.plain(t, "--check", "--exclude", "none"); r.code != 0 || r.stdout != "3 places with the digest already\n" || r.stderr != "warning: --exclude left nothing out: no file or folder matches\n" {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
 	if r = p.plain(t, "--check"); r.code != 0 || r.stdout != "3 places with the digest already\n" || r.stderr != "" {
 		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
