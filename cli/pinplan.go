@@ -127,8 +127,7 @@ func (p *pinRun) fixed(u image.Use) error {
 
 // sameRule reports whether a and b come from one rule of a policy.
 func sameRule(a, b gate.Terms) bool {
-	return a.Rule.Origin == b.Rule.Origin && a.Rule.At == b.Rule.At && (a.Rule.At.File != "" || a.Rule.Name == b.Rule.Name) &&
-		len(a.Require) == len(b.Require) && (a.Exempt == nil) == (b.Exempt == nil)
+	return a.Rule.Origin == b.Rule.Origin && a.Rule.At == b.Rule.At && (a.Rule.At.File != "" || a.Rule.Name == b.Rule.Name)
 }
 
 // A pinPlan is what to write, and what not. Nothing has been written.
