@@ -188,7 +188,7 @@ func (p *planner) settle(targets []Target, errs []error) {
 			}
 		}
 		s.arguments(own)
-		s.anchors(own)
+		s.aliases(own, targets)
 	}
 }
 

@@ -3,8 +3,6 @@ package rewrite
 import (
 	"fmt"
 	"regexp"
-	"slices"
-	"sort"
 	"strings"
 	"sync"
 
@@ -57,16 +55,28 @@ func (s *source) arguments(sites []*site) {
 }
 
 // mentions returns the lines that have each of names as a word, more than once
-// where they do; comments are none.
+// where they do; comments are none. A word may go on behind the end of a line.
 func (s *source) mentions(names map[string]bool) map[string][]int {
 	if len(names) == 0 {
 		return nil
 	}
 	found := map[string][]int{}
+	open, begun := "", 0 // the word that the line before ends with, and where it began
 	for n := range s.lines {
 		line := s.line(n + 1)
-		if strings.HasPrefix(strings.TrimSpace(line), "#") {
-			continue
+		if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
+			continue // does not end a line that goes on
+		}
+		head := wordAtStart().FindStringSubmatch(line)[1]
+		tail := continued().FindStringSubmatch(line)
+		if open += head; names[open] && open != head {
+			found[open] = append(found[open], begun)
+		}
+		switch {
+		case tail == nil:
+			open = ""
+		case tail[1] != head || strings.TrimSpace(line) != head+tail[2]: // not the whole line
+			open, begun = tail[1], n+1
 		}
 		for _, w := range words().FindAllString(line, -1) {
 			if names[w] {
@@ -94,89 +104,11 @@ func (s *source) misuse(at *site, name string, lines []int) int {
 	return 0
 }
 
-// anchors refuses sites that have an anchor by which something else than an
-// image is read, as far as the keys tell.
-func (s *source) anchors(sites []*site) {
-	var reads map[string][]int
-	for _, at := range sites {
-		name, own := s.anchored(at.from)
-		if name == "" {
-			continue
-		}
-		if reads == nil {
-			reads = s.references()
-		}
-		if len(reads["*"+name]) == 0 {
-			continue
-		}
-		if o := s.stranger(at, own, reads["&"+name], reads["*"+name]); o >= 0 {
-			n := s.number(o)
-			at.fail(hintedError{
-				fmt.Errorf("it has the anchor &%s, and line %d may use it for something else than an image", name, n),
-				fmt.Sprintf("write %s there yourself, if that is right for line %d", at.New, n),
-			})
-		}
-	}
-}
-
-// references returns where each anchor and each alias of the file is, by its
-// name with the sign before it. In comments and texts are none, but who knows.
-func (s *source) references() map[string][]int {
-	found := map[string][]int{}
-	for _, m := range signs().FindAllIndex(s.text, -1) {
-		name := string(s.text[m[0]:m[1]])
-		found[name] = append(found[name], m[0])
-	}
-	return found
-}
-
-// stranger returns the offset of the first place that may read an anchored text
-// for something else than an image, -1 for none.
-func (s *source) stranger(at *site, own string, anchors, aliases []int) int {
-	switch {
-	case len(anchors) > 1:
-		return anchors[len(anchors)-1]
-	case !imageKey().MatchString(own) && !s.extension(at.from):
-		return at.from
-	}
-	i := slices.IndexFunc(aliases, func(a int) bool { return !imageKey().MatchString(s.before(a)) })
-	if i < 0 {
-		return -1
-	}
-	return aliases[i]
-}
-
-// anchored returns the anchor of the scalar at offset, and what stands before
-// that on its line.
-func (s *source) anchored(offset int) (name, own string) {
-	before := beginning().ReplaceAllString(s.before(offset), "")
-	for n := s.number(offset) - 1; n > 0 && strings.TrimSpace(before) == ""; n-- {
-		before = blockHeader().ReplaceAllString(s.line(n), "")
-	}
-	m := anchorBefore().FindStringSubmatch(before)
-	if m == nil {
-		return "", ""
-	}
-	return m[2], m[1]
-}
-
-// extension reports whether offset is below a key at the left margin that
-// Compose leaves to its users: x-….
-func (s *source) extension(offset int) bool {
-	if s.margin == nil {
-		for n, begin := range s.lines {
-			if begin < len(s.text) && strings.IndexByte(" \t\r\n#-}])", s.text[begin]) < 0 {
-				s.margin = append(s.margin, n+1)
-			}
-		}
-	}
-	i := sort.SearchInts(s.margin, s.number(offset)+1)
-	return i > 0 && strings.HasPrefix(strings.TrimLeft(s.line(s.margin[i-1]), `"'`), "x-")
-}
-
 var (
-	words = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9_]+`) })
-	signs = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[*&][A-Za-z0-9_-]+`) })
+	words       = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9_]+`) })
+	wordAtStart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[ \t]*([A-Za-z0-9_]*)`) })
+	// continued matches the end of a line that goes on.
+	continued = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("([A-Za-z0-9_]*)([\\\\`])[ \t]*$") })
 	// variable matches a text that is one variable of a Dockerfile.
 	variable = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^"?\$\$?(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})"?$`)
@@ -184,21 +116,5 @@ var (
 	// fromVariable matches a FROM of one variable.
 	fromVariable = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^\s*(?i:FROM)\s+(?:--platform=\S+\s+)?"?\$\$?(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})"?(?:\s.*)?$`)
-	})
-	// beginning matches what of a scalar may stand before a reference.
-	beginning = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`["']?(?i:docker://)?(?:\$\{[A-Za-z_][A-Za-z0-9_]*:?-)?$`)
-	})
-	// blockHeader matches the end of a line before the one where a scalar's
-	// text is.
-	blockHeader = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?:[ \t]+[|>][-+0-9]*)?[ \t]*(?:(?:^|[ \t])#.*)?$`)
-	})
-	anchorBefore = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(.*?)&([A-Za-z0-9_-]+)[ \t]*(?:![^\s]*[ \t]*)?$`)
-	})
-	// imageKey matches what stands before an image, or before its anchor.
-	imageKey = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?:^|[\s,{])["']?(?:image|container|reference|uses)["']?[ \t]*:[ \t]+(?:![^\s]*[ \t]+)?$`)
 	})
 )

@@ -19,8 +19,6 @@ type source struct {
 	text  []byte
 	lines []int // where each begins
 	err   error // why it is not to be changed
-
-	margin []int // the lines that begin with a key; nil until they are asked for
 }
 
 // near bounds how far back a line is looked at, in bytes: whole files stand on
