@@ -1,9 +1,7 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -87,14 +85,7 @@ func AuditJSON(w io.Writer, r audit.Result, past Past, toolVersion string) error
 		}
 		doc.Builds = append(doc.Builds, d)
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return err
-	}
-	_, err := w.Write(inert(b.Bytes()))
-	return err
+	return Value(w, doc)
 }
 
 func ended(r audit.Reason) string { return reason(verify.Reason(r)) }

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"strings"
 
@@ -58,12 +56,5 @@ func CodeQuality(w io.Writer, r gate.Report, run Run) error {
 			})
 		}
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(docs); err != nil {
-		return err
-	}
-	_, err := w.Write(inert(b.Bytes()))
-	return err
+	return Value(w, docs)
 }

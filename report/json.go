@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -194,14 +192,7 @@ func JSON(w io.Writer, r gate.Report, run Run) error {
 	for _, f := range r.Findings() {
 		doc.Images = append(doc.Images, image(f))
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return err
-	}
-	_, err := w.Write(inert(b.Bytes()))
-	return err
+	return Value(w, doc)
 }
 
 // inert writes as \u escapes what Printable does not let through. Outside of

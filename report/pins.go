@@ -90,14 +90,7 @@ func PinsJSON(w io.Writer, p Pins, r gate.Report, run Run) error {
 	for _, x := range p.Rewritten {
 		doc.Pins = append(doc.Pins, pinDoc{x.At.File, x.At.Line, x.At.Col, x.Old, x.New, x.Exempt})
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return err
-	}
-	_, err := w.Write(inert(b.Bytes()))
-	return err
+	return Value(w, doc)
 }
 
 func left(all []Left) []leftDoc {

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -131,14 +129,7 @@ func SARIF(w io.Writer, r gate.Report, run Run) error {
 		ExecutionSuccessful: r.Complete() && !r.NoAnswer(), StartTimeUTC: instant(r.Started()), EndTimeUTC: instant(end),
 		Notifications: run.notifications(r, omitted),
 	}}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{doc}}); err != nil {
-		return err
-	}
-	_, err := w.Write(inert(b.Bytes()))
-	return err
+	return Value(w, sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{doc}})
 }
 
 func sarifRuleOf(l lint) sarifRule {

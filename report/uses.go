@@ -1,9 +1,7 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -97,14 +95,7 @@ func UsesJSON(w io.Writer, l Listing) error {
 			doc.Warnings = append(doc.Warnings, noticeDoc{x.Text, x.At.File, x.At.Line, x.At.Col})
 		}
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return err
-	}
-	_, err := w.Write(inert(b.Bytes()))
-	return err
+	return Value(w, doc)
 }
 
 // UsesText writes l for people: a table of what is used, then what could not be

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Value writes a document of another kind as [JSON] writes a report: indented,
-// and as harmless in a terminal or a log.
+// Value writes doc as JSON, as every document of this package is written:
+// indented, and harmless in a terminal or a log.
 func Value(w io.Writer, doc any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
