@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
@@ -68,16 +69,22 @@ func Attached(ctx context.Context, from Registry, ref image.Ref) []Build {
 	found := make([][]Build, len(platforms))
 	var group errgroup.Group
 	group.SetLimit(jobs)
+	left := &atomic.Int64{}
+	left.Store(MaxBytes)
 	for i, c := range platforms {
 		group.Go(func() error {
 			build := b
 			build.Platform = c.Platform
-			found[i] = platform(ctx, from, img, c, build)
+			found[i] = platform(ctx, from, img, c, build, left)
 			return nil
 		})
 	}
 	_ = group.Wait() // failures are findings
-	return slices.Concat(found...)
+	builds := slices.Concat(found...)
+	if parts(builds) > maxAll {
+		return []Build{b.with(nil, flawed(Malformed, again, "what is attached: %w", tooMany()))}
+	}
+	return builds
 }
 
 // unanswered is why a registry gave no provenance.
@@ -86,8 +93,9 @@ func unanswered(err error) error {
 	return &flaw{Reason(registry.Reason(err)), e}
 }
 
-// platform returns a Build for each provenance of one platform.
-func platform(ctx context.Context, from Registry, img image.Pinned, c image.Child, b Build) []Build {
+// platform returns a Build for each provenance of one platform. It takes their
+// bytes of left, and asks for no more when nothing is left.
+func platform(ctx context.Context, from Registry, img image.Pinned, c image.Child, b Build, left *atomic.Int64) []Build {
 	var builds []Build
 	seen := map[string]bool{}
 	for _, a := range img.Children() {
@@ -100,6 +108,9 @@ func platform(ctx context.Context, from Registry, img image.Pinned, c image.Chil
 			return []Build{b.with(nil, err)}
 		}
 		for _, layer := range layers {
+			if layer.Size < 0 || left.Add(-layer.Size) < 0 {
+				return []Build{b.with(nil, flawed(Malformed, again, "the provenance attached to the image has more than %d bytes, and no more are read", MaxBytes))}
+			}
 			body, err := from.Blob(ctx, img.Ref(), layer)
 			if err != nil {
 				err = registry.Explain("fetch the provenance of "+img.String(), img.Ref().Registry(), err)
@@ -163,8 +174,8 @@ func readStatement(body []byte, predicateType, digest string) (*Provenance, erro
 		return bad(err)
 	}
 	var kind string
-	var subjects []json.RawMessage
-	if err := errors.Join(o.decode("predicateType", &kind), o.decode("subject", &subjects)); err != nil {
+	subjects, err := o.list("subject")
+	if err := errors.Join(o.decode("predicateType", &kind), err); err != nil {
 		return bad(err)
 	}
 	if kind != predicateType {

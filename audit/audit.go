@@ -5,6 +5,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,33 +37,101 @@ type Admission struct {
 }
 
 // A Gate knows what a run let in. The zero Gate let in nothing.
+//
+// A material costs a few look-ups, however much the run let in: there can be
+// many of both, and who writes the materials may want this to take long.
 type Gate struct {
-	images   map[string][]Admission // by name
-	byDigest map[string][]Admission
+	images  map[string]Admission    // by name@digest; exempt if one of its references is
+	digests map[string]image.Pinned // by digest: the first image that has it
+	listed  map[string]image.Pinned // by name@digest of a manifest: the index that lists it
+	tags    map[string]tagged       // by name:tag
+	instead map[string][]string     // by name: at most maxInstead of its images, for people
 }
+
+// A tagged is what the gate let in for one tag. What the tag itself led to says
+// more of it than a digest that somebody wrote beside it.
+type tagged struct {
+	resolved, written map[string]bool // by digest
+	first, last       string          // a digest of each
+}
+
+const (
+	// maxInstead bounds what is listed beside an image that was refused.
+	maxInstead = 100
+	// maxListed bounds how many that were refused have such a list.
+	maxListed = 1000
+)
 
 // NewGate returns the Gate that let in these images.
 func NewGate(admitted []Admission) Gate {
-	g := Gate{images: map[string][]Admission{}, byDigest: map[string][]Admission{}}
+	g := Gate{
+		images: map[string]Admission{}, digests: map[string]image.Pinned{}, listed: map[string]image.Pinned{},
+		tags: map[string]tagged{}, instead: map[string][]string{},
+	}
 	for _, a := range admitted {
-		if digest := a.Pinned.Digest(); digest != "" { // the zero Pinned names nothing
-			name := a.Pinned.Ref().Name()
-			g.images[name] = append(g.images[name], a)
-			g.byDigest[digest] = append(g.byDigest[digest], a)
+		ref, digest := a.Pinned.Ref(), a.Pinned.Digest()
+		if digest == "" { // the zero Pinned names nothing
+			continue
 		}
+		if _, again := g.digests[digest]; !again {
+			g.digests[digest] = a.Pinned
+		}
+		key := ref.Name() + "@" + digest
+		first, again := g.images[key]
+		if !again {
+			first = a
+		}
+		first.Exempt = first.Exempt || a.Exempt
+		g.images[key] = first
+		for _, c := range a.Pinned.Children() {
+			g.listed[ref.Name()+"@"+c.Digest] = a.Pinned
+		}
+		if ref.Tag() != "" {
+			g.tag(ref, digest)
+		}
+		g.instead[ref.Name()] = append(g.instead[ref.Name()], alternative(a.Pinned.String(), ref.String()))
+	}
+	for name, all := range g.instead {
+		slices.Sort(all)
+		all = slices.Compact(all)
+		g.instead[name] = slices.Clip(all[:min(len(all), maxInstead)])
 	}
 	return g
 }
 
-// admits reports whether the gate let in the image name@digest, and whether one
-// of the references to it was exempt.
-func (g Gate) admits(name, digest string) (admitted, exempt bool) {
-	for _, a := range g.byDigest[digest] {
-		if a.Pinned.Ref().Name() == name {
-			admitted, exempt = true, exempt || a.Exempt
-		}
+// tag keeps that ref, which has a tag, was let in with this digest.
+func (g Gate) tag(ref image.Ref, digest string) {
+	key := ref.Name() + ":" + ref.Tag()
+	t, again := g.tags[key]
+	if !again {
+		t = tagged{resolved: map[string]bool{}, written: map[string]bool{}}
 	}
-	return admitted, exempt
+	if ref.Digest() == "" {
+		t.resolved[digest] = true
+		t.first = cmp.Or(t.first, digest)
+	} else {
+		t.written[digest] = true
+		t.last = cmp.Or(t.last, digest)
+	}
+	g.tags[key] = t
+}
+
+// moved returns another digest that the gate let in for the tag of ref, if there
+// is one and this digest is none of that tag; else "". A tag that the gate does
+// not know, and none, say nothing.
+//
+// Where the build asked for the tag alone, it got what the tag led to, and that
+// has to be what it had led to for the gate: not what a digest beside the same
+// tag, in another file, had let in.
+func (g Gate) moved(ref image.Ref, digest string) string {
+	t, known := g.tags[ref.Name()+":"+ref.Tag()]
+	switch {
+	case !known || t.resolved[digest]:
+		return ""
+	case t.written[digest] && (ref.Digest() != "" || len(t.resolved) == 0):
+		return ""
+	}
+	return cmp.Or(t.first, t.last)
 }
 
 // Options say how strict an audit is.
@@ -99,7 +168,7 @@ type Judged struct {
 	Material
 	Reason  Reason
 	Err     error    // why it may not
-	Instead []string // what was let in of the same repository
+	Instead []string // what was let in of the same repository, at most 100; of the first 1,000 that were refused
 }
 
 // Passed reports whether the build may have used it.
@@ -143,8 +212,33 @@ func (g Gate) Audit(builds []Build, o Options) Result {
 	for _, b := range builds {
 		r.Findings = append(r.Findings, g.audit(b, o))
 	}
+	n := 0
+	for _, f := range r.Findings {
+		for i, u := range f.Used {
+			if u.Kind == Image && !u.Passed() && n < maxListed {
+				f.Used[i].Instead = g.alternatives(u.Ref)
+				n++
+			}
+		}
+	}
 	return r
 }
+
+// alternatives returns at most maxInstead images that were let in of the
+// repository of ref, the one that its tag led to first.
+func (g Gate) alternatives(ref image.Ref) []string {
+	all := g.instead[ref.Name()]
+	key := ref.Name() + ":" + ref.Tag()
+	digest := g.tags[key].first
+	if digest == "" {
+		return all
+	}
+	first := alternative(ref.Name()+"@"+digest, key)
+	rest := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == first })
+	return append([]string{first}, rest[:min(len(rest), maxInstead-1)]...)
+}
+
+func alternative(pinned, as string) string { return pinned + " (as " + as + ")" }
 
 const moreSteps = "set BUILDX_METADATA_PROVENANCE=max, or for an image build with provenance mode=max"
 
@@ -216,15 +310,13 @@ func (j Judged) refused(hint, format string, args ...any) Judged {
 }
 
 // image judges an image: its name and its digest must both be those that the
-// gate let in.
+// gate let in, and so must its tag, where the gate knows it.
 func (g Gate) image(j Judged) Judged {
-	const drop = "do not use what was built; "
+	const (
+		drop  = "do not use what was built; "
+		moved = drop + "if the tag moved since, verify again, and hand the result to the build (--handover), which then cannot use another"
+	)
 	name := j.Ref.Name()
-	for _, a := range g.images[name] {
-		j.Instead = append(j.Instead, a.Pinned.String()+" (as "+a.Pinned.Ref().String()+")")
-	}
-	slices.Sort(j.Instead)
-	j.Instead = slices.Compact(j.Instead)
 	if j.Digest == "" {
 		j.Reason, j.Err = Incomplete, &verify.Error{
 			Op: "audit", Err: fmt.Errorf("the build's %s names it, and it is not among its materials", j.Where),
@@ -232,26 +324,24 @@ func (g Gate) image(j Judged) Judged {
 		}
 		return j
 	}
-	switch admitted, exempt := g.admits(name, j.Digest); {
-	case exempt:
-		j.Reason, j.Instead = Exempt, nil
-		return j
-	case admitted:
-		j.Reason, j.Instead = Admitted, nil
-		return j
-	}
-	for _, a := range g.images[name] {
-		for _, c := range a.Pinned.Children() {
-			if c.Digest == j.Digest {
-				return j.refused("name the index in the build, or have boltseal verify this manifest by its own digest", "the gate let in an index that lists it, not this manifest by itself: %s", a.Pinned)
-			}
+	if a, ok := g.images[name+"@"+j.Digest]; ok {
+		if other := g.moved(j.Ref, j.Digest); other != "" {
+			return j.refused(moved, "the gate let in %s:%s as %s, and the build used the digest of %s", name, j.Ref.Tag(), other, a.Pinned.Ref())
 		}
+		j.Reason = Admitted
+		if a.Exempt {
+			j.Reason = Exempt
+		}
+		return j
 	}
-	switch same := g.byDigest[j.Digest]; {
-	case len(same) > 0:
-		return j.refused(drop+"have the gate verify it under the name that the build uses", "the gate let in this digest as %s, which is another name: others may push there", same[0].Pinned)
-	case len(j.Instead) > 0:
-		return j.refused(drop+"if the tag moved since, verify again, and hand the result to the build (--handover), which then cannot use another", "the gate let in another digest of this repository")
+	if index, ok := g.listed[name+"@"+j.Digest]; ok {
+		return j.refused("name the index in the build, or have boltseal verify this manifest by its own digest", "the gate let in an index that lists it, not this manifest by itself: %s", index)
+	}
+	if same, ok := g.digests[j.Digest]; ok {
+		return j.refused(drop+"have the gate verify it under the name that the build uses", "the gate let in this digest as %s, which is another name: others may push there", same)
+	}
+	if len(g.instead[name]) > 0 {
+		return j.refused(moved, "the gate let in another digest of this repository")
 	}
 	return j.refused(drop+"have the gate verify this image too: give the file that uses it, or --implicit-image", "the gate has not seen this repository")
 }

@@ -304,7 +304,7 @@ func TestAttacks(t *testing.T) {
 		{"a frontend that is none", metadata(requested(`{"frontend":7}`)), audit.Malformed, "frontend: "},
 		{"arguments that are none", metadata(requested(`{"frontend":"gateway.v0","args":7}`)), audit.Malformed, "args: it is no JSON object"},
 		{"inputs that are none", metadata(requested(`{"inputs":7}`)), audit.Malformed, "inputs: it is no JSON object"},
-		{"a root that is none", metadata(requested(`{"root":{"request":7}}`)), audit.Malformed, "root.request: it is no JSON object"},
+		{"a root that is none", metadata(requested(`{"root":{"request":7}}`)), audit.Malformed, "root: request: it is no JSON object"},
 		{"locals that are none", metadata(`{` + buildType + `,"materials":[` + image1 + `],"metadata":{"completeness":{"materials":false}},"invocation":{"parameters":{"locals":7}}}`), audit.Malformed, "locals: "},
 		{"an identifier that is none", metadata(maxed(step(`{"source":{"identifier":7}}`))), audit.Malformed, "identifier: "},
 		{"a source that is none", metadata(maxed(step(`{"source":7}`))), audit.Malformed, "source: it is no JSON object"},
@@ -363,7 +363,7 @@ func TestAttacks(t *testing.T) {
 		{"a frontend at the root", metadata(requested(`{"frontend":"dockerfile.v0","root":{"request":{"frontend":"gateway.v0","args":{"source":"evil"}}}}`)), audit.Incomplete, "the build's frontend names it"},
 		{"an unknown frontend of an input", metadata(requested(`{"inputs":{"0-base":{"request":{"frontend":"other.v0"}}}}`)), audit.Incomplete, `the frontend "other.v0" is not known`},
 		{"a frontend of an input, behind a clean root", metadata(requested(`{"root":{"request":{"frontend":"dockerfile.v0"}},"inputs":{"0-base":{"request":{"frontend":"gateway.v0","args":{"source":"evil"}}}}}`)), audit.Incomplete, "the build's frontend names it"},
-		{"an input that is none", metadata(requested(`{"inputs":{"0-base":7}}`)), audit.Malformed, `input "0-base"`},
+		{"an input that is none", metadata(requested(`{"inputs":{"0-base":7}}`)), audit.Malformed, `inputs: "0-base": it is no JSON object`},
 
 		{"incomplete", metadata(`{` + buildType + `,"materials":[` + image1 + `],"metadata":{"completeness":{"materials":false}}}`), audit.Incomplete, "BuildKit says that the materials are not all"},
 		{"completeness left out", metadata(`{` + buildType + `,"materials":[` + image1 + `],"metadata":{"completeness":{}}}`), audit.Incomplete, "BuildKit says that the materials are not all"},

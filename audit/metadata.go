@@ -24,7 +24,8 @@ func ReadMetadata(source string, body []byte, targets []string) ([]Build, error)
 	if err != nil {
 		return nil, err
 	}
-	builds, err := provenances(Build{Source: source}, o)
+	left := maxAll
+	builds, err := provenances(Build{Source: source}, o, &left)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func ReadMetadata(source string, body []byte, targets []string) ([]Build, error)
 		if err != nil {
 			return nil, err
 		}
-		own, err := provenances(Build{Source: source, Target: name}, target)
+		own, err := provenances(Build{Source: source, Target: name}, target, &left)
 		if err != nil {
 			return nil, err
 		}
@@ -72,8 +73,9 @@ func without(b Build) Build {
 		"the metadata has no provenance, so nobody says what the build used"))
 }
 
-// provenances returns a Build like b for each provenance among the keys of o.
-func provenances(b Build, o object) ([]Build, error) {
+// provenances returns a Build like b for each provenance among the keys of o. It
+// takes what they have of left, and fails when nothing is left.
+func provenances(b Build, o object, left *int) ([]Build, error) {
 	var builds []Build
 	for _, name := range sorted(o) {
 		if len(name) >= len(provenanceKey) && strings.EqualFold(name[:len(provenanceKey)], provenanceKey) && !strings.HasPrefix(name, provenanceKey) {
@@ -86,6 +88,9 @@ func provenances(b Build, o object) ([]Build, error) {
 		build := b
 		build.Platform = strings.TrimPrefix(platform, "/")
 		builds = append(builds, build.with(readProvenance(o[name])))
+		if *left -= parts(builds[len(builds)-1:]); *left < 0 {
+			return nil, tooMany()
+		}
 	}
 	return builds, nil
 }
@@ -106,6 +111,21 @@ func document(body []byte) (object, error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+// parts is how many parts builds have together; each is one as well.
+func parts(builds []Build) int {
+	n := len(builds)
+	for _, b := range builds {
+		if b.Provenance != nil {
+			n += b.Provenance.parts
+		}
+	}
+	return n
+}
+
+func tooMany() error {
+	return fmt.Errorf("it has more than %d builds, materials, steps and requests together", maxAll)
 }
 
 func sorted(o object) []string {

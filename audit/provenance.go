@@ -12,8 +12,21 @@ import (
 	"github.com/boltseal/boltseal/internal/strictjson"
 )
 
-// MaxBytes bounds a document that is read, in bytes.
+// MaxBytes bounds a document that is read, and what is attached to one image
+// together, in bytes.
 const MaxBytes = 32 << 20
+
+const (
+	// maxParts bounds the materials, steps and requests of one provenance
+	// together, and the names of one object. A large build has some hundreds.
+	maxParts = 10_000
+	// maxAll bounds the same for all that comes with one file or image, where
+	// each provenance counts too.
+	maxAll = 10 * maxParts
+	// maxNested bounds how deep the request of a build may have others within.
+	// Builds of bake that build upon each other are a few deep.
+	maxNested = 16
+)
 
 // A Provenance is what BuildKit says one build used.
 type Provenance struct {
@@ -24,6 +37,16 @@ type Provenance struct {
 	// image out of the materials that is named by digest where the same name and
 	// tag is used without one (Capture.OptimizeImageSources), whatever the digest.
 	Named []Material
+
+	parts int // materials, steps and requests, at most maxParts
+}
+
+// count adds n parts, and fails if they are too many.
+func (p *Provenance) count(n int) error {
+	if p.parts += n; p.parts > maxParts {
+		return flawed(Malformed, again, "the provenance has more than %d materials, steps and requests, and no more are read", maxParts)
+	}
+	return nil
 }
 
 // all returns the materials, and what else was named and is none of them. Of an
@@ -37,11 +60,14 @@ func (p *Provenance) all() []Material {
 		}
 		known[m.Ref.Name()+"@"+m.Digest] = true
 		known[m.Ref.Name()+":"+m.Ref.Tag()] = true // ":" where it has none
+		known[m.Ref.Name()+":"+m.Ref.Tag()+"@"+m.Digest] = true
 	}
 	all := p.Materials[:len(p.Materials):len(p.Materials)]
 	for _, m := range p.Named {
 		key := m.Ref.Name() + "@" + m.Digest
 		switch {
+		case m.Kind == Image && m.Digest != "" && m.Ref.Tag() != "": // the same digest for another tag is another thing
+			key = m.Ref.Name() + ":" + m.Ref.Tag() + "@" + m.Digest
 		case m.Kind != Image:
 			key = string(m.Kind)
 		case m.Digest == "" && known[m.Ref.Name()+":"]: // a source policy can have dropped the tag
@@ -81,40 +107,93 @@ func names() strictjson.Shape {
 // An object is a JSON object, read as it is written: names are compared exactly.
 type object map[string]json.RawMessage
 
-// objectOf reads an object, and nothing behind it. It refuses one in which a
-// name stands twice.
+// objectOf reads an object, and nothing behind it. Its values are parts of raw,
+// and no copies, so that what is nested takes the room of the document once.
 func objectOf(raw json.RawMessage) (object, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	tok, err := dec.Token()
+	o, dec := object{}, json.NewDecoder(bytes.NewReader(raw))
+	err := members(dec, func(name string) (err error) {
+		o[name], err = value(dec, raw)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	if tok != json.Delim('{') {
-		return nil, errors.New("it is no JSON object")
-	}
-	o := object{}
-	for dec.More() {
-		tok, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := tok.(string) // what else could be a name?
-		if _, again := o[name]; again {
-			return nil, fmt.Errorf("the name %.40q stands twice", name)
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, err
-		}
-		o[name] = value
-	}
-	if _, err := dec.Token(); err != nil {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the object")
 	}
 	return o, nil
+}
+
+// members reads an object of at most maxParts names from dec. For each name it
+// calls visit, which reads the value. It refuses a name that stands twice.
+func members(dec *json.Decoder, visit func(name string) error) error {
+	tok, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	if tok != json.Delim('{') {
+		return errors.New("it is no JSON object")
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		tok, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := tok.(string) // what else could be a name?
+		switch {
+		case seen[name]:
+			return fmt.Errorf("the name %.40q stands twice", name)
+		case len(seen) == maxParts:
+			return fmt.Errorf("it has more than %d names", maxParts)
+		}
+		seen[name] = true
+		if err := visit(name); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token()
+	return err
+}
+
+// A skipped is a value of which nothing is kept.
+type skipped struct{}
+
+// UnmarshalJSON is part of [json.Unmarshaler].
+func (skipped) UnmarshalJSON([]byte) error { return nil }
+
+// value returns the part of raw that is the next value of dec, which reads raw.
+func value(dec *json.Decoder, raw []byte) (json.RawMessage, error) {
+	from := dec.InputOffset()
+	if err := dec.Decode(&skipped{}); err != nil {
+		return nil, err
+	}
+	return bytes.TrimLeft(raw[from:dec.InputOffset()], ":, \t\r\n"), nil
+}
+
+// list returns the values of the list called name: none where there is none or
+// null, and an error where there are more than maxParts.
+func (o object) list(name string) ([]json.RawMessage, error) {
+	raw, ok := o[name]
+	if !ok || string(raw) == "null" {
+		return nil, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('[') {
+		return nil, fmt.Errorf("%s: it is no list", name)
+	}
+	var all []json.RawMessage
+	for dec.More() {
+		if len(all) == maxParts {
+			return nil, fmt.Errorf("%s: it lists more than %d", name, maxParts)
+		}
+		v, err := value(dec, raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		all = append(all, v)
+	}
+	return all, nil // its end was seen when it was read as a part of o
 }
 
 // at returns the object below these names; nil where there is none, which is
@@ -153,9 +232,10 @@ const again = "do not use what was built, and find out who wrote this"
 type form struct {
 	materials object // that has them, by the name of list
 	list      string
-	config    object // has llbDefinition
-	request   object // has frontend, args, locals
-	complete  object // has completeness of the materials, by the name of whole
+	config    object          // has llbDefinition
+	request   object          // has locals
+	requests  json.RawMessage // the same, with frontend, args, and the requests within; nil where there is none
+	complete  object          // has completeness of the materials, by the name of whole
 	whole     string
 }
 
@@ -181,8 +261,14 @@ func readProvenance(raw json.RawMessage) (*Provenance, error) {
 	if err := p.readSteps(f.config); err != nil {
 		return nil, err
 	}
-	if err := p.readFrontends(f.request); err != nil {
-		return nil, err
+	if f.requests != nil {
+		err := p.readRequest(json.NewDecoder(bytes.NewReader(f.requests)), 0)
+		switch why := (*flaw)(nil); {
+		case errors.As(err, &why):
+			return nil, err
+		case err != nil:
+			return nil, flawed(Malformed, again, "the provenance's request: %w", err)
+		}
 	}
 	return p, f.incomplete()
 }
@@ -203,12 +289,18 @@ func formOf(o object) (form, error) {
 		errs[0] = definition.decode("buildType", &buildType)
 		f.config, errs[1] = definition.at("internalParameters", "buildConfig")
 		f.request, errs[2] = definition.at("externalParameters", "request")
+		if outer, err := definition.at("externalParameters"); err == nil {
+			f.requests = outer["request"]
+		}
 		f.complete, errs[3] = o.at("runDetails", "metadata", "buildkit_completeness")
 	} else {
 		f.materials, f.list, f.whole = o, "materials", "materials"
 		errs[0] = o.decode("buildType", &buildType)
 		f.config, errs[1] = o.at("buildConfig")
 		f.request, errs[2] = o.at("invocation", "parameters")
+		if outer, err := o.at("invocation"); err == nil {
+			f.requests = outer["parameters"]
+		}
 		f.complete, errs[3] = o.at("metadata", "completeness")
 	}
 	if err := errors.Join(errs[:]...); err != nil {
@@ -224,9 +316,12 @@ func formOf(o object) (form, error) {
 }
 
 func (p *Provenance) readMaterials(f form) error {
-	var list []json.RawMessage
-	if err := f.materials.decode(f.list, &list); err != nil {
+	list, err := f.materials.list(f.list)
+	if err != nil {
 		return flawed(Malformed, again, "the provenance: %w", err)
+	}
+	if err := p.count(len(list)); err != nil {
+		return err
 	}
 	for i, raw := range list {
 		m, err := readMaterial(raw)
@@ -265,9 +360,12 @@ func readMaterial(raw json.RawMessage) (Material, error) {
 // readSteps reads the build's steps, where they are there: all of them, or it
 // is an error. Each is of a kind that is known.
 func (p *Provenance) readSteps(config object) error {
-	var steps []json.RawMessage
-	if err := config.decode("llbDefinition", &steps); err != nil {
+	steps, err := config.list("llbDefinition")
+	if err != nil {
 		return flawed(Malformed, again, "the provenance's steps: %w", err)
+	}
+	if err := p.count(len(steps)); err != nil {
+		return err
 	}
 	ids, inputs, last := map[string]bool{}, []string{}, false
 	for i, raw := range steps {
@@ -383,20 +481,48 @@ func (p *Provenance) name(m Material, text string) error {
 	return nil
 }
 
-// readFrontends reads which image, if one, read the Dockerfile: of the build,
-// and of those that it builds upon.
-func (p *Provenance) readFrontends(request object) error {
+// readRequest reads which image, if one, read the Dockerfile: of the build, and
+// of those that it builds upon; this one is so many requests deep. It reads them
+// as they come, so that what lies deep costs no more than what does not.
+func (p *Provenance) readRequest(dec *json.Decoder, depth int) error {
+	if depth > maxNested {
+		return flawed(Malformed, again, "the provenance's requests are nested deeper than %d", maxNested)
+	}
+	if err := p.count(1); err != nil {
+		return err
+	}
 	var frontend string
-	if err := request.decode("frontend", &frontend); err != nil {
-		return flawed(Malformed, again, "the provenance's request: %w", err)
+	var args json.RawMessage
+	err := members(dec, func(name string) error {
+		switch name {
+		case "frontend":
+			return below(name, dec.Decode(&frontend))
+		case "args":
+			return below(name, dec.Decode(&args))
+		case "root":
+			return below(name, p.readInput(dec, depth))
+		case "inputs":
+			return below(name, members(dec, func(input string) error {
+				return below(fmt.Sprintf("%.100q", input), p.readInput(dec, depth))
+			}))
+		}
+		return dec.Decode(&skipped{})
+	})
+	if err != nil {
+		return err
 	}
 	switch frontend {
 	case "", "dockerfile.v0": // none, or BuildKit's own
+		return nil
 	case "gateway.v0":
 		var source string
-		args, err := request.at("args")
+		o, err := object{}, error(nil)
+		if args != nil {
+			o, err = objectOf(args)
+			err = below("args", err)
+		}
 		if err == nil {
-			err = args.decode("source", &source)
+			err = o.decode("source", &source)
 		}
 		if err == nil {
 			err = p.name(Material{URI: source, Where: InFrontend}, source)
@@ -404,32 +530,28 @@ func (p *Provenance) readFrontends(request object) error {
 		if err != nil {
 			return flawed(Malformed, again, "the provenance's frontend: %w", err)
 		}
-	default:
-		return flawed(Incomplete, "build with a Dockerfile", "the frontend %.100q is not known, and so is not what it uses", frontend)
+		return nil
 	}
-	nested := []object{}
-	root, err := request.at("root", "request")
-	nested = append(nested, root)
-	inputs, err2 := request.at("inputs")
-	for name := range inputs {
-		input, err := inputs.at(name, "request")
-		if err != nil {
-			return flawed(Malformed, again, "the provenance's input %.100q: %w", name, err)
+	return flawed(Incomplete, "build with a Dockerfile", "the frontend %.100q is not known, and so is not what it uses", frontend)
+}
+
+// below says where err is; what says enough stays as it is.
+func below(name string, err error) error {
+	if f := (*flaw)(nil); err == nil || errors.As(err, &f) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// readInput reads the request of a build that another one builds upon, if it has
+// one.
+func (p *Provenance) readInput(dec *json.Decoder, depth int) error {
+	return members(dec, func(name string) error {
+		if name == "request" {
+			return below(name, p.readRequest(dec, depth+1))
 		}
-		nested = append(nested, input)
-	}
-	if err := errors.Join(err, err2); err != nil {
-		return flawed(Malformed, again, "the provenance's request: %w", err)
-	}
-	for _, n := range nested {
-		if n == nil {
-			continue
-		}
-		if err := p.readFrontends(n); err != nil {
-			return err
-		}
-	}
-	return nil
+		return dec.Decode(&skipped{})
+	})
 }
 
 // incomplete returns an error if BuildKit says that the materials are not all,
@@ -439,8 +561,8 @@ func (f form) incomplete() error {
 		return nil // mode min of buildx's metadata leaves it out
 	}
 	whole := false
-	var locals []json.RawMessage
-	if err := errors.Join(f.complete.decode(f.whole, &whole), f.request.decode("locals", &locals)); err != nil {
+	locals, err := f.request.list("locals")
+	if err := errors.Join(f.complete.decode(f.whole, &whole), err); err != nil {
 		return flawed(Malformed, again, "the provenance: %w", err)
 	}
 	if !whole && len(locals) == 0 {

@@ -34,7 +34,8 @@ func (c Command) audit(code *int) *cobra.Command {
 		Use:   "audit [IMAGE…] [--metadata FILE]… --report FILE",
 		Short: "Check, after the build, that it used only images that the gate let in",
 		Long: `audit compares what a build says it was made of with the JSON report of the run
-of boltseal verify that let its images in. An image is admitted by name and digest.
+of boltseal verify that let its images in. An image is admitted by name and digest,
+and has to be the one that the gate let in for its tag, where the gate knows it.
 
 What the build says is BuildKit's provenance: in the file that docker buildx build
 and bake write with --metadata-file, or attached to an image that was pushed. It
@@ -73,7 +74,14 @@ func (c Command) runAudit(ctx context.Context, a auditFlags, args []string) (int
 	if err != nil {
 		return ExitUsage, err
 	}
-	past, err := c.past(a.report)
+	ctx, cancel := context.WithTimeoutCause(ctx, a.timeout, timeoutError{a.timeout})
+	defer cancel()
+	past, builds, err := c.readWithin(ctx, a)
+	if err != nil && ctx.Err() != nil {
+		c.warn("audit failed, no answer: read --report and --metadata: " + err.Error())
+		fmt.Fprintln(c.Stderr, "  next: look whether who writes them comes to an end, or give more time (--timeout)")
+		return ExitNoAnswer, nil
+	}
 	if errors.Is(err, report.ErrNotPassed) {
 		c.warn("audit failed: --report: " + err.Error())
 		fmt.Fprintf(c.Stderr, "  next: %s\n", report.Printable(verify.Hint(err)))
@@ -82,16 +90,10 @@ func (c Command) runAudit(ctx context.Context, a auditFlags, args []string) (int
 	if err != nil {
 		return ExitUsage, err
 	}
-	builds, err := c.described(a)
-	if err != nil {
-		return ExitUsage, err
-	}
 	client, err := a.registry.client(c, uses)
 	if err != nil {
 		return ExitUsage, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, a.timeout, timeoutError{a.timeout})
-	defer cancel()
 	for _, u := range uses {
 		builds = append(builds, audit.Attached(ctx, client, u.Ref)...)
 	}
@@ -155,6 +157,34 @@ func (a *auditFlags) sound(c Command, args []string) ([]image.Use, error) {
 		uses = append(uses, image.Use{Text: arg, Ref: ref})
 	}
 	return uses, nil
+}
+
+// readWithin reads what the flags name while ctx is not done, and fails when it
+// is. A file can be a pipe that nobody ends, and a read cannot be interrupted: it
+// is then left alone, until the process ends.
+func (c Command) readWithin(ctx context.Context, a auditFlags) (report.Past, []audit.Build, error) {
+	type all struct {
+		past   report.Past
+		builds []audit.Build
+		err    error
+	}
+	done := make(chan all, 1)
+	go func() {
+		var r all
+		if r.past, r.err = c.past(a.report); r.err == nil {
+			r.builds, r.err = c.described(a)
+		}
+		done <- r
+	}()
+	var r all
+	select {
+	case <-ctx.Done():
+	case r = <-done:
+	}
+	if ctx.Err() != nil {
+		return report.Past{}, nil, context.Cause(ctx)
+	}
+	return r.past, r.builds, r.err
 }
 
 // past reads the report of the run that let images in.

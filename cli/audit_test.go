@@ -1,16 +1,19 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/boltseal/boltseal/cli"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/runnertest"
 )
@@ -203,7 +206,7 @@ func TestAuditBounds(t *testing.T) {
 	t.Parallel()
 	a := newAudit(t)
 	var all []string
-	for i := range 20_000 {
+	for i := range 9_000 {
 		all = append(all, fmt.Sprintf(`{"uri":"pkg:docker/acme/x%d@1","digest":{"sha256":"%064x"}}`, i, i))
 	}
 	big := `{"buildx.build.provenance":{"buildType":"https://mobyproject.org/buildkit@v1","materials":[` + strings.Join(all, ",") + `]}}`
@@ -211,10 +214,10 @@ func TestAuditBounds(t *testing.T) {
 	if err := errors.Join(os.WriteFile(filepath.Join(a.dir, "big.json"), []byte(big), 0o600), os.WriteFile(filepath.Join(a.dir, "huge.json"), []byte(huge), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if r := a.run(t, "", "--metadata", "big.json", "--report", "gate.json"); r.code != 1 || strings.Count(r.stdout, "refused ") != 101 || !strings.Contains(r.stdout, "refused   … and 19900 more, listed by --output json") {
+	if r := a.run(t, "", "--metadata", "big.json", "--report", "gate.json"); r.code != 1 || strings.Count(r.stdout, "refused ") != 101 || !strings.Contains(r.stdout, "refused   … and 8900 more, listed by --output json") {
 		t.Errorf("exit %d, %d refused %s", r.code, strings.Count(r.stdout, "refused "), r.stderr)
 	}
-	if r := a.run(t, "", "--metadata", "big.json", "--report", "gate.json", "--output", "json"); r.code != 1 || strings.Count(r.stdout, `"not-admitted",`) != 20_001 {
+	if r := a.run(t, "", "--metadata", "big.json", "--report", "gate.json", "--output", "json"); r.code != 1 || strings.Count(r.stdout, `"not-admitted",`) != 9_001 {
 		t.Errorf("exit %d, %d refused %s", r.code, strings.Count(r.stdout, `"not-admitted",`), r.stderr)
 	}
 	if r := a.run(t, "", "--metadata", "huge.json", "--report", "gate.json"); r.code != 2 || !strings.Contains(r.stderr, "larger than 33554432 bytes") {
@@ -225,5 +228,48 @@ func TestAuditBounds(t *testing.T) {
 	}
 	if r := a.run(t, "", "--metadata", "good.json", "--report", "huge.json"); r.code != 2 || !strings.Contains(r.stderr, "larger than 33554432 bytes") {
 		t.Errorf("exit %d: %s", r.code, r.stderr)
+	}
+}
+
+// --timeout is over while files are read as well: nobody waits for a pipe that
+// does not end, and there is no verdict.
+func TestAuditTimeout(t *testing.T) {
+	t.Parallel()
+	a := newAudit(t)
+	never, end := io.Pipe()
+	defer end.Close() //nolint:errcheck // it never fails
+	for metadata, timeout := range map[string]string{"-": "10ms", filepath.Join(a.dir, "good.json"): "1ns"} {
+		var out, errs bytes.Buffer
+		c := cli.Command{Stdin: never, Stdout: &out, Stderr: &errs, LookupEnv: lookup(env)}
+		code := c.Main(t.Context(), []string{"boltseal", "audit", "--metadata", metadata, "--report", filepath.Join(a.dir, "gate.json"), "--timeout", timeout})
+		if code != cli.ExitNoAnswer || out.Len() > 0 || !strings.Contains(errs.String(), "audit failed, no answer: read --report and --metadata: --timeout "+timeout+" ran out\n  next: ") {
+			t.Errorf("%s: exit %d, %s%s", metadata, code, out.String(), errs.String())
+		}
+	}
+}
+
+// Two tags of one repository that were let in do not stand for each other.
+func TestAuditTagSwapped(t *testing.T) {
+	t.Parallel()
+	a := newAudit(t)
+	gate, err := os.ReadFile(filepath.Join(a.dir, "gate.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, image, _ := strings.Cut(string(gate), `"images":[`)
+	second := strings.ReplaceAll(strings.Replace(strings.TrimSuffix(image, "]}"), "alpine:3", "alpine:4", 1), strings.Repeat("a", 64), strings.Repeat("b", 64))
+	two := strings.TrimSuffix(string(gate), "]}") + "," + second + "]}"
+	for name, text := range map[string]string{"two.json": two, "rolled.json": buildOf("pkg:docker/alpine@4", "a"), "four.json": buildOf("pkg:docker/alpine@4", "b")} {
+		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := a.run(t, "", "--metadata", "four.json", "--metadata", "good.json", "--report", "two.json"); r.code != cli.ExitPassed {
+		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	r := a.run(t, "", "--metadata", "rolled.json", "--report", "two.json")
+	because := "the gate let in docker.io/library/alpine:4 as sha256:" + strings.Repeat("b", 64) + ", and the build used the digest of docker.io/library/alpine:3\n"
+	if r.code != cli.ExitClosed || !strings.Contains(r.stdout, "not-admitted") || !strings.Contains(r.stdout, because) {
+		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
 	}
 }
