@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,43 @@ func TestAuditText(t *testing.T) {
 	for colour, r := range map[string]audit.Result{"\x1b[32m": {Findings: []audit.Finding{good}}, "\x1b[33m": {Findings: []audit.Finding{exempt}}, "\x1b[31m": {Findings: []audit.Finding{bad}}} {
 		if got := auditText(t, r, report.TextOptions{Color: true}); strings.Count(got, colour) != 2 || strings.Count(got, "\x1b[") != 4 {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+// Long lists are cut, each by itself, and say how much is left out.
+func TestAuditTextBounds(t *testing.T) {
+	t.Parallel()
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	m := auditMaterial(t, "ghcr.io/acme/base"+digest, "a")
+	m.Platform = ""
+	for _, tc := range []struct {
+		passed, refused, instead int
+		want                     []string // lines of what is left out
+	}{
+		{100, 100, 5, nil},
+		{101, 100, 5, []string{"used      … and 1 more, listed by --output json"}},
+		{100, 102, 5, []string{"refused   … and 2 more, listed by --output json"}},
+		{1, 1, 6, []string{"admitted  … and 1 more, listed by --output json"}},
+	} {
+		f := audit.Finding{Build: audit.Build{Source: "x"}, Reason: audit.NotAdmitted}
+		for range tc.passed {
+			f.Used = append(f.Used, audit.Judged{Material: m, Reason: audit.Admitted})
+		}
+		for range tc.refused {
+			f.Used = append(f.Used, audit.Judged{Material: m, Reason: audit.NotAdmitted, Instead: make([]string, tc.instead)})
+		}
+		var cut []string
+		for line := range strings.Lines(auditText(t, audit.Result{Findings: []audit.Finding{f}}, report.TextOptions{})) {
+			switch line = strings.TrimSpace(line); {
+			case strings.Contains(line, "…"):
+				cut = append(cut, line)
+			case strings.Contains(line, digest) && line != "used      ghcr.io/acme/base"+digest && line != "refused   ghcr.io/acme/base"+digest:
+				t.Fatalf("%q", line)
+			}
+		}
+		if !slices.Equal(cut, tc.want) {
+			t.Errorf("%+v: %q", tc, cut)
 		}
 	}
 }
