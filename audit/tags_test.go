@@ -74,6 +74,9 @@ func TestTags(t *testing.T) {
 			continue
 		}
 		explained(t, f)
+		if listed := len(f.Used[0].Instead) > 0; listed == f.Passed() {
+			t.Errorf("%s: alternatives are listed: %t", tc.name, listed)
+		}
 		if err := f.Used[0].Err; (err == nil) != f.Passed() || err != nil && !strings.HasSuffix(err.Error(), tc.says) {
 			t.Errorf("%s: says %v, want %q", tc.name, err, tc.says)
 		}
