@@ -195,9 +195,14 @@ func (h *handovers) apart(what string, others []string) error {
 	return nil
 }
 
-// suit says which use a Form could not hand over, whatever its digest is.
+// suit says what a Form could not hand over, whatever the digests are.
 func (h *handovers) suit(uses []image.Use) error {
 	for _, t := range h.targets {
+		if t.form.Lacks != nil && len(uses) > 0 {
+			if err := t.form.Lacks(h.options); err != nil {
+				return usagef("--handover", "hand over source-policy instead, which needs to know of no build", "%s: %w", t.form.Name, err)
+			}
+		}
 		for _, u := range uses {
 			if u.Err != nil || t.form.Refuses == nil {
 				continue

@@ -16,12 +16,10 @@ func bake() Form {
 		Name:    "bake",
 		Doc:     "a file for docker buildx bake, given with -f after the others; its name ends in .json: tags become digests, nothing is refused",
 		Refuses: ambiguous,
+		Lacks:   Options.noTarget,
 		Files: func(s Set, o Options) ([]File, error) {
 			doc := bakeDoc{Target: map[string]bakeTarget{}}
-			targets := o.Targets
-			if len(targets) == 0 && !o.Scanned {
-				targets = []Target{{Name: "default"}}
-			}
+			targets := o.bakeTargets()
 			for _, t := range targets {
 				if !targetPattern().MatchString(t.Name) {
 					return nil, fmt.Errorf("%q is not the name of a bake target: bake takes letters, digits, _ and -", t.Name)
@@ -38,8 +36,8 @@ func bake() Form {
 				}
 				doc.Target[t.Name] = bakeTarget{contexts}
 			}
-			if len(targets) == 0 && len(s.entries) > 0 {
-				return nil, errors.New("no bake target is known, and no service that is built: name the file with --file")
+			if err := o.noTarget(); err != nil && len(s.entries) > 0 {
+				return nil, err
 			}
 			maps.DeleteFunc(doc.Target, func(_ string, t bakeTarget) bool { return len(t.Contexts) == 0 })
 			doc.Comment = s.exemptIn(doc)
@@ -50,6 +48,22 @@ func bake() Form {
 			return []File{{Body: body, Check: same(body)}}, nil
 		},
 	}
+}
+
+// bakeTargets returns the targets that an override is for.
+func (o Options) bakeTargets() []Target {
+	if len(o.Targets) == 0 && !o.Scanned {
+		return []Target{{Name: "default"}}
+	}
+	return o.Targets
+}
+
+// noTarget says that there is nothing to override.
+func (o Options) noTarget() error {
+	if len(o.bakeTargets()) == 0 {
+		return errors.New("no bake target is known, and no service that is built: name the file with --file")
+	}
+	return nil
 }
 
 // targetPattern is what bake takes for the name of a target (bake/bake.go).

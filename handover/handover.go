@@ -83,6 +83,10 @@ type Form struct {
 	// instead; it is known before anybody is asked about the image. Nil stands
 	// for a form that takes them all. Files refuses the same.
 	Refuses func(image.Ref) error
+	// Lacks says what the form would have to know of a build and does not; that,
+	// too, is known before anybody is asked. Nil stands for a form that needs
+	// nothing. Files fails for the same.
+	Lacks func(Options) error
 	// Files returns what to write, never nothing. It fails where the form
 	// cannot say what the Set does, naming what is to be written otherwise.
 	Files func(Set, Options) ([]File, error)
