@@ -198,7 +198,9 @@ func (p *pinRun) plan(c Command, r gate.Report) (pinPlan, error) {
 	}
 	changes, refusals := rewrite.Plan(draft.files.text, targets)
 	for _, x := range refusals {
-		draft.left[draft.index[x.Use]] = draft.files.explain(x)
+		if i, ok := draft.index[x.Use]; ok { // and not one of those that are replaced
+			draft.left[i] = draft.files.explain(x)
+		}
 	}
 	for _, x := range changes {
 		f, err := draft.files.changed(x)

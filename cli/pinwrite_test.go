@@ -22,6 +22,7 @@ type faultyDisk struct {
 	at     int
 	dead   bool
 	noLink bool
+	lies   bool            // what fails is done all the same
 	before func(op string) // called before each operation
 	ops    []string
 }
@@ -71,6 +72,9 @@ func (d *faultyDisk) Link(old, name string) error {
 
 func (d *faultyDisk) Rename(old, name string) error {
 	if err := d.fails("rename"); err != nil {
+		if d.lies {
+			_ = d.disk.Rename(old, name)
+		}
 		return err
 	}
 	return d.disk.Rename(old, name)
@@ -238,6 +242,30 @@ func TestReplaceFilesFails(t *testing.T) {
 		for _, op := range []string{"create", "write", "chmod", "sync", "close", "lstat", "read", "rename", "remove"} {
 			if !seen[op] {
 				t.Errorf("no %s failed", op)
+			}
+		}
+	}
+}
+
+// An error does not say that nothing was done.
+func TestReplaceFilesLies(t *testing.T) {
+	t.Parallel()
+	for _, noLink := range []bool{false, true} {
+		for n := 1; n <= 3; n++ {
+			w := newTree(t)
+			renames := 0
+			d := &faultyDisk{disk: rootDisk{w.root}, noLink: noLink, lies: true}
+			d.before = func(op string) {
+				if op == "rename" {
+					if renames++; renames == n {
+						d.at = len(d.ops)
+					}
+				}
+			}
+			litter, err := replaceFiles(d, w.set)
+			texts, left := w.state()
+			if !errors.Is(err, errInjected) || !slices.Equal(texts, []string{"old", "old", "old"}) || left != nil || litter != nil {
+				t.Errorf("rename %d, links %v: %v, %q, %q", n, !noLink, err, texts, left)
 			}
 		}
 	}
