@@ -16,12 +16,13 @@ import (
 var errInjected = errors.New("injected")
 
 // A faultyDisk fails at its operation number at, counted from 1, and with dead at
-// all after that, too, as if the program had been killed.
+// all after that, too, as if the program had been killed; or at those called only.
 type faultyDisk struct {
 	disk
 	at     int
 	dead   bool
 	noLink bool
+	only   string          // "" is all
 	lies   bool            // what fails is done all the same
 	before func(op string) // called before each operation
 	ops    []string
@@ -32,7 +33,7 @@ func (d *faultyDisk) fails(op string) error {
 	if d.before != nil {
 		d.before(op)
 	}
-	if n := len(d.ops); n == d.at || d.dead && d.at > 0 && n > d.at {
+	if n := len(d.ops); n == d.at || d.dead && d.at > 0 && n > d.at && (d.only == "" || d.only == op) {
 		return fmt.Errorf("%s: %w", op, errInjected)
 	}
 	return nil
@@ -304,7 +305,7 @@ func TestReplaceFilesNotRestored(t *testing.T) {
 	t.Parallel()
 	w := newTree(t)
 	renames := 0
-	d := &faultyDisk{disk: rootDisk{w.root}, dead: true}
+	d := &faultyDisk{disk: rootDisk{w.root}, dead: true, only: "rename"}
 	d.before = func(op string) {
 		if op == "rename" {
 			if renames++; renames == 2 {
@@ -322,6 +323,9 @@ func TestReplaceFilesNotRestored(t *testing.T) {
 		if strings.Contains(err.Error(), "a may have its new text, and "+name+" has the old one") {
 			kept = name
 		}
+	}
+	if len(left) != 1 || strings.Contains(err.Error(), "b may have") {
+		t.Errorf("%v, %q", err, left) // b has its old text, and needs no copy
 	}
 	if body, err := os.ReadFile(filepath.Join(w.dir, kept)); kept == "" || err != nil || string(body) != string(w.set[0].old) {
 		t.Errorf("%v, %q: %q", err, left, body)
