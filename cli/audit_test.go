@@ -82,7 +82,7 @@ func TestAuditBadInput(t *testing.T) {
 	}{
 		{"no report", []string{"--metadata", "good.json"}, []string{"--report: it is not given", "next: give the file that boltseal verify wrote"}},
 		{"no such report", []string{"--metadata", "good.json", "--report", "none.json"}, []string{"--report: ", "none.json"}},
-		{"a report that is empty", []string{"--metadata", "good.json", "--report", "empty.json"}, []string{"it is empty: the run that was to write it did not come to its end"}},
+		{"a report that is empty", []string{"--metadata", "good.json", "--report", "empty.json"}, []string{"--report ", "it is empty: the run that was to write it did not come to its end", "next: give the file that boltseal verify wrote"}},
 		{"a report that can be read in two ways", []string{"--metadata", "good.json", "--report", "twice.json"}, []string{`the name "passed" stands twice`}},
 		{"metadata for a report", []string{"--metadata", "good.json", "--report", "good.json"}, []string{"no JSON report of boltseal verify"}},
 		{"a report for metadata that is a list", []string{"--metadata", "list.json", "--report", "gate.json"}, []string{"--metadata ", "no JSON object", "next: give the file that docker buildx wrote"}},
