@@ -59,14 +59,18 @@ func (r rootDisk) Create(name string) (diskFile, error) {
 // A staged replacement has its new text in a file beside the old one.
 type staged struct {
 	replacement
-	next string // the new text
-	back string // the old text, and the old file itself where that can be had
+	next string      // the new text
+	back string      // the old text, and the old file itself where that can be had
+	made fs.FileInfo // of next
+	link bool        // back is the old file itself
 }
 
 // replaceFiles replaces all files or none, unless an error says which are not as
 // they were. Each is whole at any time, the old or the new: a temporary file in
 // its folder takes its place. A file that is no longer what was read is not
-// replaced, and neither are the others then. Litter is what could not be removed.
+// replaced, and neither are the others then. What somebody saves in the moment of
+// the replacement is theirs: it stays, or the error says where it is. Litter is
+// what could not be removed.
 func replaceFiles(on disk, all []replacement) (litter []string, err error) {
 	var (
 		set  []staged
@@ -100,12 +104,35 @@ func replaceFiles(on disk, all []replacement) (litter []string, err error) {
 		}
 	}
 	for i, s := range set {
-		if err := on.Rename(s.next, s.name); err != nil {
+		err := unchanged(on, s.replacement) // it may be long since all were looked at
+		if err != nil {
+			return nil, failed(s.name, err, set[:i])
+		}
+		if err = on.Rename(s.next, s.name); err == nil {
+			set[i].next = ""
+			err = overtaken(on, s)
+		}
+		if err != nil {
 			return nil, failed(s.name, err, set[:i+1])
 		}
-		set[i].next = ""
+	}
+	for _, s := range set { // the backups are removed
+		if err := overtaken(on, s); err != nil {
+			return nil, failed(s.name, err, set)
+		}
 	}
 	return nil, nil
+}
+
+// overtaken reports an error if somebody wrote to the old file before it was
+// replaced: they have it open, or its text is not what was read.
+func overtaken(on disk, s staged) error {
+	if !s.link {
+		return nil // the backup is a copy, which knows nothing of it
+	}
+	old := s.replacement
+	old.name = s.back
+	return unchanged(on, old)
 }
 
 // stageFile writes both texts of a file beside it.
@@ -114,10 +141,14 @@ func stageFile(on disk, s *staged) error {
 	if err := write(on, next, s.new, s.info, &s.next); err != nil {
 		return err
 	}
+	var err error
+	if s.made, err = on.Lstat(next); err != nil {
+		return err
+	}
 	// A link keeps all that the file is. Not every file system has them.
 	back := beside(s.name)
 	if on.Link(s.name, back) == nil {
-		s.back = back
+		s.back, s.link = back, true
 		return nil
 	}
 	return write(on, back, s.old, s.info, &s.back)
@@ -168,35 +199,54 @@ func sameOwner(f diskFile, like fs.FileInfo) error {
 	return nil
 }
 
+var errChanged = errors.New("somebody has changed it meanwhile")
+
 // unchanged reports an error if a file is not what was read.
-func unchanged(on disk, r replacement) error {
-	changed := &verify.Error{Op: "look at it again", Err: errors.New("somebody has changed it meanwhile"), Hint: "run it again"}
-	info, err := on.Lstat(r.name)
+func unchanged(on disk, r replacement) error { return is(on, r.name, r.info, r.old) }
+
+// is reports an error if what is called name is not the file of info with this
+// text.
+func is(on disk, name string, like fs.FileInfo, want []byte) error {
+	changed := &verify.Error{Op: "look at it again", Err: errChanged, Hint: "run it again"}
+	info, err := on.Lstat(name)
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(info, r.info) || info.Mode() != r.info.Mode() {
+	if !os.SameFile(info, like) || info.Mode() != like.Mode() {
 		return changed
 	}
-	text, err := on.Read(r.name)
-	if err == nil && !bytes.Equal(text, r.old) {
+	text, err := on.Read(name)
+	if err == nil && !bytes.Equal(text, want) {
 		return changed
 	}
 	return err
 }
 
-// restore gives files that may have been replaced their old text, and says which
-// it cannot. What is needed to do that by hand is kept.
+// restore gives files that were replaced their old text, also where that has been
+// written to meanwhile, and says which it cannot: what somebody else has put in
+// the place of what this run wrote stays. What is needed to do the rest by hand is
+// kept.
 func restore(on disk, tried []staged, kept map[string]bool) error {
 	var errs []error
 	for _, s := range slices.Backward(tried) {
-		if unchanged(on, s.replacement) == nil {
+		if info, err := on.Lstat(s.name); err == nil && os.SameFile(info, s.info) {
+			continue // it was not replaced
+		}
+		err := is(on, s.name, s.made, s.new)
+		theirs := errors.Is(err, errChanged) || errors.Is(err, fs.ErrNotExist)
+		if err == nil {
+			err = on.Rename(s.back, s.name)
+		}
+		switch {
+		case err == nil:
 			continue
+		case theirs:
+			err = fmt.Errorf("%s is somebody else's now and stays, and %s has the old text", s.name, s.back)
+		default:
+			err = fmt.Errorf("%s may have its new text, and %s has the old one: %w", s.name, s.back, err)
 		}
-		if err := on.Rename(s.back, s.name); err != nil {
-			kept[s.back] = true
-			errs = append(errs, fmt.Errorf("%s may have its new text, and %s has the old one: %w", s.name, s.back, err))
-		}
+		kept[s.back] = true
+		errs = append(errs, err)
 	}
 	if errs == nil {
 		return errors.New("all files are as they were")

@@ -303,32 +303,139 @@ func TestReplaceFilesKilled(t *testing.T) {
 // What cannot be given back is said, and the old text is kept.
 func TestReplaceFilesNotRestored(t *testing.T) {
 	t.Parallel()
-	w := newTree(t)
-	renames := 0
-	d := &faultyDisk{disk: rootDisk{w.root}, dead: true, only: "rename"}
-	d.before = func(op string) {
-		if op == "rename" {
-			if renames++; renames == 2 {
-				d.at = len(d.ops)
+	for _, only := range []string{"", "rename"} {
+		w := newTree(t)
+		renames := 0
+		d := &faultyDisk{disk: rootDisk{w.root}, dead: true, only: only}
+		d.before = func(op string) {
+			if op == "rename" {
+				if renames++; renames == 2 {
+					d.at = len(d.ops)
+				}
 			}
 		}
-	}
-	_, err := replaceFiles(d, w.set)
-	texts, left := w.state()
-	if !errors.Is(err, errInjected) || strings.Contains(err.Error(), "all files are as they were") || !slices.Equal(texts, []string{"new", "old", "old"}) {
-		t.Fatalf("%v, %q", err, texts)
-	}
-	kept := ""
-	for _, name := range left {
-		if strings.Contains(err.Error(), "a may have its new text, and "+name+" has the old one") {
-			kept = name
+		_, err := replaceFiles(d, w.set)
+		texts, left := w.state()
+		if !errors.Is(err, errInjected) || strings.Contains(err.Error(), "all files are as they were") || !slices.Equal(texts, []string{"new", "old", "old"}) {
+			t.Fatalf("%v, %q", err, texts)
 		}
+		if only != "" && (len(left) != 1 || strings.Contains(err.Error(), "b may have")) {
+			t.Errorf("%v, %q", err, left) // b has its old text, and needs no copy
+		}
+		w.keeps(err, "a may have its new text, and ", " has the old one")
 	}
-	if len(left) != 1 || strings.Contains(err.Error(), "b may have") {
-		t.Errorf("%v, %q", err, left) // b has its old text, and needs no copy
+}
+
+// keeps fails the test unless a file that err speaks of has a's old text.
+func (w *tree) keeps(err error, before, after string) {
+	w.t.Helper()
+	_, rest, _ := strings.Cut(err.Error(), before)
+	name, _, ok := strings.Cut(rest, after)
+	if body, readErr := os.ReadFile(filepath.Join(w.dir, name)); !ok || readErr != nil || string(body) != string(w.set[0].old) {
+		w.t.Errorf("%v: %q, %v", err, body, readErr)
 	}
-	if body, err := os.ReadFile(filepath.Join(w.dir, kept)); kept == "" || err != nil || string(body) != string(w.set[0].old) {
-		t.Errorf("%v, %q: %q", err, left, body)
+}
+
+// save writes a file as editors do: in its place, or a new file by that name.
+func save(t *testing.T, file, how string) {
+	t.Helper()
+	var err error
+	switch how {
+	case "in place":
+		err = os.WriteFile(file, []byte("an hour of work\n"), 0o600)
+	case "a new file":
+		err = errors.Join(os.WriteFile(file+".x", []byte("an hour of work\n"), 0o600), os.Rename(file+".x", file))
+	case "removed":
+		err = os.Remove(file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What somebody saves while a run is being undone stays theirs.
+func TestReplaceFilesSavedBeforeUndo(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"in place", "a new file", "removed"} {
+		w := newTree(t)
+		file := filepath.Join(w.dir, "a")
+		d := &faultyDisk{disk: rootDisk{w.root}}
+		renames := 0
+		d.before = func(op string) {
+			if op == "rename" {
+				if renames++; renames == 2 { // a has been replaced
+					save(t, file, how)
+					d.at = len(d.ops)
+				}
+			}
+		}
+		_, err := replaceFiles(d, w.set)
+		texts, left := w.state()
+		if want := how == "removed"; strings.HasPrefix(texts[0], `"an hour of work\n"`) == want || (texts[0] == "gone") != want {
+			t.Errorf("%s: %q is there", how, texts[0])
+		}
+		if err == nil || !slices.Equal(texts[1:], []string{"old", "old"}) || len(left) != 1 {
+			t.Fatalf("%s: %v, %q, %q", how, err, texts, left)
+		}
+		w.keeps(err, "a is somebody else's now and stays, and ", " has the old text")
+	}
+}
+
+// What somebody saves between the look at all files and the replacement stops the
+// run, and stays theirs.
+func TestReplaceFilesSavedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		file, how string
+		rename    int  // of how many files it comes before
+		late      bool // after the rename
+	}{
+		{"sub/c", "in place", 1, false},
+		{"sub/c", "a new file", 1, false},
+		{"a", "in place", 1, false}, // a's last look is over
+		{"a", "in place", 1, true},
+	} {
+		w := newTree(t)
+		file := filepath.Join(w.dir, tc.file)
+		var open *os.File // an editor that has it open
+		d := &faultyDisk{disk: rootDisk{w.root}}
+		renames := 0
+		d.before = func(op string) {
+			if op != "rename" {
+				return
+			}
+			renames++
+			switch {
+			case tc.late && renames == 1:
+				var err error
+				if open, err = os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0); err != nil { //nolint:gosec // a folder of the test's own
+					t.Fatal(err)
+				}
+				if _, err := open.WriteString(string(w.set[0].old)); err != nil {
+					t.Fatal(err)
+				}
+			case tc.late && renames == 3:
+				if _, err := open.WriteAt([]byte("an hour of work\n"), 0); err != nil {
+					t.Fatal(err)
+				}
+			case !tc.late && renames == tc.rename:
+				save(t, file, tc.how)
+			}
+		}
+		_, err := replaceFiles(d, w.set)
+		texts, left := w.state()
+		body, readErr := os.ReadFile(file) //nolint:gosec // a folder of the test's own
+		if err == nil || !strings.Contains(err.Error(), "somebody has changed it meanwhile") || readErr != nil || !strings.HasPrefix(string(body), "an hour of work\n") || left != nil {
+			t.Errorf("%+v: %v, %q, %q", tc, err, texts, left)
+		}
+		for i, r := range w.set {
+			if r.name != tc.file && texts[i] != "old" {
+				t.Errorf("%+v: %s is %q", tc, r.name, texts[i])
+			}
+		}
+		if open != nil {
+			_ = open.Close()
+		}
 	}
 }
 
