@@ -42,7 +42,7 @@ as a diff, and is an error.
 
 What cannot be rewritten without a doubt is left alone, and listed.
 
-Exit codes: 0 all have their digests, 1 gate closed, or references are left
+Exit codes: 0 all that can be read have their digests, 1 gate closed, or references are left
 without (with --check: there is something to do), 2 bad flag, input or policy,
 3 no answer, or files that could not be written.`,
 		Example: `  boltseal pin
@@ -109,7 +109,8 @@ func (c Command) runPin(ctx context.Context, p pinFlags, args []string) (int, er
 	if err != nil {
 		return c.nothingPinned(err), nil
 	}
-	if err := c.pinned(p, plan, r, about); err != nil {
+	pins := plan.report(p, about)
+	if err := c.pinned(p, plan, pins, r, about); err != nil {
 		what := "say what was pinned, though it was: "
 		if p.check {
 			what = "say what is to be pinned: "
@@ -117,7 +118,7 @@ func (c Command) runPin(ctx context.Context, p pinFlags, args []string) (int, er
 		c.warn(what + err.Error())
 		return ExitNoAnswer, nil
 	}
-	if !plan.report(p).Passed() {
+	if !pins.Passed() {
 		return ExitClosed, nil
 	}
 	return ExitPassed, nil
@@ -149,8 +150,7 @@ func (c Command) notPinned(p pinFlags, r gate.Report, about report.Run) error {
 }
 
 // pinned reports what was written, or would be.
-func (c Command) pinned(p pinFlags, plan pinPlan, r gate.Report, about report.Run) error {
-	pins := plan.report(p)
+func (c Command) pinned(p pinFlags, plan pinPlan, pins report.Pins, r gate.Report, about report.Run) error {
 	if p.output == "json" {
 		return report.PinsJSON(c.Stdout, pins, r, about)
 	}
@@ -195,9 +195,15 @@ func (c Command) preparePin(ctx context.Context, p pinFlags, w workspace, fsys f
 	return run, nil
 }
 
-// report returns the plan for people and programs.
-func (p pinPlan) report(flags pinFlags) report.Pins {
+// report returns the plan for people and programs. Warnings about images that are
+// used and not known say what nobody has looked at.
+func (p pinPlan) report(flags pinFlags, about report.Run) report.Pins {
 	pins := report.Pins{Check: flags.check, Update: flags.update, Pinned: p.whole, Kept: p.kept, Refused: p.refused}
+	for _, w := range about.Warnings {
+		if w.Kind != "" {
+			pins.Unknown++
+		}
+	}
 	for _, x := range p.changes {
 		for _, e := range x.Edits {
 			pins.Rewritten = append(pins.Rewritten, report.Pin{At: e.At, Old: e.Old, New: e.New, Exempt: e.Exempt})

@@ -298,6 +298,17 @@ func TestPin(t *testing.T) {
 			want:  files{"sub/Dockerfile": "FROM REGISTRY/team/legacy:v1@" + legacy + "\n"},
 		},
 		{
+			name:  "an expression",
+			files: files{"Dockerfile": "FROM REGISTRY/team/legacy:v1@" + legacy + "\n", ".github/workflows/ci.yml": "on: push\njobs: {a: {runs-on: x, container: '${{ inputs.image }}'}}\n"},
+			says:  []string{"1 place with the digest already; 1 place whose image is not known, not looked at\n"},
+		},
+		{
+			name:  "an expression, strictly",
+			files: files{"Dockerfile": "FROM REGISTRY/team/legacy:v1@" + legacy + "\n", ".github/workflows/ci.yml": "on: push\njobs: {a: {runs-on: x, container: '${{ inputs.image }}'}}\n"},
+			args:  []string{"--strict"},
+			code:  1,
+		},
+		{
 			name: "a target that stands in for the name",
 			files: files{
 				"Dockerfile":      "FROM REGISTRY/team/legacy:v1\n",
@@ -552,6 +563,7 @@ func TestPinUpdateByRule(t *testing.T) {
 		"by digest only":       {rules: signed + ", {images: ['REGISTRY/team/app'], allow-unsigned: {reason: upstream does not sign}}", says: "nobody signs it, and its rule lets it through by digest only"},
 		"this digest":          {rules: signed + ", {images: ['REGISTRY/team/app@OLD'], allow-unsigned: {reason: looked at it}}", says: "nobody signs it, and its rule lets it through by digest only"},
 		"this digest, for now": {rules: signed, more: "exceptions: [{images: ['REGISTRY/team/app@OLD'], until: 2026-12-31, owner: me, reason: looked at it}]\n", says: "the rule that decides about it is another one without the digest"},
+		"let through by tag":   {rules: "{images: ['REGISTRY/team/app'], allow-unsigned: {reason: none, require-digest: false}}", says: "nobody verifies what its tag has now: its rule lets it through as it is"},
 		"another rule by tag":  {rules: "{images: ['REGISTRY/team/app'], allow-unsigned: {reason: none, require-digest: false}}, {images: ['REGISTRY/team/app:v1'], require: [sigstore: {identities: [ACME]}]}", says: "the rule that decides about it is another one without the digest"},
 	} {
 		w := newWorld(t, registrytest.Options{})

@@ -121,6 +121,8 @@ func (p *pinRun) fixed(u image.Use) error {
 		return keep("nobody signs it, and its rule lets it through by digest only", "update it by hand, after a look at what it is")
 	case !sameRule(has, without):
 		return keep("the rule that decides about it is another one without the digest", "write a rule for the repository, or update it by hand")
+	case has.Exempt != nil:
+		return keep("nobody verifies what its tag has now: its rule lets it through as it is", "update it by hand, after a look at what it is")
 	}
 	return nil
 }

@@ -108,13 +108,10 @@ func replaceFiles(on disk, all []replacement) (litter []string, err error) {
 		if err != nil {
 			return nil, failed(s.name, err, set[:i])
 		}
-		if err = on.Rename(s.next, s.name); err == nil {
-			set[i].next = ""
-			err = overtaken(on, s)
-		}
-		if err != nil {
+		if err = on.Rename(s.next, s.name); err != nil {
 			return nil, failed(s.name, err, set[:i+1])
 		}
+		set[i].next = ""
 	}
 	for _, s := range set { // the backups are removed
 		if err := overtaken(on, s); err != nil {

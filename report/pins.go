@@ -22,6 +22,9 @@ type Pins struct {
 	Refused   []Left // that cannot be rewritten
 	// Pinned is how many places had their digest already.
 	Pinned int
+	// Unknown is how many places use an image that is not known before the run,
+	// about which the run warns. They may be without a digest.
+	Unknown int
 }
 
 // A Pin is one reference that is rewritten.
@@ -40,7 +43,7 @@ type Left struct {
 // Clean reports whether nothing is left to do.
 func (p Pins) Clean() bool { return len(p.Rewritten) == 0 && len(p.Refused) == 0 }
 
-// Passed reports whether every reference has its digest now.
+// Passed reports whether every reference that is known has its digest now.
 func (p Pins) Passed() bool { return len(p.Refused) == 0 && (!p.Check || len(p.Rewritten) == 0) }
 
 // PinsVersion is the version of the JSON that PinsJSON writes. It grows by one
@@ -56,6 +59,7 @@ type pinsDoc struct {
 	Pins    []pinDoc        `json:"pins"`
 	Kept    []leftDoc       `json:"kept"`
 	Refused []leftDoc       `json:"refused"`
+	Unknown int             `json:"unknown"`
 	Report  json.RawMessage `json:"report"`
 }
 
@@ -85,7 +89,7 @@ func PinsJSON(w io.Writer, p Pins, r gate.Report, run Run) error {
 	}
 	doc := pinsDoc{
 		Version: PinsVersion, Check: p.Check, Update: p.Update, Passed: (r.Passed() || run.Lenient(r)) && p.Passed(),
-		Pins: []pinDoc{}, Kept: left(p.Kept), Refused: left(p.Refused), Report: of.Bytes(),
+		Pins: []pinDoc{}, Kept: left(p.Kept), Refused: left(p.Refused), Unknown: p.Unknown, Report: of.Bytes(),
 	}
 	for _, x := range p.Rewritten {
 		doc.Pins = append(doc.Pins, pinDoc{x.At.File, x.At.Line, x.At.Col, x.Old, x.New, x.Exempt})
@@ -163,6 +167,9 @@ func (p Pins) summary(files, exempt int) string {
 	}
 	if n := len(p.Kept); n > 0 {
 		parts = append(parts, count(n, "place")+" not updated")
+	}
+	if p.Unknown > 0 {
+		parts = append(parts, count(p.Unknown, "place")+" whose image is not known, not looked at")
 	}
 	return strings.Join(parts, "; ")
 }

@@ -146,6 +146,8 @@ func (t Target) refusal(why error) error {
 		e.Hint = fmt.Sprintf("add digest: %s to the entry of images at %s", t.To.Pinned().Digest(), place(t.Use.At))
 	case errors.Is(why, errBuilt):
 		e.Hint = "set pull_policy: build for what is built, or give it a name of its own"
+	case errors.Is(why, errExpression) && strings.Contains(t.Use.Text, "matrix"):
+		e.Hint = "write " + t.whole() + " where the matrix has it"
 	case errors.Is(why, errReplaced):
 		e.Hint = fmt.Sprintf("write %s there and call the context so, too, if builds without the context have to be pinned", t.whole())
 	case errors.Is(why, errNoFile), errors.Is(why, errContext):
