@@ -298,3 +298,11 @@ func TestBounds(t *testing.T) {
 		refusedFor(t, changes, refused, tc.want)
 	}
 }
+
+// One byte that two places share is enough.
+func TestOverlapOfOneByte(t *testing.T) {
+	t.Parallel()
+	uses := []image.Use{at(t, "alpine:3", 1, 1), at(t, "3", 1, 8)}
+	changes, refused := rewrite.Plan(reader(fstest.MapFS{"f": {Data: []byte("alpine:3\n")}}), targetsOf(t, uses, false))
+	refusedEach(t, changes, refused, "is part of the same text", "is part of the same text")
+}
