@@ -1069,3 +1069,20 @@ func TestPinUpdateByPolicy(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Files are named as they are seen from the current folder, wherever the
+// repository begins.
+func TestPinBelow(t *testing.T) {
+	t.Parallel()
+	w, digests := newPinWorld(t)
+	const from = "FROM REGISTRY/team/legacy:v1\n"
+	p := w.pinner(t, map[string]string{".git/HEAD": "", "api/Dockerfile": "ARG BASE=REGISTRY/team/legacy:v1\nFROM ${BASE}\n", "Dockerfile": from, "web/Dockerfile": from})
+	top, before := p.dir, p.files()
+	p.dir = filepath.Join(top, "api")
+	r := p.plain(t, ".", "../web/Dockerfile")
+	p.dir = top
+	p.wants(t, before, map[string]string{"api/Dockerfile": "ARG BASE=REGISTRY/team/legacy:v1@" + digests["legacy"] + "\nFROM ${BASE}\n", "web/Dockerfile": "FROM REGISTRY/team/legacy:v1@" + digests["legacy"] + "\n"})
+	if r.code != 0 || !strings.Contains(r.stdout, "pinned   Dockerfile:1:10 ") || !strings.Contains(r.stdout, "pinned   ../web/Dockerfile:1:6 ") {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}

@@ -408,7 +408,7 @@ func TestReplaceFilesSavedMeanwhile(t *testing.T) {
 			switch {
 			case tc.late && renames == 1:
 				var err error
-				if open, err = os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0); err != nil { //nolint:gosec // a folder of the test's own
+				if open, err = os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := open.WriteString(string(w.set[0].old)); err != nil {
@@ -424,7 +424,7 @@ func TestReplaceFilesSavedMeanwhile(t *testing.T) {
 		}
 		_, err := replaceFiles(d, w.set)
 		texts, left := w.state()
-		body, readErr := os.ReadFile(file) //nolint:gosec // a folder of the test's own
+		body, readErr := os.ReadFile(file)
 		if err == nil || !strings.Contains(err.Error(), "somebody has changed it meanwhile") || readErr != nil || !strings.HasPrefix(string(body), "an hour of work\n") || left != nil {
 			t.Errorf("%+v: %v, %q, %q", tc, err, texts, left)
 		}
@@ -494,5 +494,17 @@ func TestReplaceFilesHardLink(t *testing.T) {
 	body, readErr := os.ReadFile(other)
 	if texts, _ := w.state(); err != nil || readErr != nil || texts[0] != "new" || string(body) != string(w.set[0].old) {
 		t.Errorf("%v, %v, %q, other %q", err, readErr, texts, body)
+	}
+}
+
+// A temporary file takes nobody's place.
+func TestRootDiskCreate(t *testing.T) {
+	t.Parallel()
+	w := newTree(t)
+	if f, err := (rootDisk{w.root}).Create("a"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("%v, %v", f, err)
+	}
+	if texts, _ := w.state(); texts[0] != "old" {
+		t.Errorf("%q", texts)
 	}
 }
