@@ -129,10 +129,13 @@ func parsePURL(uri string) (purl, error) {
 	}
 	for part := range strings.SplitSeq(rest, "/") {
 		name, err := url.PathUnescape(part)
-		if err != nil || !segment().MatchString(name) {
-			return p, fmt.Errorf("its package URL has the part %.100q, which is in no image's name", part)
+		if err != nil {
+			return p, noName(part)
 		}
 		p.path = append(p.path, name)
+	}
+	if err := named(p.path); err != nil {
+		return p, err
 	}
 	if !qualified {
 		return p, nil
@@ -147,6 +150,20 @@ func parsePURL(uri string) (purl, error) {
 		p.qualifiers[key] = text
 	}
 	return p, nil
+}
+
+// named says which part is in no image's name.
+func named(parts []string) error {
+	for _, part := range parts {
+		if !segment().MatchString(part) {
+			return noName(part)
+		}
+	}
+	return nil
+}
+
+func noName(part string) error {
+	return fmt.Errorf("its package URL has the part %.100q, which is in no image's name", part)
 }
 
 // image returns the reference of the image that p names, with a digest where p
@@ -171,6 +188,9 @@ func (p purl) image() (Kind, image.Ref, error) {
 		tag, digest = p.qualifiers["tag"], tag
 	} else if p.qualifiers["tag"] != "" {
 		return Image, image.Ref{}, errors.New("its package URL has two tags")
+	}
+	if err := named(strings.Split(name, "/")); err != nil { // repository_url has parts, too
+		return Image, image.Ref{}, err
 	}
 	// Part by part: what stands in one of them cannot move the end of another.
 	if _, err := image.ParseRepository(name); err != nil {

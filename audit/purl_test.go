@@ -104,6 +104,7 @@ func FuzzPURL(f *testing.F) {
 	f.Add("pkg:docker/localhost%3A5000/app@1?platform=linux%2Famd64&digest=sha256:" + hexA)
 	f.Add("pkg:oci/debian@sha256%3A" + hexA + "?repository_url=docker.io/library/debian&tag=latest")
 	f.Add("pkg:docker/a%2Fb/c@1#x")
+	f.Add("pkg:oci/a?repository_url=!./0")
 	f.Fuzz(func(t *testing.T, uri string) {
 		m, err := parseMaterial(uri, map[string]string{"sha256": hexA})
 		if err != nil {
