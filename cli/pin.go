@@ -146,6 +146,7 @@ func (c Command) notPinned(p pinFlags, r gate.Report, about report.Run) error {
 	if p.output == "json" {
 		return report.PinsJSON(c.Stdout, report.Pins{Check: p.check, Update: p.update}, r, about)
 	}
+	about.Handover = []string{"nothing was pinned"}
 	return c.report(r, p.verifyFlags, about)
 }
 

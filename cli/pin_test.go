@@ -194,7 +194,7 @@ func TestPinClosed(t *testing.T) {
 			args := slices.Concat(tc.args, mode)
 			r := p.plain(t, args...)
 			word := fmt.Sprintf("%-14s ", tc.reason)
-			if r.code != tc.code || !strings.Contains("\n"+r.stdout, "\n"+word) || !strings.Contains(r.stdout, tc.says) || !strings.Contains(r.stdout, "gate closed") {
+			if r.code != tc.code || !strings.Contains("\n"+r.stdout, "\n"+word) || !strings.Contains(r.stdout, tc.says) || !strings.Contains(r.stdout, "gate closed") || !strings.HasSuffix(r.stdout, "\nnothing was pinned\n") {
 				t.Errorf("%s %q: exit %d, want %d\n%s%s", tc.name, mode, r.code, tc.code, r.stdout, r.stderr)
 			}
 			j := p.json(t, args...)
