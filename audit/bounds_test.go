@@ -33,6 +33,9 @@ func nested(depth int, within string) string {
 // build has is read.
 func TestBounds(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("much data: looked at without the race detector")
+	}
 	const web, local, most = `{"uri":"https://x/y"}`, `{"id":"step0","op":{"Op":{}}}`, 10_000
 	provenance := func(materials, steps, requests int) string {
 		list := []string{}
@@ -160,6 +163,9 @@ func TestDeepIsNoCopy(t *testing.T) {
 // be too much, is not asked for.
 func TestAttachedBytes(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("much data: looked at without the race detector")
+	}
 	p := push(t)
 	a := p.platform("amd64")
 	large := layer(slsa02, a, materials(image1)+strings.Repeat(" ", audit.MaxBytes/2))
@@ -182,6 +188,9 @@ func TestAttachedBytes(t *testing.T) {
 // So it is with how many parts it has together.
 func TestAttachedParts(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("much data: looked at without the race detector")
+	}
 	p := push(t)
 	a := p.platform("amd64")
 	var layers []registrytest.Layer

@@ -418,6 +418,9 @@ func TestActionHandsOver(t *testing.T) {
 // policy binds builds all the same.
 func TestActionWithoutContexts(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("much data: looked at without the race detector")
+	}
 	w := newWorld(t, registrytest.Options{})
 	long := w.reg.Host() + "/team/" + strings.Repeat("x", 120)
 	var images strings.Builder
