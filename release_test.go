@@ -204,7 +204,7 @@ func TestReleaseScript(t *testing.T) {
 	}
 
 	run(0, `(?s)^boltseal_linux_amd64\n.*\n[0-9a-f]{64}  boltseal_windows_arm64\.exe\n$`, nil, "--update")
-	how := "linux/amd64 v1 v8.0 cgo=0 flags= work=off env=off experiment=: build -trimpath -buildvcs=false -ldflags -s -w -buildid= -o " +
+	how := "linux/amd64 v1 v8.0 cgo=0 flags= work=off env=off experiment=: build -tags grpcnotrace -trimpath -buildvcs=false -ldflags -s -w -buildid= -o " +
 		filepath.Join(dist, linux64) + " .\n"
 	if got := read(t, log); !strings.HasPrefix(got, how) {
 		t.Errorf("built\n%swant one to be\n%s", got, how)

@@ -57,6 +57,7 @@ type Command struct {
 // code.
 func (c Command) Main(ctx context.Context, args []string) int {
 	code := ExitPassed
+	showVersion := false
 	root := &cobra.Command{
 		Use:   "boltseal",
 		Short: "Check who signed the images a build pulls",
@@ -65,15 +66,20 @@ binds a build to exactly the bytes that were verified.
 
 Exit codes: 0 passed, 1 gate closed, 2 bad flag or input, 3 no answer (a
 registry or the trust root could not be asked, or refused access).`,
-		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				_, err := fmt.Fprintf(c.Stdout, "boltseal %s\n", version())
+				return err
+			}
 			return usagef("", "say what to do, such as boltseal verify IMAGE; boltseal --help lists the commands", "no command was given")
 		},
 	}
-	root.SetVersionTemplate("boltseal {{.Version}}\n")
+	// Not cobra's own flag: a template of ours for it would keep every exported
+	// method of the program, since templates call methods by name (6.5 MB).
+	root.Flags().BoolVarP(&showVersion, "version", "v", false, "print the version")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args[1:])
 	root.SetIn(c.Stdin)
