@@ -69,7 +69,7 @@ var own = []rule{
 	{module + "/report", []string{"cli"}},
 	{module + "/handover", []string{"cli"}},
 	{module + "/audit", []string{"cli", "report"}},
-	{module + "/sign", []string{"cli", "sign"}},
+	{module + "/sign", []string{"cli", "report", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
 	{module + "/registry", []string{"cli", "audit", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
 	{module + "/internal/strictjson", []string{"registry", "verify/sigstore", "report", "audit"}},
