@@ -72,7 +72,7 @@ var own = []rule{
 	{module + "/sign", []string{"cli", "report", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
 	{module + "/registry", []string{"cli", "audit", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
-	{module + "/internal/strictjson", []string{"registry", "verify/sigstore", "report", "audit"}},
+	{module + "/internal/strictjson", []string{"registry", "sign/predicate", "sign/sigstore", "verify/sigstore", "report", "audit"}},
 	{module + "/internal/yamlnode", []string{"handover/rewrite", "scan", "internal/yamlshape", "policy"}},
 	{module + "/internal/yamlshape", []string{"policy", "verify", "cli"}},
 	{module + "/internal/spelling", []string{"cli", "internal/yamlshape", "policy", "verify"}},
