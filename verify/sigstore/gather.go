@@ -87,6 +87,15 @@ func (b *budget) take(l ocispec.Descriptor) bool {
 	return b.signatures <= maxSignatures && b.bytes <= maxBytes
 }
 
+// errBudget says that a budget was used up. It is a registry.ErrTooMany.
+type errBudget struct{}
+
+func (errBudget) Error() string {
+	return fmt.Sprintf("there are more than %d signatures or %d MiB of them; the rest was not looked at", maxSignatures, maxBytes>>20)
+}
+
+func (errBudget) Unwrap() error { return registry.ErrTooMany }
+
 func newGatherer(store Store, repo image.Ref) *gatherer {
 	return &gatherer{store: store, repo: repo, known: map[string]*findings{}}
 }
@@ -245,7 +254,7 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 	var fetch []ocispec.Descriptor
 	for _, l := range layers {
 		if !b.take(l) {
-			found = append(found, unreadable(from, verify.Unsupported, fmt.Errorf("there are more than %d signatures or %d MiB of them; the rest was not looked at", maxSignatures, maxBytes>>20)))
+			found = append(found, unreadable(from, verify.Unsupported, errBudget{}))
 			break
 		}
 		if !image.ValidDigest(l.Digest.String()) || l.Size < 0 || l.Size > registry.MaxBlob {
