@@ -1,8 +1,6 @@
 package sigstoretest
 
 import (
-	"crypto"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -31,18 +29,7 @@ func (in *Instance) log1(s *signed, at time.Time) (*protorekor.TransparencyLogEn
 	if err != nil {
 		return nil, err
 	}
-	e.IntegratedTime = at.Unix()
-	set, err := json.Marshal(promised(e))
-	if err != nil {
-		return nil, err
-	}
-	digest := sha256.Sum256(set)
-	sig, err := in.rekor1.key.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	e.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: sig}
-	return e, nil
+	return e, in.promise(e, at)
 }
 
 // log2 enters s in Rekor v2, which knows hashedrekord only.
@@ -67,6 +54,11 @@ func (l *rekorLog) enter(kind, version string, spec map[string]any) (*protorekor
 	if err != nil {
 		return nil, err
 	}
+	return l.append(kind, version, body)
+}
+
+// append appends an entry whose canonical JSON is body.
+func (l *rekorLog) append(kind, version string, body []byte) (*protorekor.TransparencyLogEntry, error) {
 	proof, err := l.include(body)
 	if err != nil {
 		return nil, err

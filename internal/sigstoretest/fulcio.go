@@ -31,7 +31,13 @@ func (in *Instance) certify(pub crypto.PublicKey, o Options) (*x509.Certificate,
 		ExtKeyUsage:     []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 		ExtraExtensions: exts,
 	}
-	if strings.Contains(o.Identity, "://") {
+	if o.OtherName {
+		san, err := otherName(o.Identity)
+		if err != nil {
+			return nil, fmt.Errorf("sigstoretest: identity: %w", err)
+		}
+		t.ExtraExtensions = append(t.ExtraExtensions, san)
+	} else if strings.Contains(o.Identity, "://") {
 		u, err := url.Parse(o.Identity)
 		if err != nil {
 			return nil, fmt.Errorf("sigstoretest: identity: %w", err)
@@ -52,6 +58,26 @@ func (in *Instance) certify(pub crypto.PublicKey, o Options) (*x509.Certificate,
 	}
 	t.ExtraExtensions = append(t.ExtraExtensions, sct)
 	return issue(t, in.fulcio.intermediate, pub, in.fulcio.key)
+}
+
+// otherName is the subject alternative name of an account without an address.
+func otherName(name string) (pkix.Extension, error) {
+	value, err := asn1.MarshalWithParams(name, "utf8")
+	if err != nil {
+		return pkix.Extension{}, err
+	}
+	type other struct {
+		ID    asn1.ObjectIdentifier
+		Value asn1.RawValue
+	}
+	id := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 7}
+	explicit := asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: value}
+	inner, err := asn1.MarshalWithParams(other{id, explicit}, "tag:0")
+	if err != nil {
+		return pkix.Extension{}, err
+	}
+	names, err := asn1.Marshal([]asn1.RawValue{{FullBytes: inner}})
+	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Critical: true, Value: names}, err
 }
 
 // extensions are the Fulcio extensions in the order of their OIDs.

@@ -24,8 +24,9 @@ type rekorLog struct {
 	notes        note.Signer
 	offset       int64 // from an index in the tree to the log index
 
-	mu   sync.Mutex
-	tree *compact.Range
+	mu     sync.Mutex
+	tree   *compact.Range
+	bodies [][]byte // of the leaves, for whoever reads the log
 }
 
 func newRekorLog(host, origin string, key crypto.Signer, offset int64) (*rekorLog, error) {
@@ -60,13 +61,8 @@ func (l *rekorLog) include(body []byte) (*protorekor.InclusionProof, error) {
 	if err := l.tree.Append(rfc6962.DefaultHasher.HashLeaf(body), nil); err != nil {
 		return nil, err
 	}
-	rootHash, err := l.tree.GetRootHash(nil)
-	if err != nil {
-		return nil, err
-	}
-	checkpoint, err := note.Sign(&note.Note{
-		Text: fmt.Sprintf("%s\n%d\n%s\n", l.origin, index+1, base64.StdEncoding.EncodeToString(rootHash)),
-	}, l.notes)
+	l.bodies = append(l.bodies, body)
+	rootHash, checkpoint, err := l.checkpoint()
 	if err != nil {
 		return nil, err
 	}
@@ -77,4 +73,15 @@ func (l *rekorLog) include(body []byte) (*protorekor.InclusionProof, error) {
 		Hashes:     path,
 		Checkpoint: &protorekor.Checkpoint{Envelope: string(checkpoint)},
 	}, nil
+}
+
+// checkpoint signs the state of the tree. The caller holds l.mu.
+func (l *rekorLog) checkpoint() (rootHash, signed []byte, err error) {
+	if rootHash, err = l.tree.GetRootHash(nil); err != nil {
+		return nil, nil, err
+	}
+	signed, err = note.Sign(&note.Note{
+		Text: fmt.Sprintf("%s\n%d\n%s\n", l.origin, l.tree.End(), base64.StdEncoding.EncodeToString(rootHash)),
+	}, l.notes)
+	return rootHash, signed, err
 }

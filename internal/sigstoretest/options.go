@@ -12,6 +12,9 @@ type Options struct {
 	// Identity is the certificate's subject alternative name: a URI if it
 	// contains "://", an e-mail address otherwise. Unused with Key.
 	Identity string
+	// OtherName writes Identity as the otherName that Fulcio gives to accounts
+	// without an address (1.3.6.1.4.1.57264.1.7).
+	OtherName bool
 	// Issuer is the OIDC issuer, written in both the raw extension 1.1 and the
 	// DER extension 1.8.
 	Issuer string

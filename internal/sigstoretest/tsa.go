@@ -47,8 +47,11 @@ func (in *Instance) timestamp(message []byte, at time.Time) ([]byte, error) {
 		HashAlgorithm:     crypto.SHA256,
 		HashedMessage:     digest[:],
 		Time:              at.UTC().Truncate(time.Second),
-		Policy:            asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2},
+		Policy:            tsaPolicy(),
 		AddTSACertificate: true,
 	}
 	return t.CreateResponseWithOpts(in.tsa.leaf, in.tsaKey, crypto.SHA256)
 }
+
+// tsaPolicy is the one that Sigstore's authorities state.
+func tsaPolicy() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2} }
