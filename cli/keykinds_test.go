@@ -31,8 +31,10 @@ func TestKeyKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	rsa2048, err2 := rsa.GenerateKey(rand.Reader, 2048)
-	for name, key := range map[string]crypto.Signer{"P-256": must(p256, err), "RSA": must(rsa2048, err2), "Ed25519": ed} {
+	p384, err2 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	p521, err3 := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	rsa2048, err4 := rsa.GenerateKey(rand.Reader, 2048)
+	for name, key := range map[string]crypto.Signer{"P-256": must(p256, err), "P-384": must(p384, err2), "P-521": must(p521, err3), "RSA": must(rsa2048, err4), "Ed25519": ed} {
 		der, err := x509.MarshalPKIXPublicKey(key.Public())
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	sgsignature "github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/options"
 
 	"github.com/boltseal/boltseal/verify"
 )
@@ -55,21 +57,39 @@ func ParseKey(name string, text []byte) (Key, error) {
 	default:
 		return Key{}, fmt.Errorf("%T is not a kind of key that signs images", public)
 	}
-	// cosign hashes with SHA-256 whatever the curve.
-	v, err := sgsignature.LoadVerifier(public, crypto.SHA256)
+	k := Key{name: name, fingerprint: fingerprint(block.Bytes), public: public}
+	verifiers, err := verifiersOf(public)
 	if err != nil {
 		return Key{}, err
 	}
-	k := Key{name: name, fingerprint: fingerprint(block.Bytes), public: public, verifiers: []*root.ExpiringKey{root.NewExpiringKey(v, time.Time{}, time.Time{})}}
-	if ed, ok := public.(ed25519.PublicKey); ok {
-		// Logs that keep hashes only take Ed25519 signatures of a hash (RFC 8032, Ed25519ph).
-		ph, err := sgsignature.LoadED25519phVerifier(ed)
-		if err != nil {
-			return Key{}, err
-		}
-		k.verifiers = append(k.verifiers, root.NewExpiringKey(ph, time.Time{}, time.Time{}))
+	for _, v := range verifiers {
+		k.verifiers = append(k.verifiers, root.NewExpiringKey(v, time.Time{}, time.Time{}))
 	}
 	return k, nil
+}
+
+// verifiersOf returns a verifier for each way in which Sigstore's clients and
+// logs sign with a key.
+func verifiersOf(public crypto.PublicKey) ([]sgsignature.Verifier, error) {
+	// SHA-256 is what cosign verify takes whatever the curve, and what a Rekor v1
+	// takes of an envelope.
+	v, err := sgsignature.LoadVerifier(public, crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	verifiers := []sgsignature.Verifier{v}
+	// cosign sign and Rekor v2 take the hash that is as long as the curve, and
+	// of Ed25519 the signature of a hash (RFC 8032, Ed25519ph).
+	own, err := sgsignature.LoadDefaultVerifier(public, options.WithED25519ph())
+	switch k := public.(type) {
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P384() || k.Curve == elliptic.P521() {
+			return append(verifiers, own), err
+		}
+	case ed25519.PublicKey:
+		return append(verifiers, own), err
+	}
+	return verifiers, nil
 }
 
 func fingerprint(der []byte) string {

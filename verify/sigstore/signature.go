@@ -146,9 +146,15 @@ func legacyBundle(layer ocispec.Descriptor, blob []byte) (*bundle.Bundle, error)
 			return nil, fmt.Errorf("log entry annotation: %w", err)
 		}
 		material.TlogEntries = []*protorekor.TransparencyLogEntry{entry}
-		if m, ok := pb.Content.(*protobundle.Bundle_MessageSignature); ok && loggedHash(entry) == "sha512" {
-			sum := sha512.Sum512(blob)
-			m.MessageSignature.MessageDigest = &protocommon.HashOutput{Algorithm: protocommon.HashAlgorithm_SHA2_512, Digest: sum[:]}
+		if m, ok := pb.Content.(*protobundle.Bundle_MessageSignature); ok {
+			switch loggedHash(entry) {
+			case "sha384":
+				sum := sha512.Sum384(blob)
+				m.MessageSignature.MessageDigest = &protocommon.HashOutput{Algorithm: protocommon.HashAlgorithm_SHA2_384, Digest: sum[:]}
+			case "sha512":
+				sum := sha512.Sum512(blob)
+				m.MessageSignature.MessageDigest = &protocommon.HashOutput{Algorithm: protocommon.HashAlgorithm_SHA2_512, Digest: sum[:]}
+			}
 		}
 	}
 	if text := layer.Annotations[annotationTimestamp]; text != "" {
