@@ -1,11 +1,36 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/boltseal/boltseal/image"
+)
+
+const (
+	// settling is how long what was written to a tag has to stay before it counts
+	// as written: longer than another writer takes from reading the tag to having
+	// written it. A registry that is slower than that is given twice the time that
+	// it took for ourselves, and at most maxSettling.
+	settling    = 500 * time.Millisecond
+	maxSettling = 10 * time.Second
+	// maxRounds bounds how often a tag is written for one change, and how often it
+	// is looked at after each.
+	maxRounds = 32
+	// maxLooks bounds how often the referrers API is asked for what was just
+	// pushed: some registries list it a moment later.
+	maxLooks = 3
 )
 
 // An Attachment is what Attach stores: an artifact of OCI image-spec 1.1,
@@ -23,21 +48,353 @@ type Layer struct {
 	Annotations map[string]string
 }
 
-// Attach stores a as a referrer of subject in repo, and returns the digest of
-// its manifest. storage is "referrer" where the registry lists it by itself, and
-// "fallback-tag" where it is in the index behind the tag that stands in for the
-// referrers API.
+// Attach stores a as a referrer of subject in repo, as cosign stores bundles, and
+// returns the digest of its manifest. The same Attachment has the same digest: to
+// attach it again changes nothing. storage is "referrer" where the registry lists
+// it by itself, and "fallback-tag" where it is in the index behind the tag that
+// stands in for the referrers API (OCI distribution-spec, "Pushing Manifests with
+// Subject"). Of subject, MediaType, Digest and Size count; the manifest itself
+// need not be in repo.
 func (c *Client) Attach(ctx context.Context, repo image.Ref, subject ocispec.Descriptor, a Attachment) (digest, storage string, err error) {
-	return "", "", errNotYet
+	if err := attachable(repo, subject, a); err != nil {
+		return "", "", err
+	}
+	config, err := c.PushBlob(ctx, repo, ocispec.MediaTypeEmptyJSON, emptyConfig())
+	if err != nil {
+		return "", "", err
+	}
+	config.ArtifactType = a.ArtifactType // cosign writes it there too
+	m := ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
+		ArtifactType: a.ArtifactType, Config: config, Layers: []ocispec.Descriptor{}, Annotations: a.Annotations,
+		Subject: &ocispec.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
+	}
+	for _, l := range a.Layers {
+		d, err := c.PushBlob(ctx, repo, l.MediaType, l.Body)
+		if err != nil {
+			return "", "", err
+		}
+		d.Annotations = l.Annotations
+		m.Layers = append(m.Layers, d)
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return "", "", err
+	}
+	digest = digestOf(body)
+	pushed, err := c.PushManifest(ctx, repo, digest, m.MediaType, body)
+	if err != nil {
+		return "", "", err
+	}
+	if !pushed.Subject {
+		listed, err := c.lists(ctx, repo, subject.Digest.String(), digest)
+		if err != nil {
+			return "", "", err
+		}
+		if !listed {
+			return digest, "fallback-tag", c.addReferrer(ctx, repo, m, body)
+		}
+	}
+	return digest, "referrer", nil
+}
+
+// attachable says why a cannot be attached to subject.
+func attachable(repo image.Ref, subject ocispec.Descriptor, a Attachment) error {
+	var err error
+	switch {
+	case !image.ValidDigest(subject.Digest.String()):
+		err = fmt.Errorf("the subject's digest is %q", clip(subject.Digest.String()))
+	case subject.MediaType == "" || subject.Size <= 0:
+		err = errors.New("media type or size of the subject is missing")
+	case a.ArtifactType == "":
+		err = errors.New("the artifact has no type")
+	case len(a.Layers) == 0:
+		err = errors.New("the artifact is empty")
+	default:
+		return nil
+	}
+	return &Error{Op: "attach to " + repo.Name() + "@" + clip(subject.Digest.String()), Kind: ErrMalformed, Err: err, push: true}
+}
+
+// lists reports whether the registry has a referrers API which lists digest.
+func (c *Client) lists(ctx context.Context, repo image.Ref, subject, digest string) (bool, error) {
+	for look := 1; ; look++ {
+		list, err := c.Referrers(ctx, repo, subject)
+		switch {
+		case errors.Is(err, ErrNoReferrersAPI):
+			return false, nil
+		case err != nil:
+			return false, err
+		case lists(list, digest):
+			return true, nil
+		case look == maxLooks:
+			return false, nil
+		}
+		if err := c.pause(ctx, time.Second<<(look-1)); err != nil {
+			return false, &Error{Op: referrersOp(repo, subject), Kind: ErrUnavailable, Err: err, push: true}
+		}
+	}
+}
+
+func lists(list []ocispec.Descriptor, digest string) bool {
+	return slices.ContainsFunc(list, func(d ocispec.Descriptor) bool { return d.Digest.String() == digest })
+}
+
+// addReferrer adds m, whose bytes are body, to the index behind the tag of its
+// subject (OCI distribution-spec, "Referrers Tag Schema").
+func (c *Client) addReferrer(ctx context.Context, repo image.Ref, m ocispec.Manifest, body []byte) error {
+	entry := ocispec.Descriptor{
+		MediaType: m.MediaType, ArtifactType: m.ArtifactType, Annotations: m.Annotations,
+		Digest: digest.Digest(digestOf(body)), Size: int64(len(body)),
+	}
+	holds := func(m Manifest) bool {
+		list, err := readFallback(m)
+		return err == nil && lists(list, entry.Digest.String())
+	}
+	tag := strings.Replace(m.Subject.Digest.String(), ":", "-", 1)
+	return c.Update(ctx, repo, tag, func(old *Manifest) ([]byte, string, func(Manifest) bool, error) {
+		if old == nil {
+			body, err := json.Marshal(ocispec.Index{
+				Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex,
+				Manifests: []ocispec.Descriptor{entry},
+			})
+			return body, ocispec.MediaTypeImageIndex, holds, err
+		}
+		if holds(*old) {
+			return nil, "", nil, nil
+		}
+		body, err := appendReferrer(*old, entry)
+		return body, ocispec.MediaTypeImageIndex, holds, err
+	})
+}
+
+// readFallback is ParseFallback for those who would write it: what they do not
+// understand in full is not theirs to write.
+func readFallback(m Manifest) ([]ocispec.Descriptor, error) {
+	var doc struct{ SchemaVersion int }
+	list, err := ParseFallback(m)
+	switch {
+	case errors.Is(err, ErrTooMany):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	case m.MediaType != ocispec.MediaTypeImageIndex:
+		return nil, fmt.Errorf("%w: it is %q, not an index", ErrMalformed, clip(m.MediaType))
+	case json.Unmarshal(m.Body, &doc) != nil || doc.SchemaVersion != 2:
+		return nil, fmt.Errorf("%w: its schemaVersion is not 2", ErrMalformed)
+	}
+	return list, nil
+}
+
+// appendReferrer returns the index with entry at the end of its list. All other
+// bytes stay as they are: what is in them may mean something to others.
+func appendReferrer(index Manifest, entry ocispec.Descriptor) ([]byte, error) {
+	list, err := readFallback(index)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) >= maxReferrers {
+		return nil, fmt.Errorf("%w: there are %d referrers, at most %d are read", ErrTooMany, len(list), maxReferrers)
+	}
+	added, err := json.Marshal(entry)
+	if err != nil {
+		return nil, err
+	}
+	from, to, err := listIn(index.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	var out bytes.Buffer
+	out.Write(index.Body[:from])
+	if len(list) == 0 {
+		out.WriteByte('[')
+	} else {
+		out.Write(bytes.TrimRight(index.Body[from:to-1], " \t\r\n"))
+		out.WriteByte(',')
+	}
+	out.Write(added)
+	out.WriteByte(']')
+	out.Write(index.Body[to:])
+	if out.Len() > maxManifest {
+		return nil, fmt.Errorf("%w: the index would have %d bytes, at most %d are read", ErrTooLarge, out.Len(), maxManifest)
+	}
+	index.Body = out.Bytes()
+	if again, err := readFallback(index); err != nil || len(again) != len(list)+1 {
+		return nil, fmt.Errorf("%w: nothing can be added to it", ErrMalformed)
+	}
+	return index.Body, nil
+}
+
+// listIn returns where the value of "manifests" stands in an index.
+func listIn(index []byte) (from, to int, err error) {
+	dec := json.NewDecoder(bytes.NewReader(index))
+	if _, err := dec.Token(); err != nil {
+		return 0, 0, err
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return 0, 0, err
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return 0, 0, err
+		}
+		if name == "manifests" {
+			to := int(dec.InputOffset())
+			return to - len(value), to, nil
+		}
+	}
+	return 0, 0, errors.New("it has no list of manifests")
 }
 
 // Update changes what tag leads to: it reads it, has change say what is to be
-// there instead, writes that, and looks whether it is there. It begins again
+// there instead, writes that, and looks whether it stays there. It begins again
 // where another writer got in between, so that what others have added is kept.
 //
 // change gets nil where there is no such tag, and may be called several times.
 // It returns a nil body where nothing is to be written. holds says of a manifest
 // whether it has what is to be there.
+//
+// A registry has no way to change a tag only if nobody else did. So what was
+// written counts only when it stood unchanged for longer than another writer
+// takes from reading to writing: half a second, or twice the time that reading and
+// writing took here. Writers in one Client take turns.
 func (c *Client) Update(ctx context.Context, repo image.Ref, tag string, change func(old *Manifest) (body []byte, mediaType string, holds func(Manifest) bool, err error)) error {
-	return errNotYet
+	done, err := c.turn(ctx, repo, tag)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var w written
+	for round := range maxRounds {
+		if round > 0 { // whoever was faster was as fast as we were
+			if err := c.pause(ctx, rand.N(settling<<min(round-1, 3))); err != nil { //nolint:gosec // spreads load; nothing depends on it being unpredictable
+				return updateError(repo, tag, err)
+			}
+		}
+		if err := c.rewrite(ctx, repo, tag, change, &w); err != nil || w.holds == nil {
+			return err
+		}
+		if stays, err := c.stays(ctx, repo, tag, w); err != nil || stays {
+			return err
+		}
+	}
+	return updateError(repo, tag, errContended)
+}
+
+// errContended says that others wrote a tag again and again.
+var errContended = errors.New("others keep changing it")
+
+func updateError(repo image.Ref, tag string, err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return err
+	}
+	e := &Error{Op: "change tag " + repo.Name() + ":" + tag, Kind: ErrUnavailable, Err: err, push: true}
+	if errors.Is(err, ErrMalformed) {
+		e.Kind = ErrMalformed
+	}
+	return e
+}
+
+// turn waits until no other writer of this Client changes the tag, and returns
+// what ends the turn.
+func (c *Client) turn(ctx context.Context, repo image.Ref, tag string) (done func(), err error) {
+	v, _ := c.turns.LoadOrStore(repo.Name()+":"+tag, make(chan struct{}, 1))
+	turn, ok := v.(chan struct{})
+	if !ok {
+		return nil, errNoRetry
+	}
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, updateError(repo, tag, ctx.Err())
+	}
+}
+
+// A written is what was put behind a tag. The zero written is nothing.
+type written struct {
+	digest string              // of what was behind the tag then
+	holds  func(Manifest) bool // nil: nothing was written so far
+	took   time.Duration       // from reading the tag to having written it
+}
+
+// rewrite reads the tag and writes what it is to be changed to. Where writing
+// fails, it reads it again before it writes again: the answer may have got lost
+// on the way, and others may have written since.
+func (c *Client) rewrite(ctx context.Context, repo image.Ref, tag string, change func(*Manifest) ([]byte, string, func(Manifest) bool, error), w *written) error {
+	var (
+		stopped bool // writing it again is of no use
+		why     error
+	)
+	stop := func(err error) (answer, error) {
+		stopped, why = true, err
+		return answer{}, errNoRetry
+	}
+	q, err := manifestPush(repo, tag, "", nil)
+	if err != nil {
+		return err
+	}
+	_, err = c.insist(ctx, q, func(ctx context.Context, q query) (answer, error) {
+		began := time.Now()
+		old, err := c.behind(ctx, repo, tag)
+		if err != nil {
+			return stop(err)
+		}
+		body, mediaType, holds, err := change(old)
+		switch {
+		case err != nil:
+			return stop(updateError(repo, tag, err))
+		case body == nil:
+			if old != nil {
+				w.digest = old.Digest
+			}
+			return stop(nil)
+		}
+		if q, err = manifestPush(repo, tag, mediaType, body); err != nil {
+			return stop(err)
+		}
+		a, err := c.put(ctx, q)
+		*w = written{digest: digestOf(body), holds: holds, took: time.Since(began)}
+		return a, err
+	})
+	if stopped {
+		return why
+	}
+	return err
+}
+
+// behind returns what the tag leads to, nil where there is no such tag.
+func (c *Client) behind(ctx context.Context, repo image.Ref, tag string) (*Manifest, error) {
+	m, err := c.Manifest(ctx, repo, tag)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// stays reports whether what was written is behind the tag for so long that no
+// other writer, who does not know of it, can still replace it. Until nobody else
+// writes, it looks again.
+func (c *Client) stays(ctx context.Context, repo image.Ref, tag string, w written) (bool, error) {
+	wait := min(max(settling, 2*w.took), maxSettling)
+	last := w.digest
+	for range maxRounds {
+		if err := c.pause(ctx, wait+rand.N(wait/2)); err != nil { //nolint:gosec // spreads load; nothing depends on it being unpredictable
+			return false, updateError(repo, tag, err)
+		}
+		m, err := c.behind(ctx, repo, tag)
+		if err != nil || m == nil || !w.holds(*m) {
+			return false, err
+		}
+		if m.Digest == last {
+			return true, nil
+		}
+		last = m.Digest
+	}
+	return false, updateError(repo, tag, errContended)
 }

@@ -39,10 +39,26 @@ type host struct {
 	repos sync.Map // repository -> *repo
 }
 
-// A repo holds the client for one repository, whose token is good for it alone.
+// A repo holds how one repository is spoken to; its token is good for it alone.
 type repo struct {
-	mu     sync.Mutex
-	client *http.Client
+	mu      sync.Mutex
+	session *session
+}
+
+// A session is a client and what it was made of. A repository that is only read
+// never gets a token with which it could be written to. One that is pushed to
+// after it was read gets another session, for which the registry is asked
+// nothing: the challenge is known, and only the token service has to answer.
+type session struct {
+	client    *http.Client
+	challenge *challenge // nil: no authentication
+	push      bool       // its token is good for pushing too
+}
+
+// settled reports whether the registry's demand for credentials was answered, so
+// that another 401 is a refusal.
+func (s *session) settled() bool {
+	return s.challenge != nil && s.challenge.status == http.StatusUnauthorized
 }
 
 // A challenge is a recorded 401 (or 200) answer to be given instead of asking
@@ -104,80 +120,89 @@ func loopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
-// do sends req with whatever authentication its repository needs.
-func (h *host) do(ctx context.Context, c *Client, ref image.Ref, req *http.Request) (*http.Response, error) {
+// do sends req with whatever authentication its repository needs, to be read or
+// to be pushed to.
+func (h *host) do(ctx context.Context, c *Client, ref image.Ref, req *http.Request, push bool) (*http.Response, error) {
+	if req.URL.Host != h.reg.RegistryStr() {
+		// The registry redirected an upload to where it now goes on. Whatever is
+		// asked there, the credentials are not for it.
+		return plain(c).Do(req)
+	}
 	v, _ := h.repos.LoadOrStore(ref.Repository(), &repo{})
 	r, ok := v.(*repo)
 	if !ok {
 		return nil, errNoRetry
 	}
-	client, resp, err := h.client(ctx, c, ref, r, req)
+	s, resp, err := h.session(ctx, c, ref, r, req, push)
 	if err != nil || resp != nil {
 		return resp, err
 	}
-	resp, err = client.Do(req.Clone(ctx))
+	resp, err = s.client.Do(req.Clone(ctx))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") == "" {
 		return resp, err
 	}
 	if resp.Request.URL.Host != req.URL.Host {
 		return resp, nil // the host it redirected to wants credentials, and gets none
 	}
-	if _, authenticated := client.Transport.(*transport.Wrapper); authenticated {
+	if s.settled() {
 		return resp, nil // refused even with a fresh token
 	}
-	// This repository wants what others of the registry did not.
+	// This repository wants what others of the registry did not, or to be pushed
+	// to what it did not want to be read.
 	discard(resp)
-	client, err = h.upgrade(ctx, c, ref, r, client, &challenge{req.URL.Scheme, resp.StatusCode, resp.Header})
+	s, err = h.upgrade(ctx, c, ref, r, s, &challenge{req.URL.Scheme, resp.StatusCode, resp.Header}, push)
 	if err != nil {
 		return nil, err
 	}
-	return client.Do(req.Clone(ctx))
+	return s.client.Do(req.Clone(ctx))
 }
 
-// upgrade replaces the repository's anonymous client, unless a concurrent
-// request has done so already.
-func (h *host) upgrade(ctx context.Context, c *Client, ref image.Ref, r *repo, from *http.Client, ch *challenge) (*http.Client, error) {
+// upgrade replaces the repository's session, which was not asked for
+// credentials before, unless a concurrent request has done so already.
+func (h *host) upgrade(ctx context.Context, c *Client, ref image.Ref, r *repo, from *session, ch *challenge, push bool) (*session, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.client != nil && r.client != from {
-		return r.client, nil
+	if s := r.session; s != nil && s != from && (s.push || !push) {
+		return s, nil
 	}
-	client, err := h.authenticate(ctx, c, ref, ch)
+	s, err := h.authenticate(ctx, c, ref, ch, push)
 	if err == nil {
-		r.client = client
+		r.session = s
 	}
-	return client, err
+	return s, err
 }
 
-// client returns the repository's client. Where nothing is known of the
+// session returns the repository's session. Where nothing is known of the
 // registry yet and there are no credentials, req itself is sent to find out; an
-// answer other than a challenge is then returned in place of a client.
-func (h *host) client(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request) (*http.Client, *http.Response, error) {
+// answer other than a challenge is then returned in place of a session.
+func (h *host) session(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request, push bool) (*session, *http.Response, error) {
 	h.mu.Lock()
 	if !h.settled {
 		defer h.mu.Unlock()
-		return h.settle(ctx, c, ref, r, req)
+		return h.settle(ctx, c, ref, r, req, push)
 	}
 	ch := h.challenge
 	h.mu.Unlock()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.client != nil {
-		return r.client, nil, nil
+	switch s := r.session; {
+	case s != nil && (s.push || !push || s.challenge == nil):
+		return s, nil, nil
+	case s != nil: // it was read before
+		ch = s.challenge
+	case ch == nil:
+		r.session = &session{client: plain(c)}
+		return r.session, nil, nil
 	}
-	if ch == nil {
-		r.client = plain(c)
-		return r.client, nil, nil
-	}
-	client, err := h.authenticate(ctx, c, ref, ch)
+	s, err := h.authenticate(ctx, c, ref, ch, push)
 	if err == nil {
-		r.client = client
+		r.session = s
 	}
-	return client, nil, err
+	return s, nil, err
 }
 
-func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request) (*http.Client, *http.Response, error) {
+func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request, push bool) (*session, *http.Response, error) {
 	var ch *challenge
 	if h.auth == authn.Anonymous {
 		resp, err := plain(c).Do(req.Clone(ctx))
@@ -194,7 +219,7 @@ func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, re
 		// The answer is recorded on its way, for the other repositories.
 		ch = &challenge{scheme: h.scheme}
 	}
-	client, err := h.authenticate(ctx, c, ref, ch)
+	s, err := h.authenticate(ctx, c, ref, ch, push)
 	if ch.status != 0 { // the registry answered, whatever the token service said
 		h.settled, h.challenge = true, ch
 	}
@@ -202,19 +227,27 @@ func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, re
 		return nil, nil, err
 	}
 	r.mu.Lock()
-	r.client = client
+	r.session = s
 	r.mu.Unlock()
-	return client, nil, nil
+	return s, nil, nil
 }
 
-func (h *host) authenticate(ctx context.Context, c *Client, ref image.Ref, ch *challenge) (*http.Client, error) {
+func (h *host) authenticate(ctx context.Context, c *Client, ref image.Ref, ch *challenge, push bool) (*session, error) {
+	scope := transport.PullScope
+	if push {
+		scope = pushScope
+	}
 	rt, err := transport.NewWithContext(ctx, h.reg, h.auth, &ping{host: h.reg.RegistryStr(), challenge: ch, inner: c.base},
-		[]string{h.reg.Repo(ref.Repository()).Scope(transport.PullScope)})
+		[]string{h.reg.Repo(ref.Repository()).Scope(scope)})
 	if err != nil {
 		return nil, fmt.Errorf("authenticate to %s: %w", ref.Registry(), err)
 	}
-	return &http.Client{Transport: rt, CheckRedirect: checkRedirect}, nil
+	return &session{client: &http.Client{Transport: rt, CheckRedirect: checkRedirect}, challenge: ch, push: push}, nil
 }
+
+// pushScope is spelled as registries do in their challenges: one that is not yet
+// asked for, but for its order, would be asked for a second time.
+const pushScope = "pull,push"
 
 func plain(c *Client) *http.Client {
 	return &http.Client{Transport: c.base, CheckRedirect: checkRedirect}

@@ -1,9 +1,11 @@
 // Package registry asks container registries: tags, manifests, referrers and
-// blobs. It is the only HTTP client of registries in this program. Whatever it
+// blobs; and it pushes the small things that signatures are made of. It is the only HTTP client of registries in this program. Whatever it
 // returns has been bounded, and checked against its digest where it has one.
 package registry
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -54,7 +56,8 @@ type Options struct {
 
 	// Attempt bounds one attempt at a request, answer included. 0 means 30 s.
 	Attempt time.Duration
-	// Sleep waits between attempts; nil means until d has passed or ctx ends.
+	// Sleep waits between attempts, and before looking again at what was written;
+	// nil means until d has passed or ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
@@ -67,6 +70,10 @@ type Client struct {
 	mu    sync.Mutex
 	hosts map[string]*host
 	total Counter
+	turns sync.Map // "repository:tag" that is being written -> chan struct{} of one
+	blobs sync.Map // "repository@digest" of what is known to be there
+
+	checked sync.Map // repository that could be pushed to
 }
 
 // New returns a Client that has asked nothing yet.
@@ -81,7 +88,7 @@ func New(opts Options) *Client {
 		opts.Sleep = sleep
 	}
 	c := &Client{opts: opts, hosts: map[string]*host{}}
-	c.base = transport.NewUserAgent(&counting{total: &c.total, inner: &http.Transport{
+	c.base = transport.NewUserAgent(&counting{total: &c.total, inner: rewinding{&http.Transport{
 		Proxy:                  proxy(opts.Proxy),
 		TLSClientConfig:        &tls.Config{RootCAs: opts.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -93,7 +100,7 @@ func New(opts Options) *Client {
 		// A compressed answer could hold far more than its size says, and its
 		// digest would be that of other bytes.
 		DisableCompression: true,
-	}}, opts.UserAgent)
+	}}}, opts.UserAgent)
 	return c
 }
 
@@ -119,7 +126,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A query is one GET of something in a repository.
+// A query is one request about something in a repository.
 type query struct {
 	op     string
 	repo   image.Ref
@@ -127,6 +134,21 @@ type query struct {
 	accept []string
 	limit  int64
 	page   bool // it is no registry that is asked
+
+	method    string   // "" is GET
+	to        *url.URL // where an upload goes on; nil: path says where
+	mediaType string   // of body
+	body      []byte
+	push      bool              // it takes permission to push
+	tag       bool              // a tag is to be changed
+	good      func(answer) bool // whether an answer is worth having; nil: 200 is
+}
+
+func (q query) isGood(a answer) bool {
+	if q.good != nil {
+		return q.good(a)
+	}
+	return a.status == http.StatusOK
 }
 
 type answer struct {
@@ -134,10 +156,12 @@ type answer struct {
 	header http.Header
 	url    *url.URL // after redirects
 	body   []byte
+
+	redirected bool
 }
 
 // get asks until there is an answer worth having: 200 gives it, anything else
-// an *Error. Only GET is used, so every request may be repeated.
+// an *Error. A GET may always be repeated.
 func (c *Client) get(ctx context.Context, q query) (answer, error) {
 	return c.insist(ctx, q, c.once)
 }
@@ -146,7 +170,7 @@ func (c *Client) get(ctx context.Context, q query) (answer, error) {
 func (c *Client) insist(ctx context.Context, q query, once func(context.Context, query) (answer, error)) (answer, error) {
 	for attempt := 1; ; attempt++ {
 		a, err := once(ctx, q)
-		if err == nil && a.status == http.StatusOK {
+		if err == nil && q.isGood(a) {
 			return a, nil
 		}
 		e := q.failure(a, err)
@@ -154,15 +178,19 @@ func (c *Client) insist(ctx context.Context, q query, once func(context.Context,
 		if !again || ctx.Err() != nil {
 			return answer{}, e
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
-			e.Err = errors.Join(e.Err, fmt.Errorf("the wait of %s before the next attempt is longer than --timeout leaves", wait.Round(time.Millisecond)))
-			return answer{}, e
-		}
-		if err := c.opts.Sleep(ctx, wait); err != nil {
+		if err := c.pause(ctx, wait); err != nil {
 			e.Err = errors.Join(e.Err, err)
 			return answer{}, e
 		}
 	}
+}
+
+// pause waits, unless there is not that much time.
+func (c *Client) pause(ctx context.Context, wait time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+		return fmt.Errorf("the wait of %s before the next attempt is longer than --timeout leaves", wait.Round(time.Millisecond))
+	}
+	return c.opts.Sleep(ctx, wait)
 }
 
 // retryAfter says whether another attempt may help and how long to wait first.
@@ -193,7 +221,8 @@ func retryable(status int) bool {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
 	}
-	return status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
+	return status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported &&
+		status != http.StatusInsufficientStorage
 }
 
 var (
@@ -211,29 +240,39 @@ func hopeless(err error) bool {
 		record tls.RecordHeaderError
 		cert   *tls.CertificateVerificationError
 	)
-	return errors.Is(err, errNoRetry) || errors.Is(err, errCredentials) || errors.Is(err, ErrTooLarge) ||
+	return errors.Is(err, errNoRetry) || errors.Is(err, errCredentials) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCorrupt) ||
 		errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &record) || errors.As(err, &cert)
 }
 
 // once makes one attempt at q: authentication where it is asked for, redirects,
 // and the whole body.
 func (c *Client) once(ctx context.Context, q query) (answer, error) {
-	attempt, cancel := context.WithTimeout(ctx, c.opts.Attempt)
+	// What is sent takes its time too: a quarter of a MiB a second is little.
+	limit := c.opts.Attempt + time.Duration(len(q.body)>>18)*time.Second
+	attempt, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	h, err := c.host(attempt, q.repo)
 	if err != nil {
 		return answer{}, err
 	}
 	target := h.scheme + "://" + h.reg.RegistryStr() + "/v2/" + q.repo.Repository() + "/" + q.path
-	req, err := http.NewRequestWithContext(attempt, http.MethodGet, target, nil)
+	if q.to != nil {
+		target = q.to.String()
+	}
+	req, err := http.NewRequestWithContext(attempt, cmp.Or(q.method, http.MethodGet), target, bytes.NewReader(q.body))
 	if err != nil {
 		return answer{}, err
 	}
-	req.Header.Set("Accept", strings.Join(q.accept, ", "))
-	resp, err := h.do(attempt, c, q.repo, req)
+	if len(q.accept) > 0 {
+		req.Header.Set("Accept", strings.Join(q.accept, ", "))
+	}
+	if q.mediaType != "" {
+		req.Header.Set("Content-Type", q.mediaType)
+	}
+	resp, err := h.do(attempt, c, q.repo, req, q.push)
 	if err != nil {
 		if attempt.Err() != nil && ctx.Err() == nil {
-			return answer{}, fmt.Errorf("no answer within %s: %w", c.opts.Attempt, err)
+			return answer{}, fmt.Errorf("no answer within %s: %w", limit, err)
 		}
 		return answer{}, err
 	}
@@ -243,26 +282,30 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 // read reads the whole of an answer.
 func (q query) read(resp *http.Response) (answer, error) {
 	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
+	wanted := resp.StatusCode == http.StatusOK && q.method == ""
 	limit := q.limit
-	if resp.StatusCode != http.StatusOK {
+	if !wanted {
 		limit = 64 << 10
 	}
-	if resp.ContentLength > limit && resp.StatusCode == http.StatusOK {
+	if wanted && resp.ContentLength > limit {
 		return answer{}, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, resp.ContentLength, limit)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
 		return answer{}, fmt.Errorf("answer cut off: %w", err)
-	case int64(len(body)) > limit && resp.StatusCode == http.StatusOK:
+	case wanted && int64(len(body)) > limit:
 		return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: body}, nil
+	return answer{
+		status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: body,
+		redirected: resp.Request.Response != nil,
+	}, nil
 }
 
 // failure says what an attempt that gave no 200 means.
 func (q query) failure(a answer, err error) *Error {
-	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err), page: q.page}
+	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err), page: q.page, push: q.push}
 	if te := (*transport.Error)(nil); errors.As(err, &te) {
 		// The token service or the /v2/ ping refused; its error text is the
 		// same kind of hostile text as a registry's.
@@ -273,6 +316,9 @@ func (q query) failure(a answer, err error) *Error {
 		}
 	} else if err == nil {
 		e.Detail = detail(a)
+		if q.push {
+			e.Err = q.refusal(a.status, e.Detail)
+		}
 	}
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -323,13 +369,17 @@ func scrub(err error) error {
 	return &cause{clip(text), err}
 }
 
-// checkRedirect bounds redirects and keeps them from leaving https.
+// checkRedirect bounds redirects and keeps them from leaving https, and from
+// turning what was to be written into a question.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("%w: more than %d redirects", errNoRetry, maxRedirects)
 	}
 	if req.URL.Scheme != via[0].URL.Scheme && req.URL.Scheme != "https" {
 		return fmt.Errorf("%w: redirect from %s to %s", errNoRetry, via[0].URL.Scheme, req.URL.Scheme)
+	}
+	if req.Method != via[0].Method {
+		return fmt.Errorf("%w: redirect from %s to %s", errNoRetry, via[0].Method, req.Method)
 	}
 	return nil
 }

@@ -24,6 +24,15 @@ var (
 	ErrTooMany = errors.New("more than are read")
 )
 
+// Why a registry does not take what is pushed, where it says so; each comes with
+// ErrDenied or ErrUnavailable.
+var (
+	ErrReadOnly  = errors.New("nothing can be pushed there")     // a mirror, a pull-through cache, maintenance
+	ErrImmutable = errors.New("the tag must not be changed")     // whatever it leads to, it leads to for good
+	ErrQuota     = errors.New("there is no room left for it")    // of storage, tags or repositories
+	errOrigin    = errors.New("the upload leads somewhere else") // where neither bytes nor credentials go
+)
+
 // An Error is a request that did not give what was asked for. It never holds
 // credentials or query strings.
 type Error struct {
@@ -34,6 +43,7 @@ type Error struct {
 	Err    error  // the cause where there is one, such as a net.Error
 
 	page bool // it was no registry that was asked
+	push bool // it was to be pushed
 }
 
 func (e *Error) Error() string {
@@ -102,6 +112,8 @@ func hint(registry string, err error) string {
 		return "if " + registry + " speaks plain http, say so with --insecure-registry " + registry
 	case errors.As(err, &cert):
 		return "if " + registry + " uses a certificate authority of its own, give it with --registry-cacert"
+	case e != nil && e.push:
+		return pushHint(registry, e, err)
 	case errors.Is(err, ErrNotFound):
 		return "check the name and the tag; registries also hide private images this way, so log in to " + registry + " if it is one"
 	case errors.Is(err, ErrDenied) && registry == "ghcr.io":
@@ -112,8 +124,44 @@ func hint(registry string, err error) string {
 		return "log in to " + registry + " with an account that may pull this repository (scope repository:pull)"
 	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrCorrupt):
 		return "ask for the image from the registry directly, without a mirror or proxy in between, and report it to the registry's owner"
-	case e != nil && e.Status == http.StatusTooManyRequests:
+	}
+	return otherwise(registry, e)
+}
+
+func otherwise(registry string, e *Error) string {
+	if e != nil && e.Status == http.StatusTooManyRequests {
 		return "wait, or log in to " + registry + " for a higher rate limit"
 	}
 	return "run it again; if it lasts, check that " + registry + " can be reached from here (proxy, firewall, status page)"
+}
+
+// pushHint is the hint where something was to be pushed.
+func pushHint(registry string, e *Error, err error) string {
+	switch {
+	case errors.Is(err, ErrReadOnly):
+		return "name a repository that can be pushed to with --signature-repository: " + registry + " is a mirror, a cache or in maintenance"
+	case errors.Is(err, ErrImmutable):
+		return "let tags that begin with sha256- be changed in this repository: where a registry has no referrers API, a manifest's signatures are behind such a tag"
+	case errors.Is(err, ErrQuota):
+		return "make room in " + registry + ", or have the quota raised"
+	case errors.Is(err, ErrTooLarge) && e.Status == 0:
+		return fmt.Sprintf("leave out what is not needed: a blob may have %d MiB, a manifest %d MiB", MaxBlob>>20, maxManifest>>20)
+	case errors.Is(err, ErrTooLarge):
+		return "have " + registry + ", or the proxy in front of it, take larger uploads"
+	case errors.Is(err, errOrigin):
+		return "have " + registry + " say its own address in what it answers: behind a proxy it has to be told host and scheme (X-Forwarded-Host, X-Forwarded-Proto)"
+	case errors.Is(err, ErrMalformed):
+		return "look at what is behind the tag: it is no list of signatures; delete it if nobody needs it, or name another repository with --signature-repository"
+	case errors.Is(err, ErrTooMany):
+		return "delete signatures and attestations that nobody needs: no more than this many are read"
+	case errors.Is(err, ErrNotFound):
+		return "create the repository first: " + registry + " makes none when something is pushed"
+	case errors.Is(err, ErrDenied) && registry == "ghcr.io":
+		return "give the job `packages: write`, let this repository write to the package (package settings, Manage Actions access), and set GITHUB_TOKEN (the Action's input github-token), or log in to ghcr.io before this step (scope repository:pull,push)"
+	case errors.Is(err, ErrDenied):
+		return "log in to " + registry + " with an account that may push to this repository (scope repository:pull,push)"
+	case errors.Is(err, ErrCorrupt):
+		return "push to the registry directly, without a mirror or proxy in between, and report it to the registry's owner"
+	}
+	return otherwise(registry, e)
 }

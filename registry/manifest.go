@@ -236,7 +236,7 @@ func matches(body []byte, d ocispec.Descriptor) error {
 
 // corrupt is the error for an answer that cannot be what was asked for.
 func (q query) corrupt(err error) *Error {
-	return &Error{Op: q.op, Kind: ErrUnavailable, Err: err}
+	return &Error{Op: q.op, Kind: ErrUnavailable, Err: err, page: q.page, push: q.push}
 }
 
 func digestOf(b []byte) string {
@@ -271,7 +271,15 @@ func detail(a answer) string {
 	return clip(authorization.ReplaceAllString(said, "$1 ***"))
 }
 
-// sameOrigin reports whether next stays on the registry that was asked.
+// sameOrigin reports whether next stays on the registry that was asked. Some
+// name the port that the scheme has anyway.
 func sameOrigin(a, next *url.URL) bool {
-	return a.Scheme == next.Scheme && a.Host == next.Host
+	return a.Scheme == next.Scheme && strings.EqualFold(a.Hostname(), next.Hostname()) && port(a) == port(next)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }

@@ -8,15 +8,16 @@ import (
 
 // A Fault makes the registry misbehave on some requests.
 type Fault struct {
-	Path  string // part of the request's path, such as "/referrers/", or its end if it ends in "$"; "" is every one
-	Times int    // how often; 0 is always
-	Skip  int    // how many such requests are answered well before
+	Method string // such as "PUT"; "" is every one
+	Path   string // part of the request's path, such as "/referrers/", or its end if it ends in "$"; "" is every one
+	Times  int    // how often; 0 is always
+	Skip   int    // how many such requests are answered well before
 
 	Status     int           // answer with this status instead
 	RetryAfter string        // header to go with it
 	Detail     string        // error body to go with it
 	Hang       time.Duration // wait before the answer, or until the client gives up
-	Reset      bool          // close the connection in the middle of the body
+	Reset      bool          // do what is asked, and close the connection in the middle of the answer
 	Truncate   int           // leave out this many bytes, while announcing all of them
 	Redirect   string        // answer 307 with this Location
 	Header     map[string]string
@@ -33,7 +34,7 @@ func (r *Registry) Break(f Fault) {
 // fault returns the fault that takes effect on req. r.mu is held.
 func (r *Registry) fault(req *http.Request) *Fault {
 	for _, f := range r.faults {
-		if !f.fits(req.URL.Path) || f.Times < 0 {
+		if f.Method != "" && f.Method != req.Method || !f.fits(req.URL.Path) || f.Times < 0 {
 			continue
 		}
 		if f.Skip > 0 {

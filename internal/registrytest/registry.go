@@ -5,6 +5,7 @@ package registrytest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -21,10 +22,12 @@ import (
 // API and no authentication.
 type Options struct {
 	NoReferrers bool // no referrers API, like GHCR and Docker Hub
+	NoSubject   bool // a referrers API, and no OCI-Subject header in the answer to what is pushed
 	Tokens      bool // ask for a bearer token per repository, like most public registries
 	// User and Password, if set, are what a token (with Tokens) or each request
 	// (without) costs.
 	User, Password string
+	NoPush         bool          // tokens are for pulling, whatever is asked for; without Tokens, every write is refused
 	Delay          time.Duration // before each answer
 }
 
@@ -104,7 +107,11 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.token(rec, req)
 	case !r.authorized(rec, req):
 	default:
+		subject := r.subject(req)
 		r.store.ServeHTTP(rec, req)
+		if subject != "" && rec.Code == http.StatusCreated {
+			rec.Header().Set("OCI-Subject", subject)
+		}
 		r.retype(rec, req)
 	}
 	r.mu.Lock()
@@ -130,6 +137,24 @@ func write(w http.ResponseWriter, req *http.Request, rec *httptest.ResponseRecor
 	}
 }
 
+// subject returns the subject of the manifest that req pushes, "" where it has
+// none or the registry does not look.
+func (r *Registry) subject(req *http.Request) string {
+	if req.Method != http.MethodPut || !strings.Contains(req.URL.Path, "/manifests/") || r.opts.NoReferrers || r.opts.NoSubject {
+		return ""
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return ""
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	var doc struct {
+		Subject struct{ Digest string }
+	}
+	_ = json.Unmarshal(body, &doc) // what is no object has no subject
+	return doc.Subject.Digest
+}
+
 // token gives anybody, or the user, a token for the scope that was asked for.
 func (r *Registry) token(w http.ResponseWriter, req *http.Request) {
 	if r.opts.User != "" {
@@ -139,23 +164,40 @@ func (r *Registry) token(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"token":%q}`, "for "+req.URL.Query().Get("scope")) //nolint:errcheck,gosec // a recorder; JSON, no page
+	scope := req.URL.Query().Get("scope")
+	if r.opts.NoPush {
+		scope = strings.TrimSuffix(scope, ",push")
+	}
+	fmt.Fprintf(w, `{"token":%q}`, "for "+scope) //nolint:errcheck,gosec // a recorder; JSON, no page
 }
 
 func (r *Registry) authorized(w http.ResponseWriter, req *http.Request) bool {
+	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
 	switch {
 	case r.opts.Tokens:
 		repo := repository(req.URL.Path)
-		if repo != "" && req.Header.Get("Authorization") == "Bearer for repository:"+repo+":pull" {
+		scope := "repository:" + repo + ":pull"
+		sent := req.Header.Get("Authorization")
+		if repo != "" && (reads && sent == "Bearer for "+scope || sent == "Bearer for "+scope+",push") {
 			return true
+		}
+		if !reads {
+			scope += ",push"
 		}
 		challenge := fmt.Sprintf(`Bearer realm="%s/token",service="test"`, r.server.URL)
 		if repo != "" {
-			challenge += fmt.Sprintf(`,scope="repository:%s:pull"`, repo)
+			challenge += fmt.Sprintf(`,scope="%s"`, scope)
+			if strings.HasPrefix(sent, "Bearer for repository:"+repo+":") {
+				challenge += `,error="insufficient_scope"`
+			}
 		}
 		w.Header().Set("WWW-Authenticate", challenge)
 	case r.opts.User != "":
 		if user, password, _ := req.BasicAuth(); user == r.opts.User && password == r.opts.Password {
+			if r.opts.NoPush && !reads {
+				http.Error(w, `{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}`, http.StatusForbidden)
+				return false
+			}
 			return true
 		}
 		w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
