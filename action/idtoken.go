@@ -57,9 +57,16 @@ func (r *Runner) IDToken(ctx context.Context, audience string) (string, error) {
 	return token, nil
 }
 
+// GivesIDToken reports whether the runner lets this job ask for an identity
+// token: it does where the job has the permission "id-token: write", which
+// GitHub takes from pull requests from forks.
+func (r *Runner) GivesIDToken() bool {
+	return r.env("ACTIONS_ID_TOKEN_REQUEST_URL") != "" && r.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN") != ""
+}
+
 func (r *Runner) tokenRequest(audience string) (*http.Request, error) {
 	address, secret := r.env("ACTIONS_ID_TOKEN_REQUEST_URL"), r.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-	if address == "" || secret == "" {
+	if !r.GivesIDToken() {
 		return nil, errors.New("this job may not have one: give the job `permissions: id-token: write`; a pull request from a fork never gets one")
 	}
 	u, err := url.Parse(address)

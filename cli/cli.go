@@ -22,9 +22,9 @@ import (
 // Exit codes, part of the interface.
 const (
 	ExitPassed   = 0 // every image passed
-	ExitClosed   = 1 // an image did not
-	ExitUsage    = 2 // bad flag, input or policy file
-	ExitNoAnswer = 3 // a registry, log or trust root could not be asked
+	ExitClosed   = 1 // an image did not, or is not to be signed
+	ExitUsage    = 2 // bad flag, input, policy file or key
+	ExitNoAnswer = 3 // a registry, log, trust root or signing service could not be asked
 )
 
 // docs is where the documentation is for those who have the program only.
@@ -60,9 +60,9 @@ func (c Command) Main(ctx context.Context, args []string) int {
 	showVersion := false
 	root := &cobra.Command{
 		Use:   "boltseal",
-		Short: "Check who signed the images a build pulls",
-		Long: `boltseal checks that container images are signed by whom they should be, and
-binds a build to exactly the bytes that were verified.
+		Short: "Check who signed the images a build pulls, and sign what was built",
+		Long: `boltseal checks that container images are signed by whom they should be, binds a
+build to exactly the bytes that were verified, and signs what was built.
 
 Exit codes: 0 passed, 1 gate closed, 2 bad flag or input, 3 no answer (a
 registry or the trust root could not be asked, or refused access).`,
@@ -88,7 +88,7 @@ registry or the trust root could not be asked, or refused access).`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
 	})
-	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.policyCommand(&code), c.audit(&code), c.action(&code), c.verifyBundle(&code), c.version())
+	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.sign(&code), c.policyCommand(&code), c.audit(&code), c.action(&code), c.verifyBundle(&code), c.version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		return c.fail(err)
 	}

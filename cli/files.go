@@ -51,7 +51,7 @@ func (s *scanFlags) register(f *pflag.FlagSet) {
 // that docker build calls otherwise.
 func plurals(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	switch name {
-	case "files", "build-args", "build-contexts", "platforms", "publishers", "implicit-images":
+	case "files", "build-args", "build-contexts", "platforms", "publishers", "implicit-images", "annotations":
 		name = strings.TrimSuffix(name, "s")
 	}
 	return pflag.NormalizedName(name)

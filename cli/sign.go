@@ -1,0 +1,366 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/predicate"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// signFlags are the flags of boltseal sign.
+type signFlags struct {
+	by       signerChoice
+	trust    trustFlags
+	registry registryFlags
+	checks   checkFlags
+
+	config      string
+	upload      bool
+	formats     []string
+	recursive   bool
+	annotations []string
+	repository  string
+	attest      []string
+	attestOnly  bool
+	force, tags bool
+	bundleDir   string
+	output      string
+	jobs        int
+	timeout     time.Duration
+
+	step bool // of the Action, which takes digests only
+}
+
+func (c Command) sign(code *int) *cobra.Command {
+	var s signFlags
+	cmd := &cobra.Command{
+		Use:   "sign IMAGE[@DIGEST]…",
+		Short: "Sign images that were pushed, and verify them back",
+		Long: `sign signs the digests of images that were pushed: keyless with the identity of
+the job, or by a key. A tag is resolved once, and the digest is signed. What is
+there already is not made again, so it can be run twice. In the end everything
+is read back from the registry and verified, and only that is reported.
+
+What needs no network is looked at first: bad input, a gate that did not pass
+(--require-gate) and scan reports that exceed the limits (--scan-report) leave
+the registry and the log as they are.
+
+The identity comes from --identity-token, SIGSTORE_ID_TOKEN or the GitHub runner,
+or is that of --key (with COSIGN_PASSWORD for an encrypted one).
+
+Exit codes: 0 all is signed and verified, 1 refused, 2 bad flag, input, key or
+predicate, 3 no answer (a service or the registry could not be asked, or refused
+access).`,
+		Example: `  boltseal sign ghcr.io/acme/app@sha256:749454f7de71939c56ec0421cb1d6facfda71ac1b8561f990e71ec8ce8c1eb61
+  boltseal sign ghcr.io/acme/app:v1 --key cosign.key --attest spdx=sbom.spdx.json
+  boltseal sign ghcr.io/acme/app:v1 --require-gate gate.json --scan-report trivy.json --fail-on high --vsa`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			*code, err = c.runSign(cmd.Context(), s, args)
+			return err
+		},
+	}
+	s.register(cmd.Flags())
+	return cmd
+}
+
+func (f *signFlags) register(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.SetNormalizeFunc(plurals)
+	f.by.register(flags)
+	flags.StringArrayVar(&f.formats, "format", nil, "`FORMAT` of the signature: bundle (the default), or legacy for verifiers on cosign 2; repeatable")
+	flags.BoolVar(&f.recursive, "recursive", false, "sign each manifest that an index lists, besides the index")
+	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "`KEY=VALUE` that is signed with the signature; repeatable")
+	flags.StringArrayVar(&f.attest, "attest", nil, "`TYPE=FILE`: attest the predicate in the file, of a type (slsaprovenance1, spdx, cyclonedx, vuln … or a URI); repeatable")
+	flags.BoolVar(&f.attestOnly, "attest-only", false, "make the attestations, and no signature")
+	flags.StringVar(&f.repository, "signature-repository", "", "`REPOSITORY` that gets the signatures, if not the image's own")
+	f.checks.register(flags)
+	flags.BoolVar(&f.force, "force", false, "sign also what is signed by the same identity already")
+	flags.BoolVar(&f.tags, "sign-tags", false, "images may be named by tags, which somebody may move before they are resolved; without it the command line tells of each, and the Action refuses them")
+	flags.StringVar(&f.config, "signing-config", "", "signing_config.json `FILE` that names the services, instead of that of the instance's TUF repository")
+	flags.BoolVar(&f.upload, "tlog-upload", true, "record signatures in the transparency log; only with a key it may be false")
+	f.trust.register(flags)
+	f.registry.register(flags)
+	flags.StringVar(&f.bundleDir, "bundle-dir", "", "`DIR` that gets the bundles, once they are verified")
+	flags.StringVar(&f.output, "output", "text", "`FORMAT` of the report: text, or json (docs/sign.md)")
+	flags.IntVar(&f.jobs, "jobs", gate.DefaultJobs, "images to sign at a time, `N` of 1 to 256")
+	flags.DurationVar(&f.timeout, "timeout", 3*time.Minute, "`DURATION` of the whole run, such as 90s")
+}
+
+// runSign signs, and reports.
+func (c Command) runSign(ctx context.Context, f signFlags, args []string) (int, error) {
+	run, err := c.prepareSign(f, args)
+	if err != nil {
+		return ExitUsage, err
+	}
+	progress := c.progress()
+	s, err := run.do(ctx, progress.step)
+	progress.end()
+	if u := (*usageError)(nil); errors.As(err, &u) {
+		return ExitUsage, err
+	}
+	if err == nil {
+		err = c.signed(f, s)
+	}
+	if err != nil {
+		c.untold(err)
+		return ExitNoAnswer, nil
+	}
+	return signedCode(s), nil
+}
+
+// signed writes the report.
+func (c Command) signed(f signFlags, s report.Signed) error {
+	if f.output == "json" {
+		return report.SignedJSON(c.Stdout, s)
+	}
+	for _, text := range s.Notices {
+		fmt.Fprintf(c.Stderr, "notice: %s\n", report.Printable(text))
+	}
+	colour := terminal(c.Stdout) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
+	return report.SignedText(c.Stdout, s, report.TextOptions{Color: colour, Timings: terminal(c.Stdout)})
+}
+
+// signedCode is what the process says of s.
+func signedCode(s report.Signed) int {
+	switch {
+	case s.Complete(), s.Skipped != "" && s.Refused == nil && len(s.Failures) == 0:
+		return ExitPassed
+	case s.NoAnswer():
+		return ExitNoAnswer
+	}
+	return ExitClosed
+}
+
+// A signing is ready to run: its input was found to be sound.
+type signing struct {
+	command Command
+	flags   signFlags
+	refs    []image.Ref
+	order   sign.Order // without the images
+	where   image.Ref  // of the signatures; zero for beside each image
+	by      credentials
+	checks  checks
+	trust   *sigstore.Trust
+	started time.Time
+	notices []string
+}
+
+// prepareSign finds everything that can be wrong with the input, and asks
+// nobody.
+func (c Command) prepareSign(f signFlags, args []string) (*signing, error) {
+	s := &signing{command: c, flags: f, started: c.now()}
+	if err := f.sound(); err != nil {
+		return nil, err
+	}
+	if err := s.readImages(args); err != nil {
+		return nil, err
+	}
+	if err := s.readOrder(); err != nil {
+		return nil, err
+	}
+	if err := s.readServices(); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.by, err = f.by.read(c, f.upload); err != nil {
+		return nil, err
+	}
+	if s.checks, err = f.checks.read(c, s.started, len(s.refs)); err != nil {
+		return nil, err
+	}
+	if err := s.openBundles(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// sound checks the flags that stand for themselves.
+func (f *signFlags) sound() error {
+	for _, h := range f.registry.insecure {
+		if h == "" || strings.ContainsAny(h, "/@ ") {
+			return usagef("--insecure-registry", "write HOST or HOST:PORT as it stands in the reference", "%q is not a host", h)
+		}
+	}
+	switch {
+	case f.output != "text" && f.output != "json":
+		return usagef("--output", "write text or json", "%q is neither text nor json", f.output)
+	case f.jobs < 1 || f.jobs > 256:
+		return usagef("--jobs", "write a number from 1 to 256", "%d is out of range", f.jobs)
+	case f.timeout <= 0:
+		return usagef("--timeout", "write a duration such as 2m", "%s is no time at all", f.timeout)
+	case f.attestOnly && len(f.attest) == 0 && !f.checks.attest:
+		return usagef("--attest-only", "add --attest TYPE=FILE, or leave the flag out", "there is nothing to attest")
+	case f.attestOnly && (len(f.formats) > 0 || len(f.annotations) > 0):
+		return usagef("--attest-only", "leave out --format and --annotation, which are for signatures, or --attest-only", "no signature is made")
+	}
+	return nil
+}
+
+// readImages reads the references.
+func (s *signing) readImages(args []string) error {
+	const next = "write it as registry/repository@sha256:…, as the build or the push printed it"
+	if len(args) == 0 {
+		return usagef("IMAGE", "name the images that were pushed, such as ghcr.io/acme/app@sha256:…", "there is nothing to sign")
+	}
+	seen := map[string]bool{}
+	for _, a := range args {
+		if scheme, _, ok := strings.Cut(a, "://"); ok {
+			return usagef("IMAGE", "leave out "+scheme+"://; plain http is asked for with --insecure-registry", "%q is an address, not a reference", a)
+		}
+		if isList(a) {
+			return usagef("IMAGE", "give each image as an argument of its own, or in the Action on a line of its own", "%q is a list, not a reference", a)
+		}
+		ref, err := image.Parse(a)
+		if err != nil {
+			return usagef("IMAGE", next, "%w", err)
+		}
+		if ref.Digest() == "" && !s.flags.tags {
+			if s.flags.step {
+				return usagef("IMAGE", "write "+ref.Name()+"@ and the digest that the build put out, such as ${{ steps.build.outputs.digest }}; or sign-tags: true", "%s names a tag, and somebody may have moved it since the push", ref)
+			}
+			s.notices = append(s.notices, fmt.Sprintf("%s is a tag: what it names now is signed; name the digest that was pushed, or write --sign-tags", ref))
+		}
+		if !seen[ref.String()] {
+			seen[ref.String()] = true
+			s.refs = append(s.refs, ref)
+		}
+	}
+	return nil
+}
+
+// readOrder reads what is to be made.
+func (s *signing) readOrder() error {
+	f := &s.flags
+	s.order = sign.Order{Recursive: f.recursive, Force: f.force}
+	for _, text := range f.formats {
+		format, err := sign.ParseFormat(text)
+		if err != nil {
+			return usagef("--format", "write bundle or legacy; repeat the flag for both", "%w", err)
+		}
+		if !slices.Contains(s.order.Formats, format) {
+			s.order.Formats = append(s.order.Formats, format)
+		}
+	}
+	if len(f.formats) == 0 && !f.attestOnly {
+		s.order.Formats = []sign.Format{sign.Bundle}
+	}
+	for _, text := range f.annotations {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return usagef("--annotation", "write KEY=VALUE", "%q is no KEY=VALUE", text)
+		}
+		if _, twice := s.order.Annotations[key]; twice {
+			return usagef("--annotation", "write it once", "%q is given twice", key)
+		}
+		if s.order.Annotations == nil {
+			s.order.Annotations = map[string]string{}
+		}
+		s.order.Annotations[key] = value
+	}
+	for _, text := range f.attest {
+		made, err := s.command.readPredicate(text)
+		if err != nil {
+			return err
+		}
+		s.order.Attestations = append(s.order.Attestations, made)
+	}
+	if f.repository != "" {
+		var err error
+		if s.where, err = image.ParseRepository(f.repository); err != nil {
+			return usagef("--signature-repository", "write registry/repository, without tag and digest", "%w", err)
+		}
+	}
+	return nil
+}
+
+// maxPredicate bounds a predicate's file, in bytes, a little above what package
+// predicate takes: it knows better what to say.
+const maxPredicate = 17 << 20
+
+// readPredicate reads one use of --attest.
+func (c Command) readPredicate(text string) (sign.Statement, error) {
+	cut := strings.Index(text, "=")
+	if scheme := strings.Index(text, "://"); scheme >= 0 && scheme < cut {
+		cut = strings.LastIndex(text, "=") // an address may have others
+	}
+	if cut <= 0 || cut == len(text)-1 {
+		return sign.Statement{}, usagef("--attest", "write TYPE=FILE, such as spdx=sbom.spdx.json", "%q is no TYPE=FILE", text)
+	}
+	name, file := text[:cut], text[cut+1:]
+	uri, err := predicate.Type(name)
+	if err != nil {
+		return sign.Statement{}, usagef("--attest", "write one of cosign's short names, such as spdx or slsaprovenance1, or the URI of the type", "%w", err)
+	}
+	body, err := readBounded(c.path(file), maxPredicate)
+	if err != nil {
+		return sign.Statement{}, usagef("--attest", "name the file that has the predicate", "%w", err)
+	}
+	checked, err := predicate.Check(uri, body)
+	if err != nil {
+		return sign.Statement{}, usagef("--attest "+text, hintOf(err, "give the predicate itself, in JSON, and the type that it has"), "%w", err)
+	}
+	return sign.Statement{Type: uri, Predicate: checked}, nil
+}
+
+// result begins the report of the run.
+func (s *signing) result() report.Signed {
+	f := s.flags
+	r := report.Signed{
+		ToolVersion: version(), Started: s.started, Checks: s.checks.done, Notices: s.notices,
+		Consumer: report.Consumer{
+			TrustedRoot: f.trust.file != "" || f.trust.mirror != "", Annotations: s.order.Annotations,
+			IgnoreLog: !f.upload, Insecure: f.registry.insecure,
+		},
+	}
+	if f.trust.instance != publicGood {
+		r.Consumer.Instance = f.trust.instance
+	}
+	if f.repository != "" {
+		r.Consumer.Repository = s.where.Name()
+	}
+	return r
+}
+
+// public reports whether signatures go to the log that everybody can search.
+func (s *signing) public() bool {
+	t := s.flags.trust
+	return t.instance == publicGood && t.file == "" && t.mirror == "" && s.flags.config == "" && s.flags.upload
+}
+
+// do signs. An error is bad input that only others could tell of, or says that
+// what was signed could not be written down.
+func (s *signing) do(ctx context.Context, done func(done, of int)) (report.Signed, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.flags.timeout, timeoutError{s.flags.timeout})
+	defer cancel()
+	r := s.result()
+	switch {
+	case s.checks.refused != nil:
+		r.Refused = s.checks.refused
+	case s.by.missing != "":
+		r.Skipped = s.by.missing
+	default:
+		if err := s.sign(ctx, &r, done); err != nil {
+			return r, err
+		}
+	}
+	r.Elapsed = s.command.now().Sub(s.started)
+	return r, nil
+}
+
+// hintOf is what err suggests, or else next.
+func hintOf(err error, next string) string { return cmp.Or(verify.Hint(err), next) }

@@ -1,0 +1,316 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/scanreport"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// checkFlags say what has to be in order before anything is signed.
+type checkFlags struct {
+	gates, scans, allow               []string
+	failOn                            string
+	ignoreUnfixed, allowEmpty, attest bool
+}
+
+func (k *checkFlags) register(f *pflag.FlagSet) {
+	f.StringArrayVar(&k.gates, "require-gate", nil, "JSON report `FILE` of boltseal verify in this job: nothing is signed unless it passed, within a day; repeatable")
+	f.StringArrayVar(&k.scans, "scan-report", nil, "report `FILE` of a vulnerability scanner (JSON of Trivy or Grype, SARIF, cosign's vuln predicate) about the image: nothing is signed if it has findings beyond the limits; repeatable")
+	f.StringVar(&k.failOn, "fail-on", "high", "`SEVERITY` of the least finding that refuses: critical, high, medium, low, negligible or unknown")
+	f.BoolVar(&k.ignoreUnfixed, "ignore-unfixed", false, "findings without a fix refuse nothing")
+	f.StringArrayVar(&k.allow, "scan-allow", nil, "YAML `FILE` of findings that are let through until a date (docs/sign.md); repeatable")
+	f.BoolVar(&k.allowEmpty, "allow-empty-scan", false, "a scan report that shows nothing that was scanned refuses nothing")
+	f.BoolVar(&k.attest, "vsa", false, "attest what was checked, as a SLSA verification summary")
+}
+
+// What a gate's report may be of, in the time of its run.
+const (
+	oldestGate = 24 * time.Hour
+	clockSkew  = 5 * time.Minute
+)
+
+// checks are what was looked at before anything is signed.
+type checks struct {
+	done    []report.SignCheck
+	refused error // the first no, a *verify.Error
+	scans   []scanned
+	latest  time.Time // of the gates' runs
+	limits  scanreport.Limits
+}
+
+// A scanned is a report of a scanner that is within the limits.
+type scanned struct {
+	file   string
+	report scanreport.Report
+	at     int // in done
+}
+
+// read looks at all of them. An error is bad input; what speaks against signing
+// is in the checks.
+func (k *checkFlags) read(c Command, now time.Time, images int) (checks, error) {
+	var all checks
+	limits, err := k.limits(c)
+	if err != nil {
+		return all, err
+	}
+	all.limits = limits
+	for _, name := range k.gates {
+		if err := all.gate(c, name, now); err != nil {
+			return all, err
+		}
+	}
+	for _, name := range k.scans {
+		if err := all.scan(c, name, now); err != nil {
+			return all, err
+		}
+	}
+	if k.attest && len(all.done) == 0 {
+		return all, usagef("--vsa", "add --require-gate or --scan-report", "nothing was checked that could be attested")
+	}
+	return all, nil
+}
+
+// limits reads what scan reports are held to.
+func (k *checkFlags) limits(c Command) (scanreport.Limits, error) {
+	l := scanreport.Limits{IgnoreUnfixed: k.ignoreUnfixed, AllowEmpty: k.allowEmpty}
+	var err error
+	if l.FailOn, err = scanreport.ParseSeverity(k.failOn); err != nil {
+		return l, usagef("--fail-on", "write critical, high, medium, low, negligible or unknown", "%w", err)
+	}
+	if len(k.scans) == 0 {
+		for _, x := range []struct {
+			flag string
+			set  bool
+		}{{"--scan-allow", len(k.allow) > 0}, {"--ignore-unfixed", k.ignoreUnfixed}, {"--allow-empty-scan", k.allowEmpty}} {
+			if x.set {
+				return l, usagef(x.flag, "add --scan-report, or leave it out", "there is no scan report that it could be about")
+			}
+		}
+	}
+	for _, name := range k.allow {
+		text, err := readBounded(c.path(name), maxText)
+		if err != nil {
+			return l, usagef("--scan-allow", "name the file that lists what is let through", "%w", err)
+		}
+		entries, err := scanreport.ReadAllow(name, text)
+		if err != nil {
+			return l, usagef("--scan-allow", docs+"sign.md says how it is written", "%w", err)
+		}
+		l.Allow = append(l.Allow, entries...)
+	}
+	return l, nil
+}
+
+// refuse keeps the first no.
+func (k *checks) refuse(err error) {
+	if k.refused == nil {
+		k.refused = err
+	}
+}
+
+// gate looks at one report of the gate.
+func (k *checks) gate(c Command, name string, now time.Time) error {
+	body, err := readBounded(c.path(name), report.MaxJSON)
+	if err != nil {
+		return usagef("--require-gate", "name the file that boltseal verify wrote with --report json=FILE in this job", "%w", err)
+	}
+	past, err := report.Read(body)
+	if err == nil {
+		err = fresh(past.Started, now)
+	}
+	done := report.SignCheck{What: "gate", File: name, Passed: err == nil}
+	if err != nil {
+		done.Summary = err.Error()
+		k.done = append(k.done, done)
+		k.refuse(&verify.Error{Op: "look at the gate's report " + name, Err: err, Hint: hintOf(err, "run the gate again, in this job")})
+		return nil
+	}
+	exempt := 0
+	for _, img := range past.Images {
+		if img.Exempt {
+			exempt++
+			done.Details = append(done.Details, "exempt, not verified: "+img.Pinned.String())
+		}
+	}
+	done.Summary = fmt.Sprintf("passed at %s, %s", past.Started.UTC().Format(time.RFC3339), number(len(past.Images), "image"))
+	if exempt > 0 {
+		done.Summary += fmt.Sprintf(" (%d exempt)", exempt)
+	}
+	if past.Started.After(k.latest) {
+		k.latest = past.Started
+	}
+	k.done = append(k.done, done)
+	return nil
+}
+
+// fresh says what is wrong with the time of a gate's run.
+func fresh(started, now time.Time) error {
+	switch age := now.Sub(started); {
+	case age > oldestGate:
+		return fmt.Errorf("it is %s old, and at most %s are taken", age.Round(time.Minute), oldestGate)
+	case age < -clockSkew:
+		return fmt.Errorf("it is of %s, which is yet to come", started.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// scan looks at one report of a scanner. Whether it is about the image is for
+// when that is known.
+func (k *checks) scan(c Command, name string, now time.Time) error {
+	body, err := readBounded(c.path(name), scanreport.MaxReport)
+	if err != nil {
+		return usagef("--scan-report", "name the file that the scanner wrote", "%w", err)
+	}
+	r, err := scanreport.Read(body)
+	empty := errors.Is(err, scanreport.ErrNothingScanned)
+	if err != nil && !empty {
+		return usagef("--scan-report "+name, hintOf(err, "give the JSON report of Trivy or Grype, or SARIF"), "%w", err)
+	}
+	j := r.Judge(k.limits, now)
+	done := report.SignCheck{What: "scan", File: name, Passed: j.Passed(), Summary: judged(r, j, k.limits.FailOn)}
+	for _, f := range j.Exceeding() {
+		done.Details = append(done.Details, "refused: "+finding(f))
+	}
+	for _, a := range j.Allowed() {
+		done.Details = append(done.Details, fmt.Sprintf("let through until %s: %s (%s)", a.By.Until.UTC().Format(time.DateOnly), finding(a.Finding), a.By.Reason))
+	}
+	done.Details = append(done.Details, j.Warnings()...)
+	k.done = append(k.done, done)
+	if !j.Passed() {
+		why := j.Err()
+		if why == nil {
+			why = scanreport.ErrExceeded
+		}
+		k.refuse(&verify.Error{Op: "look at the scan report " + name, Err: why, Hint: hintOf(why, "mend what was found, or let it through for a while with --scan-allow")})
+		return nil
+	}
+	k.scans = append(k.scans, scanned{name, r, len(k.done) - 1})
+	return nil
+}
+
+// judged says in a few words what a scan came to.
+func judged(r scanreport.Report, j scanreport.Judgement, failOn scanreport.Severity) string {
+	text := number(j.Total(), "finding")
+	if tool := r.Tool(); tool != "" {
+		text = tool + ": " + text
+	}
+	for _, s := range scanreport.Severities() {
+		if n := j.Count(s); n > 0 {
+			text += fmt.Sprintf(", %d %s", n, s)
+		}
+	}
+	if n := len(j.Exceeding()); n > 0 {
+		return text + fmt.Sprintf("; %d of them refused (%s or worse)", n, failOn)
+	}
+	return text + fmt.Sprintf("; none refused (%s or worse)", failOn)
+}
+
+// finding is f in a line.
+func finding(f scanreport.Finding) string {
+	text := f.Severity.String() + " " + f.ID
+	if f.Package != "" {
+		text += " in " + f.Package + " " + f.Version
+	}
+	if len(f.FixedIn) > 0 {
+		text += ", fixed in " + f.FixedIn[0]
+	}
+	return text
+}
+
+// match sees that each report is about one of the images, and that each image
+// has one. An error says that the registry gave no answer; what speaks against
+// signing is in the checks.
+func (k *checks) match(ctx context.Context, client *registry.Client, images []image.Pinned) error {
+	if len(k.scans) == 0 {
+		return nil
+	}
+	covered := make([]bool, len(images))
+	subjects := make([]scanreport.Subject, len(images))
+	for i, img := range images {
+		var err error
+		if subjects[i], err = subjectOf(ctx, client, img); err != nil {
+			return err
+		}
+	}
+	for _, s := range k.scans {
+		about, why := 0, error(nil)
+		for i, subject := range subjects {
+			m, err := s.report.About(subject)
+			switch {
+			case err != nil:
+				why = err
+				continue
+			case !m.Known && len(images) > 1:
+				why = errors.New("it does not say which image it is about, and there are several")
+				continue
+			}
+			about++
+			covered[i] = true
+			if m.Warning != "" {
+				k.done[s.at].Details = append(k.done[s.at].Details, m.Warning)
+			}
+		}
+		if about == 0 {
+			k.done[s.at].Passed = false
+			k.done[s.at].Details = append(k.done[s.at].Details, why.Error())
+			k.refuse(&verify.Error{Op: "look at the scan report " + s.file, Err: why, Hint: hintOf(why, "scan each image by its digest, and give each report")})
+		}
+	}
+	for i, ok := range covered {
+		if !ok {
+			k.refuse(&verify.Error{Op: "look at the scan reports", Err: fmt.Errorf("none of them is about %s", images[i]), Hint: "scan that image by its digest, and add the report; or sign it in a run of its own"})
+		}
+	}
+	return nil
+}
+
+// maxConfigs bounds the manifests that are read to know what an image is called
+// in a report.
+const maxConfigs = 64
+
+// subjectOf is what a scanner may call an image.
+func subjectOf(ctx context.Context, client *registry.Client, img image.Pinned) (scanreport.Subject, error) {
+	s := scanreport.Subject{Ref: img.Ref(), Digest: img.Digest()}
+	img, err := client.Describe(ctx, img)
+	if err != nil {
+		return s, err
+	}
+	for _, c := range img.Children() {
+		if c.Attests == "" {
+			s.Children = append(s.Children, c.Digest)
+		}
+	}
+	manifests := s.Children
+	if len(manifests) == 0 {
+		manifests = []string{img.Digest()}
+	}
+	if len(manifests) > maxConfigs {
+		return s, nil // who lists as many is known by their digests
+	}
+	for _, digest := range manifests {
+		m, err := client.Manifest(ctx, img.Ref(), digest)
+		if err != nil {
+			return s, registry.Explain("read manifest "+digest+" of "+img.String(), img.Ref().Registry(), err)
+		}
+		var doc struct {
+			Config struct {
+				Digest string `json:"digest"`
+			} `json:"config"`
+		}
+		// What is no manifest has no config, and is known by its digest alone.
+		if json.Unmarshal(m.Body, &doc) == nil && image.ValidDigest(doc.Config.Digest) {
+			s.Configs = append(s.Configs, doc.Config.Digest)
+		}
+	}
+	return s, nil
+}

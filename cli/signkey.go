@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/action"
+	maker "github.com/boltseal/boltseal/sign/sigstore"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// Variables of the environment.
+const (
+	tokenVariable    = "SIGSTORE_ID_TOKEN" //nolint:gosec // the name; as cosign has it, and GitLab's documentation
+	passwordVariable = "COSIGN_PASSWORD"
+	keyVariable      = "COSIGN_PRIVATE_KEY" // as cosign generate-key-pair leaves it with CI systems
+)
+
+// maxToken bounds an identity token, in bytes; real ones have about 2,000.
+const maxToken = 64 << 10
+
+// signerChoice are the flags that say who signs.
+type signerChoice struct {
+	key, token, audience string
+	ifPossible           bool
+
+	// What the Action was given in inputs, which is no name of anything.
+	tokenText, password string
+}
+
+func (s *signerChoice) register(f *pflag.FlagSet) {
+	f.StringVar(&s.key, "key", "", "private key instead of an identity: a `FILE` (cosign.key or PEM), env://NAME, the text itself, or NAME://… of a key service whose plugin sigstore-kms-NAME is installed")
+	f.StringVar(&s.token, "identity-token", "", "`FILE` or env://NAME that holds an OpenID Connect token (default: that of SIGSTORE_ID_TOKEN, or of the GitHub runner)")
+	f.StringVar(&s.audience, "oidc-client-id", "sigstore", "`AUDIENCE` that the token has to be for")
+	f.BoolVar(&s.ifPossible, "sign-if-possible", false, "exit 0 with a notice, and sign nothing, in a pull request from a fork, which gets no token")
+}
+
+// credentials are what a run signs with: a key, a key service or a token.
+type credentials struct {
+	key     *maker.Key
+	service string // URI of a key service
+	token   func(context.Context) (maker.Token, error)
+	missing string // why there are none, and nobody minds
+}
+
+// read finds who signs. It asks nobody.
+func (s *signerChoice) read(c Command, upload bool) (credentials, error) {
+	switch {
+	case s.key != "" && (s.token != "" || s.tokenText != ""):
+		return credentials{}, usagef("--key", "leave one of --key and --identity-token out", "a signature is made by a key, or by an identity")
+	case s.key != "":
+		return s.readKey(c)
+	case !upload:
+		return credentials{}, usagef("--tlog-upload", "leave it out, or sign with --key", "without the log nothing shows that a keyless signature was made while its certificate was valid")
+	}
+	name, text, err := s.readToken(c)
+	if err != nil {
+		return credentials{}, err
+	}
+	if name == "" {
+		return s.runnerToken(c)
+	}
+	parse := func(context.Context) (maker.Token, error) {
+		token, err := maker.ParseToken(text, s.audience, c.now())
+		if err != nil {
+			return token, &verify.Error{Op: "read the identity token", Err: err, Hint: verify.Hint(err)}
+		}
+		return token, nil
+	}
+	if _, err := maker.ParseToken(text, s.audience, c.now()); err != nil {
+		return credentials{}, usagef(name, hintOf(err, "get a new token for the audience "+s.audience+" just before this command"), "%w", err)
+	}
+	return credentials{token: parse}, nil
+}
+
+// webToken is the shape of an OpenID Connect token: a JSON Web Token whose header
+// is an object.
+var webToken = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.?`)
+})
+
+// readToken returns the token that the user or the environment names, and where
+// it comes from; no name where there is none.
+func (s *signerChoice) readToken(c Command) (name, text string, err error) {
+	const flag = "--identity-token"
+	const next = "name a file that has the token, or env://NAME for a variable that has it"
+	switch variable, inEnv := strings.CutPrefix(s.token, "env://"); {
+	case s.tokenText != "":
+		return flag, s.tokenText, nil
+	case s.token == "":
+		if text := strings.TrimSpace(c.getenv(tokenVariable)); text != "" {
+			return tokenVariable, text, nil
+		}
+		return "", "", nil
+	case webToken().MatchString(s.token): // not quoted: it is a secret
+		return "", "", usagef(flag, next, "it looks like the token itself, which everybody on this machine could read on a command line")
+	case inEnv:
+		text := strings.TrimSpace(c.getenv(variable))
+		if text == "" {
+			return "", "", usagef(flag+" "+s.token, next, "the variable %s is empty or not set", variable)
+		}
+		return flag + " " + s.token, text, nil
+	}
+	body, err := readBounded(c.path(s.token), maxToken)
+	if err != nil {
+		return "", "", usagef(flag, next, "%w", err)
+	}
+	return flag + " " + s.token, strings.TrimSpace(string(body)), nil
+}
+
+// runnerToken returns the credentials of a job of GitHub.
+func (s *signerChoice) runnerToken(c Command) (credentials, error) {
+	// Without a log: what a runner reads there as a command may be a file here,
+	// and the mask of a secret is the secret.
+	runner := action.New(nil, c.getenv)
+	runner.Proxy, runner.Sleep = c.proxy(), c.Sleep
+	const flag = "--identity-token"
+	switch {
+	case runner.GivesIDToken():
+		return credentials{token: func(ctx context.Context) (maker.Token, error) { return s.ask(ctx, c, runner) }}, nil
+	case c.getenv(keyVariable) != "":
+		return credentials{}, usagef("--key", "write --key env://"+keyVariable+" to sign with the key in that variable", "nothing says who signs: there is no identity token")
+	case !runner.Running():
+		return credentials{}, usagef(flag, "name a token with --identity-token or "+tokenVariable+" (on GitLab: id_tokens: "+tokenVariable+": aud: "+s.audience+"), or sign with --key", "nothing says who signs: there is no identity token")
+	case !fromFork(c):
+		return credentials{}, usagef(flag, "give the job `permissions: id-token: write`, or sign with --key", "the runner gives this job no identity token")
+	case s.ifPossible:
+		return credentials{missing: "a pull request from a fork gets no identity token"}, nil
+	}
+	return credentials{}, usagef(flag, "sign where it is merged; or write --sign-if-possible, to go on without a signature", "a pull request from a fork gets no identity token")
+}
+
+// ask gets a token from the runner.
+func (s *signerChoice) ask(ctx context.Context, c Command, runner *action.Runner) (maker.Token, error) {
+	text, err := runner.IDToken(ctx, s.audience)
+	if err != nil {
+		return maker.Token{}, &verify.Error{Op: "sign keyless", Err: err, Hint: "run the job again; https://www.githubstatus.com tells of outages of GitHub's token service"}
+	}
+	token, err := maker.ParseToken(text, s.audience, c.now())
+	if err != nil {
+		return maker.Token{}, &verify.Error{Op: "read the runner's identity token", Err: err, Hint: hintOf(err, "run the job again")}
+	}
+	return token, nil
+}
+
+// maxEvent bounds the file that tells of a workflow's event, in bytes. GitHub's
+// have at most 25 MB.
+const maxEvent = 26 << 20
+
+// fromFork reports whether this is a workflow of a pull request from another
+// repository. Where nothing can be read of it, it is none.
+func fromFork(c Command) bool {
+	if !strings.HasPrefix(c.getenv("GITHUB_EVENT_NAME"), "pull_request") {
+		return false
+	}
+	body, err := readBounded(c.getenv("GITHUB_EVENT_PATH"), maxEvent)
+	if err != nil {
+		return false
+	}
+	type side struct {
+		Repo *struct {
+			Name string `json:"full_name"`
+		} `json:"repo"`
+	}
+	var event struct {
+		PullRequest *struct {
+			Head, Base side
+		} `json:"pull_request"`
+	}
+	if json.Unmarshal(body, &event) != nil || event.PullRequest == nil || event.PullRequest.Base.Repo == nil {
+		return false
+	}
+	head := event.PullRequest.Head.Repo // null where the fork is gone
+	return head == nil || !strings.EqualFold(head.Name, event.PullRequest.Base.Repo.Name)
+}
+
+// readKey reads --key.
+func (s *signerChoice) readKey(c Command) (credentials, error) {
+	const next = "give a private key: a file such as cosign.key, env://NAME for a variable that has its text, or NAME://… of a key service"
+	name, text := s.key, []byte(nil)
+	scheme, _, address := strings.Cut(s.key, "://")
+	switch {
+	case strings.HasPrefix(s.key, pemBegin):
+		name, text = "given as PEM", []byte(s.key)
+	case scheme == "env" || s.key == keyVariable && c.getenv(keyVariable) != "":
+		variable := strings.TrimPrefix(s.key, "env://")
+		if text = []byte(c.getenv(variable)); len(text) == 0 {
+			return credentials{}, usagef("--key "+s.key, next, "the variable %s is empty or not set", variable)
+		}
+	case address && (scheme == "http" || scheme == "https"):
+		return credentials{}, usagef("--key", next, "a private key is not fetched from an address")
+	case address:
+		return credentials{service: s.key}, nil
+	case strings.ContainsAny(s.key, "\r\n"): // not quoted: it may be a key after all
+		return credentials{}, usagef("--key", next, "it has several lines, and does not begin with %s", strings.TrimSpace(pemBegin))
+	default:
+		var err error
+		if text, err = readBounded(c.path(s.key), maxText); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return credentials{}, usagef("--key", "name the file as it is found from the working directory", "%w", err)
+			}
+			return credentials{}, usagef("--key", next, "%w", err)
+		}
+	}
+	flag := "--key " + name
+	if name == "given as PEM" {
+		flag = "--key"
+	}
+	key, err := maker.ReadKey(name, text, s.passwordOf(c))
+	switch {
+	case errors.Is(err, maker.ErrNoPassword):
+		return credentials{}, usagef(flag, "set "+passwordVariable+" to its password", "%w", err)
+	case errors.Is(err, maker.ErrPassword):
+		return credentials{}, usagef(flag, "set "+passwordVariable+" to the password that the key was made with", "%w", err)
+	case err != nil:
+		return credentials{}, usagef(flag, hintOf(err, next), "%w", err)
+	}
+	return credentials{key: key}, nil
+}
+
+// passwordOf returns the password of the key, nil where none is given; one that
+// is empty is one.
+func (s *signerChoice) passwordOf(c Command) []byte {
+	if s.password != "" {
+		return []byte(s.password)
+	}
+	if value, ok := c.LookupEnv(passwordVariable); ok {
+		return []byte(value)
+	}
+	return nil
+}

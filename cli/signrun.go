@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/sign"
+	maker "github.com/boltseal/boltseal/sign/sigstore"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// sign asks the registry and the services, and adds to r what came of it.
+func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of int)) error {
+	c, f := s.command, &s.flags
+	client, err := f.registry.client(c, s.uses())
+	if err != nil {
+		return err
+	}
+	if s.trust != nil {
+		s.trust.Start(ctx) // beside the registry requests
+	}
+	images, failures := s.resolve(ctx, client)
+	r.Failures = failures
+	if len(s.checks.scans) > 0 && len(failures) > 0 { // nobody knows whether a report is about one of those
+		for _, img := range images {
+			err := &verify.Error{Op: "look at the scan reports", Err: errors.New("another image could not be resolved"), Hint: "run it again, or sign each image in a run of its own"}
+			r.Failures = append(r.Failures, sign.Failure{Reference: img.Ref().String(), Image: img, Err: err})
+		}
+		return nil
+	}
+	if err := s.checks.match(ctx, client, images); err != nil {
+		r.Failures = failed(images, err)
+		return nil
+	}
+	r.Checks = s.checks.done
+	if r.Refused = s.checks.refused; r.Refused != nil || len(images) == 0 {
+		return nil
+	}
+	signer, err := s.signer(ctx, client, done)
+	if u := (*usageError)(nil); errors.As(err, &u) {
+		return err
+	}
+	if err != nil {
+		r.Failures = append(r.Failures, failed(images, err)...)
+		return nil
+	}
+	order := s.order
+	order.Images = images
+	result := signer.Sign(ctx, order)
+	r.Failures = append(r.Failures, result.Failures...)
+	r.Notices = append(r.Notices, s.trustNotices()...)
+	return s.record(r, result.Records)
+}
+
+// failed says of all images that err kept them from being signed.
+func failed(images []image.Pinned, err error) []sign.Failure {
+	var all []sign.Failure
+	for _, img := range images {
+		all = append(all, sign.Failure{Reference: img.Ref().String(), Image: img, Err: err})
+	}
+	return all
+}
+
+// uses are the images as those who look for credentials know them.
+func (s *signing) uses() []image.Use {
+	var uses []image.Use
+	for _, ref := range s.refs {
+		uses = append(uses, image.Use{Ref: ref})
+	}
+	return uses
+}
+
+func (s *signing) trustNotices() []string {
+	if s.trust == nil || s.trust.Warning() == "" {
+		return nil
+	}
+	return []string{s.trust.Warning()}
+}
+
+// resolve binds each reference to a digest, once. Two that name the same are
+// signed once.
+func (s *signing) resolve(ctx context.Context, client *registry.Client) ([]image.Pinned, []sign.Failure) {
+	pinned, errs := make([]image.Pinned, len(s.refs)), make([]error, len(s.refs))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, s.flags.jobs)
+	for i, ref := range s.refs {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			pinned[i], errs[i] = client.Resolve(ctx, ref)
+		}()
+	}
+	all.Wait()
+	var (
+		images   []image.Pinned
+		failures []sign.Failure
+	)
+	seen := map[string]bool{}
+	for i, img := range pinned {
+		switch {
+		case errs[i] != nil:
+			failures = append(failures, sign.Failure{Reference: s.refs[i].String(), Err: errs[i]})
+		case !seen[img.String()]:
+			seen[img.String()] = true
+			images = append(images, img)
+		}
+	}
+	return images, failures
+}
+
+// signer makes the signer of the run. An error is bad input, or no answer.
+func (s *signing) signer(ctx context.Context, client *registry.Client, done func(done, of int)) (*maker.Signer, error) {
+	f := &s.flags
+	o := maker.Options{
+		Store: client, Trust: s.trust, Client: s.services(), Key: s.by.key, Token: s.by.token,
+		Repository: s.where, IgnoreLog: !f.upload, Now: s.command.now, Jobs: f.jobs, Done: done,
+	}
+	var err error
+	if s.by.service != "" {
+		if o.Key, err = maker.KMSKey(ctx, s.by.service); err != nil {
+			if sign.Reason(err).NoAnswer() {
+				return nil, &verify.Error{Op: "use the key service", Err: err, Hint: verify.Hint(err)}
+			}
+			return nil, usagef("--key "+publicPart(s.by.service), hintOf(err, "see that the plugin of the key service is installed"), "%w", err)
+		}
+	}
+	if o.Services, o.Legacy, err = s.chosen(ctx); err != nil {
+		return nil, err
+	}
+	signer, err := maker.New(o)
+	if err != nil {
+		return nil, usagef("", hintOf(err, "boltseal sign --help lists the flags"), "%w", err)
+	}
+	return signer, nil
+}
+
+// openBundles makes the folder of --bundle-dir, and sees that it can be written.
+func (s *signing) openBundles() error {
+	if s.flags.bundleDir == "" {
+		return nil
+	}
+	const next = "name a folder that may be written"
+	dir := s.command.path(s.flags.bundleDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // bundles are public
+		return usagef("--bundle-dir", next, "%w", err)
+	}
+	file, err := os.CreateTemp(dir, ".boltseal-bundle-")
+	if err == nil {
+		err = errors.Join(file.Close(), os.Remove(file.Name()))
+	}
+	if err != nil {
+		return usagef("--bundle-dir", next, "%w", err)
+	}
+	return nil
+}
+
+// record adds records to r, and writes their bundles.
+func (s *signing) record(r *report.Signed, records []sign.Record) error {
+	var errs []error
+	for _, x := range records {
+		item := report.SignedItem{Record: x}
+		if s.public() && x.LogIndex != nil && searchable(x) {
+			item.Log = fmt.Sprintf("%s%d", report.SearchAddress, *x.LogIndex)
+		}
+		if s.flags.bundleDir != "" && len(x.Bundle) > 0 {
+			var err error
+			if item.File, err = writeBundle(s.command.path(s.flags.bundleDir), x); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		r.Items = append(r.Items, item)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &resultError{fmt.Errorf("write the bundles of what was signed: %w", err), "what was signed is in the registry; run it again with a folder that can be written, and nothing is signed twice"}
+	}
+	return nil
+}
+
+// writeBundle writes a bundle, whole or not at all. Its name follows from what it
+// is about and what it is, so that a second run writes the same file.
+func writeBundle(dir string, x sign.Record) (string, error) {
+	sum := sha256.Sum256(x.Bundle)
+	name := strings.Replace(x.Image.Digest(), ":", "-", 1) + "." + hex.EncodeToString(sum[:6]) + ".sigstore.json"
+	file, err := os.CreateTemp(dir, ".boltseal-bundle-")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(x.Bundle)
+	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()) // it is public, as the registry's
+	path := filepath.Join(dir, name)
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return path, nil
+}
+
+// searchable reports whether the public search knows the log entry: Rekor v2 has
+// no search, and promises no inclusion either.
+func searchable(x sign.Record) bool {
+	if x.Format == sign.Legacy {
+		return true
+	}
+	var doc struct {
+		VerificationMaterial struct {
+			TlogEntries []struct {
+				InclusionPromise *json.RawMessage `json:"inclusionPromise"`
+			} `json:"tlogEntries"`
+		} `json:"verificationMaterial"`
+	}
+	err := json.Unmarshal(x.Bundle, &doc)
+	entries := doc.VerificationMaterial.TlogEntries
+	return err == nil && len(entries) == 1 && entries[0].InclusionPromise != nil
+}
