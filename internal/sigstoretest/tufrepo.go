@@ -18,6 +18,7 @@ import (
 
 const (
 	tufTarget = "trusted_root.json"
+	tufConfig = "signing_config.v0.2.json"
 	// tufRootKeys hold the root role, tufRootThreshold of which must sign.
 	tufRootKeys, tufRootThreshold = 3, 2
 )
@@ -34,6 +35,7 @@ type TUFRepository struct {
 	version map[string]int64           // by role
 	files   map[string][]byte          // by path, without the first slash
 	target  []byte
+	config  []byte // signing_config.v0.2.json, nil for none
 
 	log    []string
 	tamper []tampering
@@ -100,6 +102,14 @@ func (r *TUFRepository) SetTrustedRoot(body []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.target = body
+	return r.publish(metadata.TARGETS)
+}
+
+// SetSigningConfig publishes signing_config.v0.2.json beside the trusted root.
+func (r *TUFRepository) SetSigningConfig(body []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.config = body
 	return r.publish(metadata.TARGETS)
 }
 
@@ -240,13 +250,19 @@ func (r *TUFRepository) publish(role string) error {
 	switch role {
 	case metadata.TARGETS:
 		targets := metadata.Targets(expires)
-		file, err := metadata.TargetFile().FromBytes(tufTarget, r.target, "sha256")
-		if err != nil {
-			return fmt.Errorf("sigstoretest: TUF target: %w", err)
+		targets.Signed.Version = v
+		for name, body := range map[string][]byte{tufTarget: r.target, tufConfig: r.config} {
+			if body == nil {
+				continue
+			}
+			file, err := metadata.TargetFile().FromBytes(name, body, "sha256")
+			if err != nil {
+				return fmt.Errorf("sigstoretest: TUF target: %w", err)
+			}
+			sum := sha256.Sum256(body)
+			r.files["targets/"+hex.EncodeToString(sum[:])+"."+name] = body
+			targets.Signed.Targets[name] = file
 		}
-		sum := sha256.Sum256(r.target)
-		r.files["targets/"+hex.EncodeToString(sum[:])+"."+tufTarget] = r.target
-		targets.Signed.Targets[tufTarget], targets.Signed.Version = file, v
 		if err := write(r, fmt.Sprintf("%d.targets.json", v), targets, r.keys[role]); err != nil {
 			return err
 		}

@@ -49,6 +49,9 @@ func (r Rules) options() []verify.VerifierOption {
 type Trust struct {
 	rules Rules
 	load  func(context.Context) (root.TrustedMaterial, string, error)
+	// target fetches another file of the TUF repository, once the material is
+	// ready; nil where there is no repository.
+	target func(context.Context, string) ([]byte, error)
 
 	once     sync.Once
 	ready    chan struct{}

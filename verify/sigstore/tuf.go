@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -58,7 +59,10 @@ func TrustTUF(o TUFOptions) *Trust {
 		transport.Proxy = func(req *http.Request) (*url.URL, error) { return o.Proxy(req.URL) }
 	}
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second} // the files are small
-	return newTrust(o.Rules, func(ctx context.Context) (root.TrustedMaterial, string, error) {
+	// Both are written before the material is ready, and read after it is.
+	var repository *tuf.Client
+	var from *fetcher
+	trust := newTrust(o.Rules, func(ctx context.Context) (root.TrustedMaterial, string, error) {
 		f := &fetcher{ctx: ctx, client: client, sleep: o.sleep}
 		warning := ""
 		if o.CacheDir != "" {
@@ -67,39 +71,89 @@ func TrustTUF(o TUFOptions) *Trust {
 				f.cache, warning = "", fmt.Sprintf("the trust root cannot be kept in %s and is fetched each time: %v", o.CacheDir, err)
 			}
 		}
-		material, err := o.fetch(f)
+		client, material, err := o.fetch(f)
 		if err == nil {
+			repository, from = client, f
 			return material, warning, nil
 		}
 		if f.silent.Load() && f.cache != "" && ctx.Err() == nil {
-			if cached, stale := o.fetch(&fetcher{ctx: ctx, cache: f.cache, offline: true}); stale == nil {
+			offline := &fetcher{ctx: ctx, cache: f.cache, offline: true}
+			if client, cached, stale := o.fetch(offline); stale == nil {
+				repository, from = client, offline
 				return cached, fmt.Sprintf("the trust root could not be refreshed from %s; the cached one has not expired and was used (%v)", o.Mirror, err), nil
 			}
 		}
 		return nil, "", fmt.Errorf("trust root from %s: %w", o.Mirror, err)
 	})
+	var one sync.Mutex // go-tuf's client is for one goroutine
+	trust.target = func(ctx context.Context, name string) ([]byte, error) {
+		one.Lock()
+		defer one.Unlock()
+		from.ctx = ctx
+		body, err := repository.GetTarget(name)
+		switch {
+		case err == nil:
+			return body, nil
+		case from.offline:
+			return nil, fmt.Errorf("%s from %s: the repository gave no usable answer, and the cache does not hold it", name, o.Mirror)
+		}
+		return nil, fmt.Errorf("%s from %s: %w", name, o.Mirror, err)
+	}
+	return trust
 }
 
-func (o TUFOptions) fetch(f *fetcher) (root.TrustedMaterial, error) {
+// signingConfig is the target that says with which services to sign.
+const signingConfig = "signing_config.v0.2.json"
+
+// ErrNoSigningConfig is that of a Trust that does not know with which services
+// its instance signs, as it is only a trusted_root.json.
+var ErrNoSigningConfig = errors.New("a trusted root does not say with which services to sign")
+
+// SigningConfig returns the text of the signing_config.v0.2.json that the TUF
+// repository of t distributes, of at most 8 MiB. It is fetched with the metadata
+// of the trust root, which it waits for: both cost one request more than one of
+// them. Where t is no repository's the error is [ErrNoSigningConfig].
+func (t *Trust) SigningConfig(ctx context.Context) ([]byte, error) {
+	if t.target == nil {
+		return nil, ErrNoSigningConfig
+	}
+	if _, err := t.wait(ctx); err != nil {
+		return nil, err
+	}
+	return t.target(ctx, signingConfig)
+}
+
+// fetch returns the trust root, and the client that has its metadata.
+func (o TUFOptions) fetch(f *fetcher) (*tuf.Client, root.TrustedMaterial, error) {
 	anchor := o.Root
 	if o.pin != nil {
 		var err error
 		if anchor, err = o.pin(f); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	opts := &tuf.Options{Root: anchor, RepositoryBaseURL: o.Mirror, Fetcher: f, Context: f.ctx}
 	if f.cache == "" {
 		// go-tuf reads the cache even if it is disabled; nothing is below this.
 		opts.CachePath, opts.DisableLocalCache = os.DevNull, true
-		return root.FetchTrustedRootWithOptions(opts)
+		return fetchTrustedRoot(opts)
 	}
 	opts.Root = f.newest(anchor)
 	opts.CachePath, opts.CacheValidity, opts.ForceCache = filepath.Clean(o.CacheDir), cacheDays, f.offline
 	discard[metadata.TimestampType](f.cache, metadata.TIMESTAMP)
 	discard[metadata.SnapshotType](f.cache, metadata.SNAPSHOT)
 	discard[metadata.TargetsType](f.cache, metadata.TARGETS)
-	return root.FetchTrustedRootWithOptions(opts)
+	return fetchTrustedRoot(opts)
+}
+
+// fetchTrustedRoot is root.FetchTrustedRootWithOptions, but keeps the client.
+func fetchTrustedRoot(opts *tuf.Options) (*tuf.Client, root.TrustedMaterial, error) {
+	client, err := tuf.New(opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("failed to create TUF client %w", err)
+	}
+	material, err := root.GetTrustedRoot(client)
+	return client, material, err
 }
 
 // writable makes the directory and reports whether files can be made in it.
