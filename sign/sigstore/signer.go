@@ -1,22 +1,36 @@
 // Package sigstore signs container images with Sigstore: keyless or by key, as
-// bundles and in the format of cosign 2, with attestations. What it has written
-// it reads back and verifies before it says so.
+// bundles and in the format of cosign 2, with attestations.
+//
+// A run asks first what is there already, shows that it may push before anything
+// gets into a public log, checks what it has made before it is pushed, and
+// records only what it has read back from the registry and verified.
 package sigstore
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // A Store is where signatures are written and read. *registry.Client is one.
 type Store interface {
 	vsig.Store
+	PushBlob(ctx context.Context, repo image.Ref, mediaType string, body []byte) (ocispec.Descriptor, error)
+	Attach(ctx context.Context, repo image.Ref, subject ocispec.Descriptor, a registry.Attachment) (digest, storage string, err error)
+	Update(ctx context.Context, repo image.Ref, tag string, change func(old *registry.Manifest) (body []byte, mediaType string, holds func(registry.Manifest) bool, err error)) error
 }
+
+var _ Store = (*registry.Client)(nil)
 
 // Options say who signs, and with which services.
 type Options struct {
@@ -27,10 +41,11 @@ type Options struct {
 	// Services are those for bundles and attestations.
 	Services Services
 	// Legacy are those for signatures in the legacy format, which needs a Rekor v1
-	// log; zero where none are made.
+	// log, or none where IgnoreLog is set.
 	Legacy Services
 	Client *Client
-	// Key and Token are who signs, one of them.
+	// Key and Token are who signs, one of them. Token is asked once a certificate
+	// is needed, and again when it has to be renewed.
 	Key   *Key
 	Token func(context.Context) (Token, error)
 	// Repository is where signatures are stored, if not beside each image; zero
@@ -39,29 +54,369 @@ type Options struct {
 	// IgnoreLog makes a Key's signatures without a log entry. A Token cannot.
 	IgnoreLog bool
 	Now       func() time.Time
-	// Jobs bounds how many manifests are worked on at once; 0 means 16.
+	// Sleep waits before a second look; nil means until d has passed or ctx ends.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Jobs bounds how many manifests are asked about and pushed at once; 0 means
+	// 16. Up to four times as many wait for a log, which may take a second each;
+	// with 1 it is one.
 	Jobs int
 	// Done, if set, is told how many of the Order's images are finished. It is
 	// called by one goroutine at a time.
 	Done func(done, of int)
 }
 
-// A Signer signs for one run.
-type Signer struct{ opts Options }
+// defaultJobs is how many manifests are worked on at once.
+const defaultJobs = 16
 
-// New returns a Signer. It refuses Options with which nothing could be signed.
+// A Signer signs as its Options say.
+type Signer struct {
+	opts Options
+	// signing is what asks the services: opts.Client, but in tests.
+	signing sealer
+}
+
+// New returns a Signer. It refuses Options that could sign nothing, or what
+// nobody would accept.
 func New(o Options) (*Signer, error) {
-	return nil, errors.New("nothing can be signed yet")
+	switch {
+	case o.Store == nil:
+		return nil, errors.New("no registry to store signatures in")
+	case o.Client == nil:
+		return nil, errors.New("nobody asks the Sigstore services")
+	case o.Now == nil:
+		return nil, errors.New("no clock")
+	case (o.Key == nil) == (o.Token == nil):
+		return nil, errors.New("either a key signs, or whoever a token names")
+	case o.Token != nil && o.IgnoreLog:
+		return nil, errors.New("a certificate lives ten minutes and proves nothing without a log entry; only a key can do without")
+	case o.Trust == nil && !o.IgnoreLog:
+		return nil, errors.New("no trust root to verify signatures with")
+	case o.Jobs < 0:
+		return nil, fmt.Errorf("%d jobs", o.Jobs)
+	}
+	if o.Jobs == 0 {
+		o.Jobs = defaultJobs
+	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
+	s := &Signer{opts: o, signing: o.Client}
+	if o.Key != nil {
+		if _, err := vsig.NewSession(o.Store, image.Ref{}).Require(s.byKey()); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // Sign does what is ordered. What the Result does not record is not signed, or
-// was not found to be; each such image is among its Failures.
+// was not found to be, and is among its Failures. A manifest that an Order names
+// twice, by two tags or as part of an index, is signed once and recorded for each.
+//
+// Recursive signs what `cosign sign --recursive` does: BuildKit's attestation
+// manifests too. Attestations are made of the Order's own images only, as what
+// they say was found out about those.
 func (s *Signer) Sign(ctx context.Context, o sign.Order) sign.Result {
-	return sign.Result{}
+	r, err := s.newRun(o)
+	found := make([]outcome, len(o.Images))
+	var wg sync.WaitGroup
+	for i, img := range o.Images {
+		if err != nil {
+			found[i] = failed(img, img, err)
+			continue
+		}
+		wg.Go(func() {
+			found[i] = r.image(ctx, img)
+			r.finished()
+		})
+	}
+	wg.Wait()
+	var result sign.Result
+	for _, f := range found {
+		result.Records = append(result.Records, f.records...)
+		result.Failures = append(result.Failures, f.failures...)
+	}
+	return result
 }
 
-// SignBlob returns a bundle that signs content: the content itself, or, where
-// inToto says so, the in-toto statement that it is.
-func (s *Signer) SignBlob(ctx context.Context, content []byte, inToto bool) (bundle []byte, err error) {
-	return nil, errors.New("nothing can be signed yet")
+// An outcome is what became of one image.
+type outcome struct {
+	records  []sign.Record
+	failures []sign.Failure
+}
+
+func failed(asked, img image.Pinned, err error) outcome {
+	return outcome{failures: []sign.Failure{{Reference: asked.Ref().String(), Image: img, Err: explain(img, err)}}}
+}
+
+// explain returns err for the person who has to do something about it.
+func explain(img image.Pinned, err error) error {
+	hint := verify.Hint(err)
+	if h := (*ServiceError)(nil); hint == "" && errors.As(err, &h) {
+		hint = h.Hint()
+	}
+	if hint == "" {
+		hint = "run it again: what is signed already is not signed twice"
+	}
+	return &verify.Error{Op: "sign " + img.String(), Err: err, Hint: hint}
+}
+
+// A run is one Order at work.
+type run struct {
+	signer  *Signer
+	opts    Options
+	order   sign.Order
+	items   []item          // of each manifest
+	own     []item          // of the Order's own images besides
+	named   map[string]bool // the Order's own images, by key
+	desk    *desk
+	session *vsig.Session
+
+	slots, logs chan struct{}
+	shown       once[struct{}] // that pushing is allowed, by repository
+	signed      once[[]result] // by key
+
+	mu   sync.Mutex
+	done int
+}
+
+func (s *Signer) newRun(o sign.Order) (*run, error) {
+	items, own, err := itemsOf(o)
+	if err != nil {
+		return nil, err
+	}
+	waiting := 4 * s.opts.Jobs
+	if s.opts.Jobs == 1 {
+		waiting = 1
+	}
+	r := &run{
+		signer: s, opts: s.opts, order: o, items: items, own: own, named: map[string]bool{},
+		desk: s.newDesk(), session: vsig.NewSession(s.opts.Store, s.opts.Repository),
+		slots: make(chan struct{}, s.opts.Jobs), logs: make(chan struct{}, waiting),
+	}
+	for _, img := range o.Images {
+		r.named[r.key(img)] = true
+	}
+	return r, nil
+}
+
+// home is where the signatures of img are stored.
+func (r *run) home(img image.Pinned) image.Ref {
+	if !r.opts.Repository.IsZero() {
+		return r.opts.Repository
+	}
+	return img.Ref()
+}
+
+// key names a manifest such that what has the same one shares its signatures.
+func (r *run) key(img image.Pinned) string { return r.home(img).Name() + "@" + img.Digest() }
+
+// within calls f when one of the places is free.
+func within(ctx context.Context, places chan struct{}, f func() error) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case places <- struct{}{}:
+	}
+	defer func() { <-places }()
+	if ctx.Err() != nil { // a place may be free as well
+		return context.Cause(ctx)
+	}
+	return f()
+}
+
+func (r *run) finished() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done++
+	if r.opts.Done != nil {
+		r.opts.Done(r.done, len(r.order.Images))
+	}
+}
+
+// image signs one image of the Order, and what it lists.
+func (r *run) image(ctx context.Context, img image.Pinned) outcome {
+	manifests, err := r.manifests(ctx, img)
+	if err != nil {
+		return failed(img, img, err)
+	}
+	results := make([][]result, len(manifests))
+	var wg sync.WaitGroup
+	for i, m := range manifests {
+		wg.Go(func() {
+			results[i], _ = r.signed.do(r.key(m.img), func() ([]result, error) { return r.manifest(ctx, m), nil })
+		})
+	}
+	wg.Wait()
+	var o outcome
+	for i, m := range manifests {
+		for _, res := range results[i] {
+			switch {
+			case m.child && res.item.statement != nil: // ordered of the manifest for itself
+			case res.err != nil:
+				o.failures = append(o.failures, sign.Failure{Reference: img.Ref().String(), Image: m.img, Err: explain(m.img, res.err)})
+			default:
+				o.records = append(o.records, res.record(img, m))
+			}
+		}
+	}
+	return o
+}
+
+// A result is what became of one item. It is a failure unless made says what was
+// read back.
+type result struct {
+	item    item
+	made    vsig.Made
+	existed bool
+	err     error
+}
+
+func (res result) record(asked image.Pinned, m manifest) sign.Record {
+	ev := res.made.Evidence
+	return sign.Record{
+		Reference: asked.Ref().String(), Image: m.img, Platform: m.platform,
+		Format: res.item.format, Storage: ev.Storage, Source: ev.Source, PredicateType: ev.PredicateType,
+		Identity: ev.Signer, Issuer: ev.Issuer, LogIndex: ev.LogIndex, SignedAt: ev.SignedAt,
+		Bundle: res.made.Bundle, Existed: res.existed,
+	}
+}
+
+var errUndone = errors.New("it was not begun")
+
+// manifest signs one manifest: every item that is not there already. It returns
+// a result for each, in order.
+func (r *run) manifest(ctx context.Context, m manifest) []result {
+	items := r.items
+	if r.named[r.key(m.img)] {
+		items = append(items[:len(items):len(items)], r.own...)
+	}
+	w := work{run: r, m: m, results: make([]result, len(items))}
+	for i, it := range items {
+		w.results[i] = result{item: it, err: errUndone}
+	}
+	if err := w.do(ctx); err != nil {
+		for i := range w.results {
+			if errors.Is(w.results[i].err, errUndone) {
+				w.results[i].err = err
+			}
+		}
+	}
+	return w.results
+}
+
+// work is what is done about one manifest.
+type work struct {
+	*run
+	m       manifest
+	results []result
+	made    []sealed // by item, as results are
+}
+
+// do does it in the order that leaves nothing half done in public: look, show
+// that pushing is allowed, sign and log, check, push, read back. Its error is
+// that of everything that is not decided yet.
+func (w *work) do(ctx context.Context) error {
+	who, err := w.desk.who(ctx)
+	if err != nil {
+		return err
+	}
+	if !w.order.Force {
+		if err := w.look(ctx, who); err != nil {
+			return err
+		}
+	}
+	if !w.undone() {
+		return nil
+	}
+	if err := w.mayPush(ctx); err != nil {
+		return err
+	}
+	w.seal(ctx)
+	w.push(ctx)
+	w.readBack(ctx)
+	return nil
+}
+
+// undone reports whether an item is neither there nor given up.
+func (w *work) undone() bool {
+	for _, res := range w.results {
+		if errors.Is(res.err, errUndone) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayPush pushes the empty blob, which a bundle's manifest needs, before
+// anything gets into a public log: nothing else shows that pushing is allowed.
+func (w *work) mayPush(ctx context.Context) error {
+	repo := w.home(w.m.img)
+	_, err := w.shown.do(repo.Name(), func() (struct{}, error) {
+		return struct{}{}, within(ctx, w.slots, func() error {
+			_, err := w.opts.Store.PushBlob(ctx, repo, ocispec.MediaTypeEmptyJSON, []byte("{}"))
+			return err
+		})
+	})
+	if err != nil {
+		return registry.Explain("push to "+repo.Name(), repo.Registry(), err)
+	}
+	return nil
+}
+
+// seal signs and logs every item that is to be, at once, and checks each.
+func (w *work) seal(ctx context.Context) {
+	w.made = make([]sealed, len(w.results))
+	var wg sync.WaitGroup
+	for i := range w.results {
+		if res := &w.results[i]; errors.Is(res.err, errUndone) {
+			wg.Go(func() {
+				err := within(ctx, w.logs, func() (err error) {
+					w.made[i], err = w.one(ctx, res.item)
+					return err
+				})
+				if err != nil {
+					res.err = err
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// push stores what was sealed, one after the other: they share tags.
+func (w *work) push(ctx context.Context) {
+	for i := range w.results {
+		if res := &w.results[i]; errors.Is(res.err, errUndone) {
+			err := within(ctx, w.slots, func() (err error) {
+				if res.item.format == sign.Legacy {
+					return w.append(ctx, &w.made[i])
+				}
+				return w.attach(ctx, &w.made[i])
+			})
+			if err != nil {
+				res.err = err
+			}
+		}
+	}
+}
+
+// A once does a thing once for each name, whoever asks for it first.
+type once[T any] struct {
+	mu    sync.Mutex
+	calls map[string]func() (T, error)
+}
+
+func (o *once[T]) do(name string, f func() (T, error)) (T, error) {
+	o.mu.Lock()
+	call, ok := o.calls[name]
+	if !ok {
+		if o.calls == nil {
+			o.calls = map[string]func() (T, error){}
+		}
+		call = sync.OnceValues(f)
+		o.calls[name] = call
+	}
+	o.mu.Unlock()
+	return call()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
@@ -25,6 +26,9 @@ type Made struct {
 	Annotations map[string]any
 	// Bundle is the bundle as it is stored; nil for cosign's older formats.
 	Bundle []byte
+	// Layer is how the manifest that carries it describes it: where there are
+	// several beside each other, it says which one this is.
+	Layer ocispec.Descriptor
 }
 
 // Signature reports whether m is a signature, as opposed to an attestation.
@@ -81,6 +85,16 @@ func CheckLayer(ctx context.Context, layer ocispec.Descriptor, blob []byte, c Co
 	return m.of(signature{storage: "memory", layer: layer, blob: blob}.parsed(), img)
 }
 
+// Material returns what t is made of, once it is there, for those who sign:
+// services are chosen and checked by it before signatures are.
+func (t *Trust) Material(ctx context.Context) (root.TrustedMaterial, error) {
+	material, err := t.wait(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoTrust, err)
+	}
+	return material, nil
+}
+
 // Reason returns what r refuses for.
 func (r *refusal) Reason() verify.Reason { return r.reason }
 
@@ -99,9 +113,9 @@ func newMaker(ctx context.Context, c Config) (*maker, error) {
 	}
 	m := &maker{c, prover{keys: c.Keys, noLog: c.IgnoreLog, flags: c.Flags}}
 	if c.Trust != nil {
-		material, err := c.Trust.wait(ctx)
+		material, err := c.Trust.Material(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNoTrust, err)
+			return nil, err
 		}
 		m.prover.material, m.prover.rules = material, c.Trust.rules
 	}
@@ -118,7 +132,7 @@ func (m *maker) of(s signature, img image.Pinned) (Made, error) {
 		return Made{}, err
 	}
 	v := verifier{Config: m.Config}
-	made := Made{Evidence: *v.evidence(s, f, verify.SignedImage, "")}
+	made := Made{Evidence: *v.evidence(s, f, verify.SignedImage, ""), Layer: s.layer}
 	if isBundle(s.layer) {
 		made.Bundle = s.blob
 	}

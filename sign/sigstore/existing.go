@@ -1,0 +1,138 @@
+package sigstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+
+	"github.com/boltseal/boltseal/sign"
+	vsig "github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// An item is one thing that an Order makes of a manifest: a signature in one
+// format, or an attestation.
+type item struct {
+	format      sign.Format
+	annotations map[string]string // of a signature
+	statement   *sign.Statement   // of an attestation; nil for a signature
+	predicate   any               // of statement, decoded
+}
+
+// itemsOf returns what is made of each manifest, and what of the Order's own
+// images besides, each once.
+func itemsOf(o sign.Order) (each, own []item, err error) {
+	for _, f := range o.Formats {
+		if _, err := sign.ParseFormat(string(f)); err != nil {
+			return nil, nil, err
+		}
+		if !slices.ContainsFunc(each, func(it item) bool { return it.format == f }) {
+			each = append(each, item{format: f, annotations: o.Annotations})
+		}
+	}
+	for _, st := range o.Attestations {
+		if full, err := vsig.PredicateType(st.Type); err != nil || full != st.Type {
+			return nil, nil, fmt.Errorf("attestation: predicate type %q is not the URI of one", st.Type)
+		}
+		predicate, err := decode(st.Predicate)
+		if err != nil {
+			return nil, nil, fmt.Errorf("attestation of type %s: %w", st.Type, err)
+		}
+		it := item{format: sign.Bundle, statement: &st, predicate: predicate}
+		if !slices.ContainsFunc(own, func(other item) bool {
+			return other.statement.Type == st.Type && reflect.DeepEqual(other.predicate, predicate)
+		}) {
+			own = append(own, it)
+		}
+	}
+	if len(each)+len(own) == 0 {
+		return nil, nil, errors.New("neither a signature nor an attestation is ordered")
+	}
+	return each, own, nil
+}
+
+// decode returns a JSON value such that reflect.DeepEqual compares it. Numbers
+// are compared as they are written.
+func decode(body []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one JSON value")
+	}
+	return v, nil
+}
+
+// String is what the item is called in messages.
+func (it item) String() string {
+	if it.statement != nil {
+		return "attestation of type " + it.statement.Type
+	}
+	return string(it.format) + " signature"
+}
+
+// is reports whether m says what it should, whoever made it and wherever it is.
+func (it item) is(m vsig.Made) bool {
+	if it.statement != nil {
+		if m.Signature() || m.Bundle == nil || m.Evidence.PredicateType != it.statement.Type {
+			return false
+		}
+		said, err := decode(m.Predicate)
+		return err == nil && reflect.DeepEqual(said, it.predicate)
+	}
+	return m.Signature() && (m.Bundle != nil) == (it.format == sign.Bundle) && sameAnnotations(it.annotations, m.Annotations)
+}
+
+// isThere reports whether m, as it was found, is the item.
+func (it item) isThere(m vsig.Made) bool {
+	tagged := m.Evidence.Storage == "sig-tag"
+	return it.is(m) && tagged == (it.format == sign.Legacy) && m.Evidence.Storage != "att-tag"
+}
+
+func sameAnnotations(ordered map[string]string, said map[string]any) bool {
+	if len(ordered) != len(said) {
+		return false
+	}
+	for k, v := range ordered {
+		if said[k] != any(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// look decides every item that is there already: a sound one of the same
+// identity or key that says the same. Whether an item is there has to be known
+// before it is made.
+func (w *work) look(ctx context.Context, who *signatory) error {
+	var made []vsig.Made
+	err := within(ctx, w.slots, func() (err error) {
+		made, err = w.session.Made(ctx, who.config, w.m.img)
+		return err
+	})
+	for i := range w.results {
+		res := &w.results[i]
+		for _, m := range made {
+			if who.made(m) && res.item.isThere(m) {
+				*res = result{item: res.item, made: m, existed: true}
+				break
+			}
+		}
+	}
+	return err
+}
+
+// made reports whether m is by who, to the letter.
+func (s *signatory) made(m vsig.Made) bool {
+	if s.cert == nil {
+		return m.Evidence.Issuer == "" && m.Evidence.Signer == "key sha256:"+s.config.Keys[0].Fingerprint()
+	}
+	return m.Evidence.Signer == s.cert.subject && m.Evidence.Issuer == s.cert.issuer && m.Evidence.System == vsig.System
+}

@@ -1,0 +1,149 @@
+package sigstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/verify"
+)
+
+const (
+	// maxManifests bounds the manifests that are signed for one image. Real
+	// indexes list a few dozen.
+	maxManifests = 256
+	// maxDepth bounds how deep indexes may list indexes.
+	maxDepth = 4
+)
+
+// Docker's own media types; those of OCI come with ocispec.
+const (
+	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+
+func isIndex(mediaType string) bool {
+	return mediaType == ocispec.MediaTypeImageIndex || mediaType == dockerIndex
+}
+
+// A manifest is one that is to be signed.
+type manifest struct {
+	img      image.Pinned
+	subject  ocispec.Descriptor // as its signatures refer to it
+	platform string
+	child    bool // an index lists it
+}
+
+// manifests returns what is to be signed of img: itself, and where the Order
+// says so all that it lists, each once. They are read, by digest, so that nothing
+// is signed that is not there.
+func (r *run) manifests(ctx context.Context, img image.Pinned) ([]manifest, error) {
+	level := []manifest{{img: img}}
+	seen := map[string]bool{img.Digest(): true}
+	var all []manifest
+	for depth := 0; len(level) > 0; depth++ {
+		if depth == maxDepth {
+			return nil, &verify.Error{Op: "read index " + img.String(), Err: refused(verify.Unsupported, "indexes are nested deeper than %d", maxDepth), Hint: "sign without --recursive, or sign the inner indexes by themselves"}
+		}
+		if len(all)+len(level) > maxManifests {
+			return nil, &verify.Error{Op: "read index " + img.String(), Err: refused(verify.Unsupported, "it lists more than %d manifests", maxManifests), Hint: "sign without --recursive"}
+		}
+		lists, err := r.readLevel(ctx, level)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, level...)
+		var next []manifest
+		for i, m := range level {
+			for _, c := range lists[i] {
+				if seen[c.Digest] {
+					continue
+				}
+				seen[c.Digest] = true
+				at, err := m.img.At(c.Digest)
+				if err != nil {
+					return nil, err
+				}
+				next = append(next, manifest{img: at, platform: c.Platform, child: true})
+			}
+		}
+		level = next
+	}
+	return all, nil
+}
+
+// readLevel reads each manifest of a level, and returns what each lists.
+func (r *run) readLevel(ctx context.Context, level []manifest) ([][]image.Child, error) {
+	lists := make([][]image.Child, len(level))
+	errs := make([]error, len(level))
+	var wg sync.WaitGroup
+	for i := range level {
+		wg.Go(func() {
+			errs[i] = within(ctx, r.slots, func() (err error) {
+				lists[i], err = r.read(ctx, &level[i])
+				return err
+			})
+		})
+	}
+	wg.Wait()
+	for _, err := range errs { // one is enough to say: most often they are all alike
+		if err != nil {
+			return nil, err
+		}
+	}
+	return lists, nil
+}
+
+// read reads m, says what its signatures refer to, and returns what it lists if
+// that is to be signed too.
+func (r *run) read(ctx context.Context, m *manifest) ([]image.Child, error) {
+	what := m.img.String()
+	if !image.ValidDigest(m.img.Digest()) {
+		return nil, errors.New("there is no digest to sign")
+	}
+	doc, err := r.opts.Store.Manifest(ctx, m.img.Ref(), m.img.Digest())
+	if err != nil {
+		return nil, registry.Explain("read manifest of "+what, m.img.Ref().Registry(), err)
+	}
+	switch doc.MediaType {
+	case ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, dockerIndex, dockerManifest:
+	default:
+		return nil, &verify.Error{
+			Op: "read manifest of " + what, Err: refused(verify.Unsupported, "its media type is %.100q, which is neither an image nor an index", doc.MediaType),
+			Hint: "push it as an OCI or Docker schema 2 image",
+		}
+	}
+	if doc.Digest != m.img.Digest() { // the Store has checked it; everything hangs on it
+		return nil, refused(verify.BadSignature, "the registry has %.100q in the place of %s", doc.Digest, what)
+	}
+	m.subject = ocispec.Descriptor{MediaType: doc.MediaType, Digest: digest.Digest(doc.Digest), Size: int64(len(doc.Body))}
+	if !r.order.Recursive || !isIndex(doc.MediaType) {
+		return nil, nil
+	}
+	described, err := r.opts.Store.Describe(ctx, m.img)
+	if err != nil {
+		return nil, err
+	}
+	return described.Children(), nil
+}
+
+// refused returns an error that has a Reason.
+func refused(reason verify.Reason, format string, args ...any) error {
+	return &refusal{reason, fmt.Errorf(format, args...)}
+}
+
+// A refusal is an error with its Reason.
+type refusal struct {
+	reason verify.Reason
+	err    error
+}
+
+func (r *refusal) Error() string         { return r.err.Error() }
+func (r *refusal) Unwrap() error         { return r.err }
+func (r *refusal) Reason() verify.Reason { return r.reason }

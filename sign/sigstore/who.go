@@ -1,0 +1,204 @@
+package sigstore
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	sgsign "github.com/sigstore/sigstore-go/pkg/sign"
+	sgverify "github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/verify"
+	vsig "github.com/boltseal/boltseal/verify/sigstore"
+)
+
+// A sealer asks the Sigstore services. *Client is one.
+type sealer interface {
+	issue(ctx context.Context, s Services, key sgsign.Keypair, token Token) (*certificate, error)
+	seal(ctx context.Context, content sgsign.Content, key sgsign.Keypair, cert *certificate, s Services) (*protobundle.Bundle, error)
+}
+
+var _ sealer = (*Client)(nil)
+
+// A signatory is who signs at a moment of a run.
+type signatory struct {
+	key    sgsign.Keypair
+	cert   *certificate        // nil where a long-lived key signs
+	chain  []*x509.Certificate // from who issued it to the root
+	config vsig.Config         // what accepts exactly this signatory
+	renew  time.Time           // from when on another one is needed; zero for never
+}
+
+// A desk has the signatory of a run, and gets another certificate when the last
+// one is half used up.
+type desk struct {
+	signer *Signer
+
+	mu  sync.Mutex
+	now *signatory
+	err error // that of the last request, which is not made again
+}
+
+func (s *Signer) newDesk() *desk { return &desk{signer: s} }
+
+// byKey is what accepts the signatures of the key.
+func (s *Signer) byKey() vsig.Config {
+	c := s.config()
+	c.Keys = []vsig.Key{s.opts.Key.Verifying()}
+	return c
+}
+
+func (s *Signer) config() vsig.Config {
+	return vsig.Config{Trust: s.opts.Trust, IgnoreLog: s.opts.IgnoreLog, Repository: s.opts.Repository, Now: s.opts.Now(), Flags: true}
+}
+
+// who returns the signatory. However many wait for it, a certificate is asked
+// for once; where that failed, it is not asked for again.
+func (d *desk) who(ctx context.Context) (*signatory, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.err != nil:
+		return nil, d.err
+	case d.now != nil && (d.now.renew.IsZero() || d.signer.opts.Now().Before(d.now.renew)):
+		return d.now, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	next, err := d.signer.signatory(ctx)
+	if err == nil && d.now != nil {
+		err = next.same(d.now)
+	}
+	if d.err = err; err != nil {
+		return nil, err
+	}
+	d.now = next
+	return next, nil
+}
+
+// same returns an error unless both are one person: what was looked for must be
+// what is signed.
+func (s *signatory) same(before *signatory) error {
+	if s.cert.subject == before.cert.subject && s.cert.issuer == before.cert.issuer {
+		return nil
+	}
+	return &verify.Error{
+		Op:   "renew the certificate",
+		Err:  refused(verify.WrongSigner, "it is for %.200q (issuer %.200q) now, and was for %.200q (issuer %.200q)", s.cert.subject, s.cert.issuer, before.cert.subject, before.cert.issuer),
+		Hint: "see to it that all tokens of a run are of one identity",
+	}
+}
+
+// signatory returns the key, or a new one with a certificate for whoever the
+// token names.
+func (s *Signer) signatory(ctx context.Context) (*signatory, error) {
+	if s.opts.Key != nil {
+		return &signatory{key: s.opts.Key, config: s.byKey()}, nil
+	}
+	token, err := s.opts.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ephemeral()
+	if err != nil {
+		return nil, err
+	}
+	asked := s.opts.Now()
+	cert, err := s.signing.issue(ctx, s.opts.Services, key, token)
+	if err != nil {
+		return nil, err
+	}
+	return s.certified(ctx, key, cert, asked)
+}
+
+// maxAge is how long a certificate is used: half of the ten minutes that they
+// live, so that the time of each signature lies well within.
+const maxAge = 5 * time.Minute
+
+// certified checks the certificate before anything is logged with it.
+func (s *Signer) certified(ctx context.Context, key *Key, cert *certificate, asked time.Time) (*signatory, error) {
+	wrong := func(err error) error {
+		return &verify.Error{
+			Op: "check the certificate", Err: err,
+			Hint: "see to it that the signing config and the trusted root are of one Sigstore instance",
+		}
+	}
+	if public, ok := key.GetPublicKey().(interface{ Equal(x crypto.PublicKey) bool }); !ok || !public.Equal(cert.leaf.PublicKey) {
+		return nil, wrong(refused(verify.BadSignature, "it is for another key"))
+	}
+	chain, err := s.chain(ctx, cert.leaf)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	subject, err := exactly(cert.subject)
+	if err != nil {
+		return nil, wrong(refused(verify.Unsupported, "its identity: %w", err))
+	}
+	issuer, err := exactly(cert.issuer)
+	if err != nil {
+		return nil, wrong(refused(verify.Unsupported, "its issuer: %w", err))
+	}
+	id, err := vsig.NewIdentity(subject, issuer, nil)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	c := s.config()
+	c.Identities = []vsig.Identity{id}
+	age := min(maxAge, cert.leaf.NotAfter.Sub(cert.leaf.NotBefore)/2)
+	return &signatory{key: key, cert: cert, chain: chain, config: c, renew: asked.Add(age)}, nil
+}
+
+// chain returns the authorities that vouch for a certificate, the one that issued
+// it first, up to the root. It is an error where the trust root knows none.
+func (s *Signer) chain(ctx context.Context, leaf *x509.Certificate) ([]*x509.Certificate, error) {
+	material, err := s.opts.Trust.Material(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chains, err := sgverify.VerifyLeafCertificate(leaf.NotBefore, leaf, material)
+	if err != nil || len(chains) == 0 || len(chains[0]) < 2 {
+		return nil, refused(verify.BadSignature, "it was issued by %.200q, which is no authority of the trust root", leaf.Issuer.String())
+	}
+	return chains[0][1:], nil
+}
+
+// services returns those that make signatures in a format.
+func (s *Signer) services(ctx context.Context, f sign.Format) (Services, error) {
+	services := s.opts.Services
+	if f == sign.Legacy {
+		services = s.opts.Legacy
+	}
+	switch {
+	case s.opts.IgnoreLog:
+		return services.unlogged(), nil
+	case services.logVersion() == 0 || f == sign.Legacy && services.logVersion() != 1:
+		return Services{}, &verify.Error{
+			Op: "choose a log", Err: refused(verify.Unsupported, "there is none for the format %q", f),
+			Hint: "give a signing config with a Rekor log, and with one of version 1 for the format legacy",
+		}
+	}
+	material, err := s.opts.Trust.Material(ctx)
+	if err != nil {
+		return Services{}, err
+	}
+	return services.trusting(material), nil
+}
+
+// exactly returns the Matcher of s alone, whatever characters it has.
+func exactly(s string) (vsig.Matcher, error) {
+	if strings.Contains(s, "*") { // which Pattern would take for a glob
+		return vsig.Regexp(regexp.QuoteMeta(s))
+	}
+	m, err := vsig.Pattern(s)
+	if err != nil {
+		return m, fmt.Errorf("%.200q: %w", s, err)
+	}
+	return m, nil
+}
