@@ -1,7 +1,225 @@
 package sigstore
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"time"
 
-// KMSKey returns the key that a sigstore-kms-NAME program keeps under uri,
-// NAME://….
-func KMSKey(ctx context.Context, uri string) (*Key, error) { return nil, errNoKey }
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	sgsignature "github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/common"
+	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/encoding"
+	"github.com/sigstore/sigstore/pkg/signature/options"
+
+	"github.com/boltseal/boltseal/verify"
+)
+
+const (
+	maxKeyURI    = 2 << 10  // bytes of a key's URI
+	maxKMSAnswer = 64 << 10 // bytes of what a plugin answers
+	maxKMSNoise  = 4 << 10  // bytes kept of what a plugin writes to stderr
+	maxKMSDetail = 300      // bytes of a plugin's words in an error
+
+	kmsTimeout   = 30 * time.Second // of one call
+	kmsWaitDelay = time.Second      // for what a plugin that ended has started
+)
+
+// KMSKey returns the key that a program sigstore-kms-NAME on PATH keeps under
+// uri, NAME://…, by the plugin protocol of Sigstore
+// (https://github.com/sigstore/sigstore/tree/v1.10.8/pkg/signature/kms/cliplugin).
+// The program is run once here and once for each signature, each time for at
+// most half a minute. The error is a *verify.Error.
+func KMSKey(ctx context.Context, uri string) (*Key, error) {
+	k, err := kmsKey(ctx, uri)
+	if err != nil {
+		return nil, kmsError("read the key "+legible(uri, 100), err)
+	}
+	return k, nil
+}
+
+func kmsKey(ctx context.Context, uri string) (*Key, error) {
+	p, err := newPlugin(uri)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := p.call(ctx, 0, nil, &common.MethodArgs{
+		MethodName: common.PublicKeyMethodName,
+		PublicKey:  &common.PublicKeyArgs{PublicKeyOptions: encoding.PackPublicKeyOptions([]sgsignature.PublicKeyOption{options.WithContext(ctx)})},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if answer.PublicKey == nil {
+		return nil, errors.New("its answer holds no public key")
+	}
+	block, _ := pem.Decode(answer.PublicKey.PublicKeyPEM)
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return nil, errors.New("the public key in its answer is no PEM PUBLIC KEY")
+	}
+	if p.public, err = x509.ParsePKIXPublicKey(block.Bytes); err != nil {
+		return nil, errors.New("the public key in its answer is damaged, or of a kind that is not known")
+	}
+	return newKey(legible(uri, 100), p.public, p)
+}
+
+// A plugin is a program that keeps a key.
+//
+// It is not run by Sigstore's own client (cliplugin.PluginClient), which hands
+// our stderr to the program, whatever it writes there; reads an answer of any
+// length; waits for all that a program leaves behind; and takes an answer's
+// members for granted.
+type plugin struct {
+	program  string // "sigstore-kms-NAME"
+	resource string // what follows NAME://
+	public   crypto.PublicKey
+}
+
+// pluginURI is what names a plugin and a key. A name with a slash would be a
+// path instead of a program on PATH.
+const pluginURI = `^([a-z0-9][a-z0-9._-]{0,63})://([\x21-\x7e]+)$`
+
+func newPlugin(uri string) (*plugin, error) {
+	m := regexp.MustCompile(pluginURI).FindStringSubmatch(uri)
+	switch {
+	case len(uri) > maxKeyURI:
+		return nil, badInput("give the key as NAME://KEY", "it is longer than %d bytes", maxKeyURI)
+	case m == nil:
+		return nil, badInput("give the key as NAME://KEY, for a program sigstore-kms-NAME on PATH", "it is not a name, :// and a key without spaces")
+	case m[1] == "http" || m[1] == "https" || m[1] == "file":
+		return nil, badInput("save the key in a file and give its path", "keys are not fetched from URLs")
+	}
+	return &plugin{program: "sigstore-kms-" + m[1], resource: m[2]}, nil
+}
+
+func (p *plugin) fixed() bool { return true }
+
+func (p *plugin) sign(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
+	signature, err := p.signature(ctx, message, digest, how)
+	if err != nil {
+		return nil, kmsError("sign with "+p.program, err)
+	}
+	return signature, nil
+}
+
+func (p *plugin) signature(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
+	opts := []sgsignature.SignOption{options.WithContext(ctx), options.WithCryptoSignerOpts(how.GetHashType())}
+	if digest != nil {
+		opts = append(opts, options.WithDigest(digest))
+	}
+	answer, err := p.call(ctx, how.GetHashType(), message, &common.MethodArgs{
+		MethodName:  common.SignMessageMethodName,
+		SignMessage: &common.SignMessageArgs{SignOptions: encoding.PackSignOptions(opts)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if answer.SignMessage == nil || len(answer.SignMessage.Signature) == 0 {
+		return nil, errors.New("its answer holds no signature")
+	}
+	// A plugin may know other algorithms than the one that is asked for, and the
+	// key behind its name may be another by now.
+	if err := checkSignature(p.public, how, message, answer.SignMessage.Signature); err != nil {
+		return nil, badInput("look at which algorithm the key is made for", "its answer is not the signature asked for, which is one with %s", how.GetSignatureAlgorithm())
+	}
+	return answer.SignMessage.Signature, nil
+}
+
+// checkSignature returns an error unless signature is one of message by public.
+func checkSignature(public crypto.PublicKey, how sgsignature.AlgorithmDetails, message, signature []byte) error {
+	opts := []sgsignature.LoadOption{options.WithHash(how.GetHashType())}
+	if how.GetSignatureAlgorithm() == protocommon.PublicKeyDetails_PKIX_ED25519_PH {
+		opts = append(opts, options.WithED25519ph())
+	}
+	v, err := sgsignature.LoadVerifierWithOpts(public, opts...)
+	if err != nil {
+		return err
+	}
+	return v.VerifySignature(bytes.NewReader(signature), bytes.NewReader(message))
+}
+
+// call runs the plugin once.
+func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, method *common.MethodArgs) (*common.PluginResp, error) {
+	ctx, cancel := context.WithTimeout(ctx, kmsTimeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	args, err := json.Marshal(&common.PluginArgs{
+		InitOptions: &common.InitOptions{
+			CtxDeadline:     &deadline,
+			ProtocolVersion: common.ProtocolVersion,
+			KeyResourceID:   p.resource,
+			HashFunc:        hash,
+			RPCOptions:      encoding.PackRPCOptions(nil),
+		},
+		MethodArgs: method,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out, noise beginning
+	out.most, noise.most = maxKMSAnswer, maxKMSNoise
+	cmd := exec.CommandContext(ctx, p.program, common.ProtocolVersion, string(args)) //nolint:gosec // what the user names, looked for on PATH only
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(message), &out, &noise
+	cmd.WaitDelay = kmsWaitDelay
+	err = cmd.Run()
+	said := func(words string) string {
+		if words == "" {
+			words = string(noise.kept)
+		}
+		return legible(words, maxKMSDetail)
+	}
+	exited := (*exec.ExitError)(nil)
+	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, exec.ErrDot):
+		return nil, badInput("install the program "+p.program+" in a folder on PATH; no KMS is built in", "there is no program %s on PATH", p.program)
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%s gave no answer in time: %w", p.program, context.Cause(ctx))
+	case errors.As(err, &exited) && exited.ExitCode() > 0:
+		// The protocol has errors in the answer, and does not look at the status.
+	case errors.Is(err, exec.ErrWaitDelay):
+		// It ended, and something it started did not. The answer is there.
+	case err != nil && !out.cut:
+		return nil, fmt.Errorf("%s did not run to its end: %w: %s", p.program, err, said(""))
+	}
+	if out.cut {
+		return nil, fmt.Errorf("%s answers with more than %d KiB", p.program, maxKMSAnswer>>10)
+	}
+	var answer common.PluginResp
+	if json.Unmarshal(out.kept, &answer) != nil {
+		return nil, badInput("run "+p.program+" by hand, and look whether it speaks version "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "the answer of %s is not what the protocol has: %s", p.program, said(""))
+	}
+	if answer.ErrorMessage != "" {
+		return nil, fmt.Errorf("%s says: %s", p.program, said(answer.ErrorMessage))
+	}
+	return &answer, nil
+}
+
+// kmsError is what a person is told of err.
+func kmsError(op string, err error) error {
+	e := &verify.Error{Op: op, Err: err, Hint: "look whether the program works by itself, with the same credentials"}
+	if u := (*refusedInput)(nil); errors.As(err, &u) {
+		e.Err, e.Hint = u.err, u.hint
+	}
+	return e
+}
+
+// A beginning keeps the beginning of what is written to it.
+type beginning struct {
+	kept []byte
+	most int
+	cut  bool // there was more
+}
+
+func (h *beginning) Write(p []byte) (int, error) {
+	take := min(len(p), h.most-len(h.kept))
+	h.kept = append(h.kept, p[:take]...)
+	h.cut = h.cut || take < len(p)
+	return len(p), nil
+}
