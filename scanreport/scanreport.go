@@ -7,8 +7,14 @@
 package scanreport
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/boltseal/boltseal/verify"
 )
 
 // MaxReport bounds a report, in bytes.
@@ -22,6 +28,7 @@ var (
 	ErrAmbiguous          = errors.New("the scan report can be read in two ways")
 	ErrNotReport          = errors.New("the file is no vulnerability report that is known")
 	ErrNotImage           = errors.New("the scan is not one of an image")
+	ErrIncomplete         = errors.New("the scan did not come to its end")
 	ErrNotVulnerabilities = errors.New("the scan did not look for vulnerabilities")
 	ErrMalformed          = errors.New("the scan report is not as its scanner writes it")
 	// ErrNothingScanned comes with a Report that [Report.Judge] passes only where
@@ -72,7 +79,10 @@ type Report struct {
 	empty      bool // nothing shows that anything was scanned
 	findings   []Finding
 	suppressed int
-	about      about
+	// unsupported is whether the scanner says that nobody looks after the
+	// distribution any more.
+	unsupported bool
+	about       []about // of each image that the report says was scanned
 }
 
 // Format returns what the report was written in; of a predicate, what its
@@ -95,5 +105,110 @@ func (r Report) Suppressed() int { return r.suppressed }
 // https://cosign.sigstore.dev/attestation/vuln/v1 whose scanner.result is one of
 // these. An error is a [*verify.Error] of one of this package's errors.
 func Read(body []byte) (Report, error) {
-	return Report{}, ErrNotReport
+	text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // as editors on Windows begin a file
+	has, err := document(text)
+	if err != nil {
+		return Report{}, err
+	}
+	return read(text, has, true)
+}
+
+// read reads a document that has the given names.
+func read(text []byte, has map[string]first, predicates bool) (Report, error) {
+	var found []string
+	for _, mark := range []string{"SchemaVersion", "matches", "runs", "scanner"} {
+		if has[mark] != 0 {
+			found = append(found, mark)
+		}
+	}
+	if len(found) > 1 {
+		return Report{}, refuse(ErrAmbiguous, "do not use it: find out who wrote it, and scan again", "it has %s, and may be taken for reports of several scanners", strings.Join(found, " and "))
+	}
+	if err := foreign(has); err != nil {
+		return Report{}, err
+	}
+	switch {
+	case has["SchemaVersion"] != 0:
+		return readTrivy(text)
+	case has["matches"] != 0:
+		return readGrype(text)
+	case has["runs"] != 0:
+		return readSARIF(text)
+	case has["scanner"] != 0 && predicates:
+		return readPredicate(text)
+	}
+	return Report{}, refuse(ErrNotReport, nextFormats, "it is neither Trivy's nor Grype's JSON, nor SARIF, nor a predicate of cosign for vulnerabilities")
+}
+
+// foreign returns why a document is none that is read, where that can be told by
+// its names.
+func foreign(has map[string]first) error {
+	const scan = "scan the image, and give what the scanner writes: trivy image --format json --output FILE IMAGE"
+	switch {
+	case has["bomFormat"] != 0:
+		return refuse(ErrNotReport, scan, "it is an SBOM (CycloneDX)")
+	case has["spdxVersion"] != 0, has["SPDXID"] != 0, has["@graph"] != 0:
+		return refuse(ErrNotReport, scan, "it is an SBOM (SPDX)")
+	case has["artifacts"] != 0 && has["artifactRelationships"] != 0:
+		return refuse(ErrNotReport, scan, "it is an SBOM (Syft)")
+	case has["payloadType"] != 0:
+		return refuse(ErrNotReport, "give the report itself", "it is a DSSE envelope")
+	case has["predicateType"] != 0, has["_type"] != 0:
+		return refuse(ErrNotReport, "give what stands in it as predicate: jq .predicate", "it is a whole in-toto statement")
+	case has["ClusterName"] != 0:
+		return notImage("Trivy", "a cluster", "trivy image --format json --output FILE IMAGE")
+	}
+	return nil
+}
+
+// What is read of the predicate https://cosign.sigstore.dev/attestation/vuln/v1.
+type predicateDoc struct {
+	Scanner struct {
+		Result json.RawMessage `json:"result"`
+	} `json:"scanner"`
+}
+
+func readPredicate(text []byte) (Report, error) {
+	var doc predicateDoc
+	if err := strict(text, &doc, "result", "parameters"); err != nil {
+		return Report{}, err
+	}
+	if len(doc.Scanner.Result) == 0 {
+		return Report{}, refuse(ErrNotReport, nextFormats, "it has a scanner, as the predicate of cosign has, and no scanner.result")
+	}
+	has, err := document(doc.Scanner.Result)
+	if err != nil {
+		return Report{}, within("scanner.result of the predicate", err)
+	}
+	r, err := read(doc.Scanner.Result, has, false)
+	return r, within("scanner.result of the predicate", err)
+}
+
+// within says which part of a document an error of refuse is about.
+func within(part string, err error) error {
+	var e *verify.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &verify.Error{Op: e.Op, Hint: e.Hint, Err: fmt.Errorf("%s: %w", part, e.Err)}
+}
+
+// add adds a finding, unless there is an error or something is wrong with it.
+func (r *Report) add(f Finding, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case len(r.findings) == maxFindings:
+		return refuse(ErrTooLarge, nextFormats, "it has more than %d findings", maxFindings)
+	case f.ID == "":
+		return malformed("finding %d has no ID", len(r.findings)+1)
+	case len(f.ID) > maxID:
+		return malformed("the ID of finding %d has %d bytes", len(r.findings)+1, len(f.ID))
+	}
+	f.Package, f.Version, f.Location = cut(f.Package), cut(f.Version), cut(f.Location)
+	f.Aliases = slices.DeleteFunc(f.Aliases, func(a string) bool { return a == "" || a == f.ID || len(a) > maxID })
+	slices.Sort(f.Aliases)
+	f.Aliases = slices.Compact(f.Aliases)
+	r.findings = append(r.findings, f)
+	return nil
 }

@@ -1,0 +1,593 @@
+package scanreport
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// What is read of SARIF 2.1.0 (OASIS, sarif-v2.1.0).
+type (
+	sarifDoc struct {
+		Version string         `json:"version"`
+		Runs    list[sarifRun] `json:"runs"`
+	}
+	sarifRun struct {
+		Tool struct {
+			Driver struct {
+				Name    string          `json:"name"`
+				Version string          `json:"version"`
+				Rules   list[sarifRule] `json:"rules"`
+			} `json:"driver"`
+		} `json:"tool"`
+		Invocations list[sarifInvocation] `json:"invocations"`
+		Results     list[sarifResult]     `json:"results"`
+		// Trivy says so which image was scanned.
+		Properties struct {
+			ImageName   string       `json:"imageName"`
+			ImageID     string       `json:"imageID"`
+			RepoTags    list[string] `json:"repoTags"`
+			RepoDigests list[string] `json:"repoDigests"`
+		} `json:"properties"`
+	}
+	sarifInvocation struct {
+		Successful *bool `json:"executionSuccessful"`
+	}
+	sarifRule struct {
+		ID            string    `json:"id"`
+		Name          string    `json:"name"`
+		Help          sarifText `json:"help"`
+		Configuration struct {
+			Level string `json:"level"`
+		} `json:"defaultConfiguration"`
+		Properties sarifBag `json:"properties"`
+	}
+	sarifResult struct {
+		RuleID    string `json:"ruleId"`
+		RuleIndex *int   `json:"ruleIndex"`
+		Rule      struct {
+			ID    string `json:"id"`
+			Index *int   `json:"index"`
+		} `json:"rule"`
+		Kind       string              `json:"kind"`
+		Level      string              `json:"level"`
+		Message    sarifText           `json:"message"`
+		Locations  list[sarifLocation] `json:"locations"`
+		Properties sarifBag            `json:"properties"`
+	}
+	sarifText struct {
+		Text string `json:"text"`
+	}
+	sarifLocation struct {
+		Physical struct {
+			Artifact struct {
+				URI string `json:"uri"`
+			} `json:"artifactLocation"`
+		} `json:"physicalLocation"`
+	}
+	// The properties of a rule or a result. GitHub reads security-severity and
+	// tags, Docker Scout writes the rest, Grype purls.
+	sarifBag struct {
+		Score    json.RawMessage `json:"security-severity"`
+		Tags     list[string]    `json:"tags"`
+		Word     string          `json:"cvssV3_severity"`
+		PURLs    list[string]    `json:"purls"`
+		FixedIn  string          `json:"fixed_version"`
+		Affected string          `json:"affected_version"`
+	}
+)
+
+// sarifOpaque are the names of what is of no interest here, and may have names
+// of anybody's own.
+func sarifOpaque() []string {
+	return []string{
+		"artifacts", "taxonomies", "translations", "policies", "addresses", "graphs", "codeFlows", "threadFlowLocations", "webRequests", "webResponses",
+		"partialFingerprints", "fingerprints", "originalUriBaseIds", "relatedLocations", "externalPropertyFileReferences", "conversion", "fixes",
+		"messageStrings", "globalMessageStrings", "environmentVariables",
+	}
+}
+
+// vulnerabilityID matches the ID of a vulnerability in the ID of a rule.
+var vulnerabilityID = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[^A-Za-z0-9])((?:CVE-[0-9]{4}-[0-9]{4,}|GHSA(?:-[0-9a-z]{4}){3}|GO-[0-9]{4}-[0-9]{4,}|(?:RUSTSEC|PYSEC|GMS|DSA|DLA|USN)-[0-9][0-9-]*[0-9]|(?:RHSA|ELSA|ALSA|RLSA)-[0-9]{4}:[0-9]+|SNYK-[A-Z0-9]+-[A-Za-z0-9.-]+-[0-9]+))(?:$|[^A-Za-z0-9])`)
+})
+
+// findID returns the first ID of a vulnerability in text, "" if there is none.
+func findID(text string) string {
+	if m := vulnerabilityID().FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+func readSARIF(text []byte) (Report, error) {
+	var doc sarifDoc
+	if err := strict(text, &doc, sarifOpaque()...); err != nil {
+		return Report{}, err
+	}
+	if doc.Version != "2.1.0" {
+		return Report{}, refuse(ErrNotReport, "write it as SARIF 2.1.0", "it is SARIF of version %s, and only 2.1.0 is known", quoted(doc.Version))
+	}
+	r := Report{format: SARIF, sound: true}
+	s := sarifReader{report: &r}
+	if err := doc.Runs.each("runs", maxRuns, s.run); err != nil {
+		return Report{}, err
+	}
+	r.tool = strings.Join(s.tools, ", ")
+	const nextJSON = "give the scanner's own JSON, which says more: trivy image --format json --output FILE IMAGE, or grype IMAGE -o json=FILE"
+	switch {
+	case len(r.findings) > 0:
+		return r, nil
+	case s.others > 0:
+		return Report{}, refuse(ErrNotVulnerabilities, nextJSON, "none of its %d results is of a vulnerability in a package", s.others)
+	case len(s.tools) == 0:
+		return Report{}, refuse(ErrNotVulnerabilities, nextJSON, "no run in it is one of a program that is known to look for vulnerabilities in images")
+	}
+	r.empty = true
+	return r, refuse(ErrNothingScanned, nextJSON+"; --allow-empty-scan takes it as it is", "SARIF without results does not tell a clean image from one in which no packages were found")
+}
+
+// A sarifReader reads the runs of a SARIF log.
+type sarifReader struct {
+	report *Report
+	tools  []string // those that look for vulnerabilities
+	others int      // results that are something else
+}
+
+// A sarifTool is a program that is known to look for vulnerabilities.
+type sarifTool int
+
+const (
+	anyTool sarifTool = iota
+	trivyTool
+	grypeTool
+	scoutTool
+)
+
+func toolOf(driver string) sarifTool {
+	switch strings.ToLower(driver) {
+	case "trivy":
+		return trivyTool
+	case "grype":
+		return grypeTool
+	case "docker scout":
+		return scoutTool
+	}
+	return anyTool
+}
+
+func (s *sarifReader) run(i int, run sarifRun) error {
+	driver := run.Tool.Driver
+	tool := toolOf(driver.Name)
+	if !run.Results.there() {
+		// Null, or nothing: sarif-v2.1.0, 3.14.23.
+		return refuse(ErrIncomplete, "look at what the scanner said, and scan again", "run %d in it, of %s, has no results, not even an empty list of them", i+1, quoted(driver.Name))
+	}
+	err := run.Invocations.each("invocations", maxList, func(_ int, in sarifInvocation) error {
+		if in.Successful != nil && !*in.Successful {
+			return refuse(ErrIncomplete, "look at what the scanner said, and scan again", "%s says that it failed (executionSuccessful)", quoted(driver.Name))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if tool == trivyTool && run.Properties.ImageName == "" && run.Properties.ImageID == "" {
+		return notImage("Trivy", "no image, or it is a version that does not name it", "trivy image --format sarif --output FILE IMAGE")
+	}
+	rules, err := s.rules(driver.Rules)
+	if err != nil {
+		return err
+	}
+	at := len(s.report.findings)
+	named := tool != anyTool
+	images := []string{}
+	others := 0
+	err = run.Results.each("results", maxFindings, func(_ int, result sarifResult) error {
+		if result.Kind == "pass" || result.Kind == "notApplicable" {
+			return nil
+		}
+		rule, err := rules.of(result)
+		if err != nil {
+			return err
+		}
+		if tool == trivyTool && slices.Contains([]string{"Misconfiguration", "Secret", "License"}, rule.Name) {
+			others++
+			return nil
+		}
+		f := sarifFinding{tool: tool, result: result, rule: rule}
+		finding, err := f.finding()
+		if err != nil {
+			return err
+		}
+		named = named || findID(result.id(rule)) != "" || f.tagged("vulnerability")
+		if tool == grypeTool {
+			if f.elsewhere() {
+				return notImage("Grype", "no image", "grype IMAGE -o json=FILE")
+			}
+			if f.image != "" && !slices.Contains(images, f.image) && len(images) < maxList {
+				images = append(images, f.image)
+			}
+		}
+		return s.report.add(finding, nil)
+	})
+	switch {
+	case err != nil:
+		return err
+	case !named: // of another kind of program: nothing in it is a vulnerability
+		s.others += others + len(s.report.findings) - at
+		s.report.findings = s.report.findings[:at]
+		return nil
+	}
+	s.others += others
+	s.tools = append(s.tools, strings.TrimSpace(cut(driver.Name+" "+driver.Version)))
+	digests, err := texts(run.Properties.RepoDigests, "repoDigests")
+	if err != nil {
+		return err
+	}
+	tags, err := texts(run.Properties.RepoTags, "repoTags")
+	if err != nil {
+		return err
+	}
+	s.report.about = append(s.report.about, newAbout(run.Properties.ImageID, slices.Concat(digests, []string{cut(run.Properties.ImageName)}, tags, images)))
+	return nil
+}
+
+// sarifRules are the rules of a run. IDs need not be unique.
+type sarifRules struct {
+	all  []sarifRule
+	byID map[string]int // -1 for several
+}
+
+func (s *sarifReader) rules(l list[sarifRule]) (sarifRules, error) {
+	rules := sarifRules{byID: map[string]int{}}
+	err := l.each("rules", maxRules, func(i int, rule sarifRule) error {
+		if _, twice := rules.byID[rule.ID]; twice {
+			i = -1
+		}
+		rules.byID[rule.ID] = i
+		rule.Help.Text = cut(rule.Help.Text)
+		rules.all = append(rules.all, rule)
+		return nil
+	})
+	return rules, err
+}
+
+// of returns the rule of a result; the zero rule where it has none. Its index
+// counts only where the rule there has the ID of the result, or the result none:
+// indexes of old Grypes are all 0.
+func (r sarifRules) of(result sarifResult) (sarifRule, error) {
+	id := result.id(sarifRule{})
+	for _, i := range []*int{result.RuleIndex, result.Rule.Index} {
+		if i != nil && *i >= 0 && *i < len(r.all) && (id == "" || r.all[*i].ID == id) {
+			return r.all[*i], nil
+		}
+	}
+	switch i, ok := r.byID[id]; {
+	case !ok || id == "":
+		return sarifRule{}, nil
+	case i < 0:
+		return sarifRule{}, refuse(ErrAmbiguous, "scan the image again with a current version of the scanner", "several rules are called %s, and a result does not say which it means", quoted(id))
+	default:
+		return r.all[i], nil
+	}
+}
+
+func (r sarifResult) id(rule sarifRule) string {
+	for _, id := range []string{r.RuleID, r.Rule.ID, rule.ID} {
+		if id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// A sarifFinding makes a Finding of a result.
+type sarifFinding struct {
+	tool   sarifTool
+	result sarifResult
+	rule   sarifRule
+	image  string // that Grype names in its message
+}
+
+func (s *sarifFinding) tagged(tag string) bool {
+	found := false
+	for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
+		_ = bag.Tags.each("tags", maxFindings, func(_ int, t string) error { // severity has read them
+			found = found || t == tag
+			return nil
+		})
+	}
+	return found
+}
+
+func (s *sarifFinding) finding() (Finding, error) {
+	full := s.result.id(s.rule)
+	f := Finding{ID: full}
+	if len(full) > maxText {
+		return f, malformed("the ID of a rule has %d bytes", len(full))
+	}
+	if id := findID(full); id != "" {
+		f.ID, f.Aliases = id, []string{full}
+	}
+	if err := s.described(&f); err != nil {
+		return f, err
+	}
+	if s.tool == grypeTool && f.Package != "" {
+		if id, ok := strings.CutSuffix(full, "-"+f.Package); ok && id != "" {
+			f.ID, f.Aliases = id, nil
+		}
+	}
+	err := s.result.Locations.each("locations", maxResults, func(i int, l sarifLocation) error {
+		if i == 0 {
+			f.Location = l.Physical.Artifact.URI
+		}
+		return nil
+	})
+	if err != nil {
+		return f, err
+	}
+	f.Severity, err = s.severity(&f)
+	return f, err
+}
+
+// grypeMessage matches what Grype's SARIF says of a result.
+var grypeMessage = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)^An? ([a-z]+) vulnerability in \S+ package: (.+), version (.*?) was found (?:in image (\S+) at: .*|(at: |from ).*)$`)
+})
+
+// elsewhere reports whether Grype says that it looked at something that is no
+// image.
+func (s *sarifFinding) elsewhere() bool {
+	m := grypeMessage().FindStringSubmatch(s.result.Message.Text)
+	return m != nil && m[5] != ""
+}
+
+// described fills in what each program says of a finding in its own way.
+func (s *sarifFinding) described(f *Finding) error {
+	switch s.tool {
+	case trivyTool:
+		lines := linesOf(s.result.Message.Text)
+		f.Package, f.Version = lines["Package"], lines["Installed Version"]
+		if fixed, ok := lines["Fixed Version"]; ok {
+			f.Fix, f.FixedIn = fixOf(fixed)
+		}
+	case grypeTool:
+		lines := linesOf(s.rule.Help.Text)
+		f.Package, f.Version = lines["Package"], lines["Version"]
+		// Without a version Grype's database may have said that there is no fix,
+		// or nothing.
+		if fixed := versions(strings.Split(lines["Fix Version"], ",")); len(fixed) > 0 {
+			f.Fix, f.FixedIn = Fixed, fixed
+		}
+		if m := grypeMessage().FindStringSubmatch(s.result.Message.Text); m != nil {
+			f.Package, f.Version, s.image = m[2], m[3], grypeInput(m[4])
+		}
+	default:
+		name, version, err := s.onePackage()
+		if err != nil {
+			return err
+		}
+		f.Package, f.Version = name, version
+		for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
+			if f.Fix != FixUnknown || bag.FixedIn == "" {
+				continue
+			}
+			if f.Fix, f.FixedIn = fixOf(bag.FixedIn); strings.EqualFold(bag.FixedIn, "not fixed") {
+				f.Fix, f.FixedIn = NotFixed, nil
+			}
+		}
+	}
+	return nil
+}
+
+// fixOf reads the versions that have a fix, joined by commas; none says that
+// there is no fix.
+func fixOf(text string) (Fix, []string) {
+	if all := versions(strings.Split(text, ",")); len(all) > 0 {
+		return Fixed, all
+	}
+	return NotFixed, nil
+}
+
+// linesOf reads lines of "Key: value". A key that stands twice is left out: the
+// name of a package may have been made to look like such lines.
+func linesOf(text string) map[string]string {
+	found := map[string]string{}
+	twice := map[string]bool{}
+	for range maxList {
+		line, rest, more := strings.Cut(text, "\n")
+		if key, value, ok := strings.Cut(line, ":"); ok && len(key) < 30 {
+			_, again := found[key]
+			twice[key] = twice[key] || again
+			found[key] = strings.TrimSpace(value)
+		}
+		if text = rest; !more {
+			break
+		}
+	}
+	for key, t := range twice {
+		if t {
+			delete(found, key)
+		}
+	}
+	return found
+}
+
+// onePackage returns name and version of the one package that the rule's or the
+// result's package URLs name; "" where they name several, or none.
+func (s *sarifFinding) onePackage() (name, version string, err error) {
+	for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
+		several := false
+		err := bag.PURLs.each("purls", maxResults, func(i int, purl string) error {
+			n, v := purlOf(purl)
+			several = several || i > 0 && (n != name || v != version)
+			name, version = n, v
+			return nil
+		})
+		if err != nil {
+			return "", "", err
+		}
+		if several {
+			return "", "", nil
+		}
+		if name != "" {
+			break
+		}
+	}
+	return name, version, nil
+}
+
+// purlOf returns the name, behind its namespace, and the version of a package
+// URL.
+func purlOf(purl string) (name, version string) {
+	purl, _, _ = strings.Cut(purl, "#")
+	purl, _, _ = strings.Cut(purl, "?")
+	i := strings.LastIndexByte(purl, '@')
+	if i >= 0 {
+		purl, version = purl[:i], unescape(purl[i+1:])
+	}
+	rest, ok := strings.CutPrefix(purl, "pkg:")
+	typ, path, slash := strings.Cut(rest, "/")
+	if !ok || !slash {
+		return "", ""
+	}
+	name = unescape(path)
+	// Those of distributions have the distribution in front, of which no tool
+	// speaks when it names the package.
+	if slices.Contains([]string{"deb", "apk", "rpm", "alpm"}, typ) {
+		if _, short, ok := strings.Cut(name, "/"); ok {
+			name = short
+		}
+	}
+	return name, version
+}
+
+// unescape undoes percent-encoding; what is none is kept.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return strings.ToValidUTF8(b.String(), "\ufffd")
+}
+
+// severity returns the worst that is said of the finding: in words, or as a CVSS
+// score. Where nothing rates it, its level does.
+func (s *sarifFinding) severity(f *Finding) (Severity, error) {
+	worst, rated := Unknown, false
+	rate := func(sev Severity) {
+		worst, rated = max(worst, sev), true
+	}
+	for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
+		score, ok, err := scoreOf(bag.Score)
+		switch {
+		case err != nil:
+			return Unknown, malformed("%s: %w", quoted(f.ID), err)
+		case ok:
+			rate(score)
+		}
+		// Docker Scout writes UNSPECIFIED of what nobody has rated.
+		if bag.Word != "" && !strings.EqualFold(bag.Word, "unspecified") {
+			word, err := ParseSeverity(bag.Word)
+			if err != nil {
+				return Unknown, malformed("%s: %w", quoted(f.ID), err)
+			}
+			rate(word)
+		}
+		err = bag.Tags.each("tags of "+quoted(f.ID), maxFindings, func(_ int, tag string) error {
+			if word, err := ParseSeverity(tag); err == nil && word != Unknown {
+				rate(word)
+			}
+			return nil
+		})
+		if err != nil {
+			return Unknown, err
+		}
+	}
+	for _, word := range s.words() {
+		sev, err := ParseSeverity(word)
+		if err != nil {
+			return Unknown, malformed("%s: %w", quoted(f.ID), err)
+		}
+		rate(sev)
+	}
+	if rated {
+		return worst, nil
+	}
+	return s.level(f)
+}
+
+// words returns the words for its severity in Trivy's and Grype's messages. All
+// of those of one message count.
+func (s *sarifFinding) words() []string {
+	var all []string
+	switch s.tool {
+	case trivyTool:
+		for line := range strings.SplitSeq(s.result.Message.Text, "\n") {
+			if word, ok := strings.CutPrefix(line, "Severity: "); ok {
+				all = append(all, strings.TrimSpace(word))
+			}
+		}
+	case grypeTool:
+		if m := grypeMessage().FindStringSubmatch(s.result.Message.Text); m != nil {
+			all = append(all, m[1])
+		}
+	}
+	return all
+}
+
+// scoreOf reads a CVSS score, 0 to 10, as GitHub does: a number in a text. It is
+// no rating where there is none, or it is 0, as Trivy and Grype write of what
+// nobody has rated.
+func scoreOf(raw json.RawMessage) (Severity, bool, error) {
+	text := strings.Trim(string(raw), `"`)
+	if len(raw) == 0 || text == "null" || text == "" {
+		return Unknown, false, nil
+	}
+	score, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || !(score >= 0 && score <= 10):
+		return Unknown, false, fmt.Errorf("security-severity is %s, and must be a number from 0 to 10", quoted(text))
+	case score == 0:
+		return Unknown, false, nil
+	case score >= 9:
+		return Critical, true, nil
+	case score >= 7:
+		return High, true, nil
+	case score >= 4:
+		return Medium, true, nil
+	}
+	return Low, true, nil
+}
+
+// level returns what the level of a result may stand for, at worst: error is
+// what Trivy and others write of both high and critical findings.
+func (s *sarifFinding) level(f *Finding) (Severity, error) {
+	level := s.result.Level
+	if level == "" {
+		level = s.rule.Configuration.Level
+	}
+	switch level {
+	case "error":
+		return Critical, nil
+	case "warning", "": // the default: sarif-v2.1.0, 3.27.10
+		return Medium, nil
+	case "note":
+		return Low, nil
+	case "none":
+		return Unknown, nil
+	}
+	return Unknown, malformed("%s: the level %s is not known", quoted(f.ID), quoted(level))
+}

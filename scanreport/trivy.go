@@ -1,0 +1,175 @@
+package scanreport
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// What is read of Trivy's JSON (pkg/types of Trivy: Report).
+type (
+	trivyDoc struct {
+		SchemaVersion int    `json:"SchemaVersion"`
+		ArtifactName  string `json:"ArtifactName"`
+		ArtifactType  string `json:"ArtifactType"`
+		Trivy         struct {
+			Version string `json:"Version"`
+		} `json:"Trivy"`
+		Metadata struct {
+			OS struct {
+				EOSL bool `json:"EOSL"`
+			} `json:"OS"`
+			ImageID     string       `json:"ImageID"`
+			RepoTags    list[string] `json:"RepoTags"`
+			RepoDigests list[string] `json:"RepoDigests"`
+		} `json:"Metadata"`
+		Results list[trivyResult] `json:"Results"`
+	}
+	trivyResult struct {
+		Target          string                   `json:"Target"`
+		Class           string                   `json:"Class"`
+		Vulnerabilities list[trivyVulnerability] `json:"Vulnerabilities"`
+		// Those that .trivyignore or VEX left out, with --show-suppressed.
+		Modified list[json.RawMessage] `json:"ExperimentalModifiedFindings"`
+	}
+	trivyVulnerability struct {
+		VulnerabilityID  string       `json:"VulnerabilityID"`
+		VendorIDs        list[string] `json:"VendorIDs"`
+		PkgName          string       `json:"PkgName"`
+		PkgPath          string       `json:"PkgPath"`
+		InstalledVersion string       `json:"InstalledVersion"`
+		FixedVersion     string       `json:"FixedVersion"`
+		Status           string       `json:"Status"`
+		Severity         string       `json:"Severity"`
+	}
+)
+
+// trivyOpaque are the names whose values are the image's or another scanner's.
+func trivyOpaque() []string {
+	return []string{
+		"ImageConfig", "Packages", "Misconfigurations", "Secrets", "Licenses", "CustomResources", "CryptoAssets", "Custom", "CVSS",
+		"VendorSeverity", "ExperimentalModifiedFindings",
+	}
+}
+
+const nextTrivy = "scan the image for vulnerabilities: trivy image --scanners vuln --format json --output FILE IMAGE"
+
+func readTrivy(text []byte) (Report, error) {
+	var head struct {
+		SchemaVersion json.RawMessage `json:"SchemaVersion"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return Report{}, malformed("%w", typeError(err))
+	}
+	if v := string(head.SchemaVersion); v != "2" {
+		return Report{}, refuse(ErrNotReport, "write it with a version of Trivy that writes schema version 2", "it is Trivy's JSON of schema version %s, and only 2 is known", quoted(v))
+	}
+	var doc trivyDoc
+	if err := strict(text, &doc, trivyOpaque()...); err != nil {
+		return Report{}, err
+	}
+	if doc.ArtifactType != "container_image" {
+		return Report{}, notImage("Trivy", trivyArtifact(doc.ArtifactType), "trivy image --format json --output FILE IMAGE")
+	}
+	r := Report{format: Trivy, tool: strings.TrimSpace("Trivy " + cut(doc.Trivy.Version)), sound: true, unsupported: doc.Metadata.OS.EOSL}
+	digests, err := texts(doc.Metadata.RepoDigests, "RepoDigests")
+	if err != nil {
+		return Report{}, err
+	}
+	tags, err := texts(doc.Metadata.RepoTags, "RepoTags")
+	if err != nil {
+		return Report{}, err
+	}
+	r.about = []about{newAbout(doc.Metadata.ImageID, slices.Concat(digests, []string{cut(doc.ArtifactName)}, tags))}
+	packages, others := 0, []string{}
+	err = doc.Results.each("Results", maxResults, func(i int, result trivyResult) error {
+		before := len(r.findings)
+		err := result.Vulnerabilities.each("Vulnerabilities", maxFindings, func(_ int, v trivyVulnerability) error {
+			return r.add(v.finding(result.Target))
+		})
+		if err != nil {
+			return err
+		}
+		switch {
+		case result.Class == "os-pkgs", result.Class == "lang-pkgs", len(r.findings) > before:
+			packages++
+		case !slices.Contains(others, result.Class) && len(others) < maxList:
+			others = append(others, result.Class)
+		}
+		return result.Modified.each("ExperimentalModifiedFindings", maxFindings, func(int, json.RawMessage) error {
+			r.suppressed++
+			return nil
+		})
+	})
+	switch {
+	case err != nil:
+		return Report{}, err
+	case packages == 0 && len(others) > 0:
+		return Report{}, refuse(ErrNotVulnerabilities, nextTrivy, "Trivy looked for other things only: its results are of the class %s", quoted(strings.Join(others, ", ")))
+	case packages == 0:
+		r.empty = true
+		return r, refuse(ErrNothingScanned, "scan with --list-all-pkgs, which shows what was looked at; if the image really has no packages, say so with --allow-empty-scan",
+			"Trivy lists no results of the classes os-pkgs and lang-pkgs: it found no packages, or was not asked to look for vulnerabilities")
+	}
+	return r, nil
+}
+
+func trivyArtifact(typ string) string {
+	switch typ {
+	case "filesystem":
+		return "a file system"
+	case "repository":
+		return "a repository"
+	case "vm":
+		return "a virtual machine"
+	case "cyclonedx", "spdx":
+		return "an SBOM"
+	case "":
+		return "nothing that it names"
+	}
+	return quoted(typ)
+}
+
+// notImage says that something else was scanned.
+func notImage(tool, what, command string) error {
+	return refuse(ErrNotImage, "scan the image: "+command, "%s scanned %s", tool, what)
+}
+
+func (v trivyVulnerability) finding(target string) (Finding, error) {
+	f := Finding{ID: v.VulnerabilityID, Package: v.PkgName, Version: v.InstalledVersion, Location: v.PkgPath}
+	if f.Location == "" {
+		f.Location = target
+	}
+	var err error
+	if f.Aliases, err = texts(v.VendorIDs, "VendorIDs of "+quoted(v.VulnerabilityID)); err != nil {
+		return f, err
+	}
+	if f.Severity, err = ParseSeverity(v.Severity); err != nil {
+		return f, malformed("%s: %w", quoted(v.VulnerabilityID), err)
+	}
+	// Trivy joins the versions of several branches by commas.
+	f.FixedIn = versions(strings.Split(v.FixedVersion, ","))
+	switch v.Status {
+	case "will_not_fix", "end_of_life":
+		f.Fix = WillNotFix
+	case "", "unknown", "not_affected", "affected", "fixed", "under_investigation", "fix_deferred":
+		f.Fix = NotFixed // as Trivy's --ignore-unfixed has it: what has no fixed version
+	default:
+		return f, malformed("%s: the status %s is not known", quoted(v.VulnerabilityID), quoted(v.Status))
+	}
+	if len(f.FixedIn) > 0 || v.Status == "fixed" {
+		f.Fix = Fixed
+	}
+	return f, nil
+}
+
+// versions returns texts without blanks around them, and without empty ones.
+func versions(texts []string) []string {
+	var all []string
+	for _, t := range texts {
+		if t = strings.TrimSpace(t); t != "" && len(all) < maxList {
+			all = append(all, cut(t))
+		}
+	}
+	return all
+}
