@@ -25,6 +25,7 @@ import (
 // A Store is where signatures are written and read. *registry.Client is one.
 type Store interface {
 	vsig.Store
+	CheckPush(ctx context.Context, repo image.Ref) error
 	PushBlob(ctx context.Context, repo image.Ref, mediaType string, body []byte) (ocispec.Descriptor, error)
 	Attach(ctx context.Context, repo image.Ref, subject ocispec.Descriptor, a registry.Attachment) (digest, storage string, err error)
 	Update(ctx context.Context, repo image.Ref, tag string, change func(old *registry.Manifest) (body []byte, mediaType string, holds func(registry.Manifest) bool, err error)) error
@@ -348,15 +349,11 @@ func (w *work) undone() bool {
 	return false
 }
 
-// mayPush pushes the empty blob, which a bundle's manifest needs, before
-// anything gets into a public log: nothing else shows that pushing is allowed.
+// mayPush shows that pushing is allowed before anything gets into a public log.
 func (w *work) mayPush(ctx context.Context) error {
 	repo := w.home(w.m.img)
 	_, err := w.shown.do(repo.Name(), func() (struct{}, error) {
-		return struct{}{}, within(ctx, w.slots, func() error {
-			_, err := w.opts.Store.PushBlob(ctx, repo, ocispec.MediaTypeEmptyJSON, []byte("{}"))
-			return err
-		})
+		return struct{}{}, within(ctx, w.slots, func() error { return w.opts.Store.CheckPush(ctx, repo) })
 	})
 	if err != nil {
 		return registry.Explain("push to "+repo.Name(), repo.Registry(), err)
