@@ -45,8 +45,10 @@ type Stack struct {
 }
 
 // Start starts the servers, which keep files in dir, an existing folder.
-// It replaces [http.DefaultTransport] for a moment.
+// It replaces [http.DefaultTransport] for a moment, and silences the loggers of
+// the servers.
 func Start(ctx context.Context, dir string) (s *Stack, err error) {
+	quiet()
 	s = &Stack{TrustedRoot: filepath.Join(dir, "trusted_root.json")}
 	defer func() {
 		if err != nil {

@@ -1,0 +1,349 @@
+package signing_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/boltseal/boltseal/e2e/signing/sigstack"
+)
+
+// check ends the test on an error of what it only prepares or reads.
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// password is that of all keys in the tests.
+const password = "correct horse battery staple"
+
+// A workplace is where a test runs programs: a folder, which is their home, and
+// a front of the stack.
+type workplace struct {
+	*sigstack.Front
+	t       *testing.T
+	dir     string
+	secrets []string // that nothing may say
+}
+
+func newWorkplace(t *testing.T) *workplace {
+	t.Helper()
+	front, err := stack.NewFront(t.Context())
+	check(t, err)
+	t.Cleanup(front.Close)
+	return &workplace{Front: front, t: t, dir: t.TempDir(), secrets: []string{password, front.Tokens.RequestToken}}
+}
+
+// path returns the path of a file of the workplace.
+func (w *workplace) path(name string) string { return filepath.Join(w.dir, name) }
+
+// write writes a file, and returns its path.
+func (w *workplace) write(name string, body []byte) string {
+	w.t.Helper()
+	check(w.t, os.WriteFile(w.path(name), body, 0o600))
+	return w.path(name)
+}
+
+// signingConfig writes one that offers those services, and returns its path.
+func (w *workplace) signingConfig(offered ...*sigstack.Service) string {
+	w.t.Helper()
+	body, err := w.SigningConfig(offered...)
+	check(w.t, err)
+	name := "signing"
+	for _, s := range offered {
+		name += "-" + strings.ReplaceAll(s.Name, " ", "-")
+	}
+	return w.write(name+".json", body)
+}
+
+// An image is one that was pushed.
+type image struct {
+	repository, tag, digest string
+	platforms               []string // digests of an index's manifests
+}
+
+// pinned returns repository@digest.
+func (i image) pinned() string { return i.repository + "@" + i.digest }
+
+// tagged returns repository:tag.
+func (i image) tagged() string { return i.repository + ":" + i.tag }
+
+// of returns repository@digest of another manifest in the repository.
+func (i image) of(digest string) string { return i.repository + "@" + digest }
+
+// push pushes an image of its own to the registry.
+func (w *workplace) push(registry *sigstack.Service, repository string) image {
+	w.t.Helper()
+	i := image{repository: registry.Host + "/" + repository, tag: "v1"}
+	img, err := random.Image(64, 1)
+	check(w.t, err)
+	digest, err := img.Digest()
+	check(w.t, err)
+	i.digest = digest.String()
+	ref, err := name.ParseReference(i.tagged(), name.Insecure)
+	check(w.t, err)
+	check(w.t, remote.Write(ref, img, remote.WithContext(w.t.Context())))
+	return i
+}
+
+// pushIndex pushes an index of images for two platforms.
+func (w *workplace) pushIndex(registry *sigstack.Service, repository string) image {
+	w.t.Helper()
+	i := image{repository: registry.Host + "/" + repository, tag: "v1"}
+	index := v1.ImageIndex(empty.Index)
+	for _, arch := range []string{"amd64", "arm64"} {
+		img, err := random.Image(64, 1)
+		check(w.t, err)
+		digest, err := img.Digest()
+		check(w.t, err)
+		i.platforms = append(i.platforms, digest.String())
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{
+			Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}},
+		})
+	}
+	digest, err := index.Digest()
+	check(w.t, err)
+	i.digest = digest.String()
+	ref, err := name.ParseReference(i.tagged(), name.Insecure)
+	check(w.t, err)
+	check(w.t, remote.WriteIndex(ref, index, remote.WithContext(w.t.Context())))
+	return i
+}
+
+// An outcome is how a process ended.
+type outcome struct {
+	code           int // -1 for one that was killed
+	stdout, stderr string
+	took           time.Duration
+}
+
+// String returns what a person would have seen.
+func (o outcome) String() string {
+	return fmt.Sprintf("exit %d after %s\n%s%s", o.code, o.took.Round(time.Millisecond), o.stdout, o.stderr)
+}
+
+// said returns everything that it wrote.
+func (o outcome) said() string { return o.stdout + o.stderr }
+
+// limit is on any process; what has to end sooner says so itself.
+const limit = 100 * time.Second
+
+// execute runs a program with the environment of a job that may sign.
+func (w *workplace) execute(program string, env, args []string) outcome {
+	w.t.Helper()
+	// The test's own context is done before its cleanup, but not before it ends.
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	defer cancel()
+	o, err := w.start(ctx, program, env, args)
+	check(w.t, err)
+	if ctx.Err() != nil {
+		w.t.Fatalf("%s %q has not ended after %s\n%s", filepath.Base(program), args, limit, o)
+	}
+	return o
+}
+
+// start is execute where the context says when to kill.
+func (w *workplace) start(ctx context.Context, program string, env, args []string) (outcome, error) {
+	command := exec.CommandContext(ctx, program, args...) //nolint:gosec // the programs under test
+	command.Dir = w.dir
+	command.Env = slices.Concat([]string{
+		"HOME=" + w.dir, "TMPDIR=" + w.dir, "DOCKER_CONFIG=" + w.dir, "XDG_CACHE_HOME=" + w.path("cache"),
+		"PATH=" + os.Getenv("PATH"), "COSIGN_PASSWORD=" + password,
+	}, w.RunnerEnv(), env)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	from := time.Now()
+	err := command.Run()
+	o := outcome{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(from), code: command.ProcessState.ExitCode()}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = nil
+	}
+	return o, err
+}
+
+// boltseal runs the program under test, which may not say any secret.
+func (w *workplace) boltseal(args ...string) outcome { return w.boltsealWith(nil, args...) }
+
+// boltsealWith is boltseal with more in the environment.
+func (w *workplace) boltsealWith(env []string, args ...string) outcome {
+	w.t.Helper()
+	o := w.execute(boltseal, env, args)
+	w.secretless(fmt.Sprintf("boltseal %q", args), o.said())
+	return o
+}
+
+// secretless fails the test if the text has a password, a credential or a token,
+// or the part of a token that is worth something.
+func (w *workplace) secretless(what, text string) {
+	w.t.Helper()
+	for _, secret := range slices.Concat(w.secrets, w.Tokens.Issued()) {
+		words := append(strings.Split(secret, "."), secret)
+		for _, word := range words {
+			// The header of a token is the same for all.
+			if len(word) > 10 && word != words[0] && strings.Contains(text, word) || strings.Contains(text, secret) {
+				w.t.Errorf("%s says the secret %.8s…:\n%s", what, secret, text)
+				return
+			}
+		}
+	}
+}
+
+// cosign returns a function that runs cosign 2 or 3.
+func (w *workplace) cosign(major int) func(args ...string) outcome {
+	w.t.Helper()
+	program := cosignProgram(w.t, major)
+	return func(args ...string) outcome {
+		w.t.Helper()
+		return w.execute(program, nil, args)
+	}
+}
+
+// cosignWith is cosign with more in the environment.
+func (w *workplace) cosignWith(major int, env []string, args ...string) outcome {
+	w.t.Helper()
+	return w.execute(cosignProgram(w.t, major), env, args)
+}
+
+// cosignProgram returns the path of one of the two, which BOLTSEAL_COSIGN2 and
+// BOLTSEAL_COSIGN3 name. Without it the test is skipped, but not in CI.
+func cosignProgram(t *testing.T, major int) string {
+	t.Helper()
+	variable := fmt.Sprintf("BOLTSEAL_COSIGN%d", major)
+	program := os.Getenv(variable)
+	if program == "" {
+		text := fmt.Sprintf("not checked: %s does not name cosign %d", variable, major)
+		if os.Getenv("CI") == "true" {
+			t.Fatal(text)
+		}
+		t.Skip(text)
+	}
+	return program
+}
+
+// must ends the test if the program has not ended well.
+func (w *workplace) must(o outcome) outcome {
+	w.t.Helper()
+	if o.code != 0 {
+		w.t.Fatal(o)
+	}
+	return o
+}
+
+// byWorkflow returns the flags that say who must have signed, to boltseal and to
+// cosign alike: the workflow of the tokens.
+func byWorkflow() []string { return by(sigstack.Identity) }
+
+// by is byWorkflow for another certificate.
+func by(identity string) []string {
+	return []string{
+		"--trusted-root", stack.TrustedRoot,
+		"--certificate-identity", identity, "--certificate-oidc-issuer", sigstack.GitHubIssuer,
+	}
+}
+
+// byKey is byWorkflow for the key cosign.key of the workplace.
+func (w *workplace) byKey(flags ...string) []string {
+	return append([]string{"--trusted-root", stack.TrustedRoot, "--key", w.path("cosign.pub")}, flags...)
+}
+
+// copyKey writes cosign.key, which password encrypts, and cosign.pub: the same
+// for all tests.
+func (w *workplace) copyKey() {
+	w.t.Helper()
+	dir, err := generatedKey()
+	check(w.t, err)
+	check(w.t, os.CopyFS(w.dir, os.DirFS(dir)))
+	key, err := os.ReadFile(w.path("cosign.key"))
+	check(w.t, err)
+	w.secrets = append(w.secrets, string(key))
+}
+
+// A verdict is what boltseal verify says of one image.
+type verdict struct {
+	outcome
+	Passed bool   `json:"passed"`
+	Reason string `json:"reason"`
+	Digest string `json:"digest"`
+	Checks []struct {
+		Message  string `json:"message"`
+		Evidence []evidence
+	} `json:"checks"`
+}
+
+// Evidence is what made it pass.
+type evidence struct {
+	Format        string `json:"format"`
+	Storage       string `json:"storage"`
+	Digest        string `json:"digest"`
+	Signer        string `json:"signer"`
+	Issuer        string `json:"issuer"`
+	PredicateType string `json:"predicate_type"`
+	LogIndex      *int64 `json:"log_index"`
+}
+
+// evidence returns that of all checks.
+func (v verdict) evidence() []evidence {
+	var all []evidence
+	for _, c := range v.Checks {
+		all = append(all, c.Evidence...)
+	}
+	return all
+}
+
+// verify has boltseal verify one image.
+func (w *workplace) verify(ref string, flags ...string) verdict {
+	w.t.Helper()
+	o := w.boltseal(append([]string{"verify", ref, "--output", "json"}, flags...)...)
+	var report struct {
+		Images []verdict
+	}
+	if o.code != 2 {
+		check(w.t, json.Unmarshal([]byte(o.stdout), &report))
+	}
+	if len(report.Images) != 1 {
+		w.t.Fatalf("%d images in the report of\n%s", len(report.Images), o)
+	}
+	v := report.Images[0]
+	v.outcome = o
+	if passed := o.code == 0; passed != v.Passed {
+		w.t.Errorf("passed: %t in the report of\n%s", v.Passed, o)
+	}
+	return v
+}
+
+// verified has boltseal verify one image, which must pass, and returns how often
+// it was found to be signed.
+func (w *workplace) verified(ref string, flags ...string) []evidence {
+	w.t.Helper()
+	v := w.verify(ref, flags...)
+	if !v.Passed {
+		w.t.Fatalf("%s is not verified:\n%s", ref, v)
+	}
+	return v.evidence()
+}
+
+// refused has boltseal verify one image, which must fail for that reason.
+func (w *workplace) refused(reason, ref string, flags ...string) {
+	w.t.Helper()
+	if v := w.verify(ref, flags...); v.Passed || v.Reason != reason {
+		w.t.Errorf("%s: reason %q, want %s:\n%s", ref, v.Reason, reason, v)
+	}
+}
