@@ -95,7 +95,7 @@ type Services struct {
 // A certificate authority is not missed before a certificate is asked for.
 func (c *SigningConfig) Services(now time.Time, rekorVersions ...uint32) (Services, error) {
 	if c == nil || c.config == nil {
-		return Services{}, unusable("give a signing config with --signing-config", errors.New("there is no signing config"))
+		return Services{}, badConfig("give a signing config with --signing-config", errors.New("there is no signing config"))
 	}
 	var s Services
 	var err error
@@ -126,13 +126,13 @@ func (c *SigningConfig) Services(now time.Time, rekorVersions ...uint32) (Servic
 	})
 	switch {
 	case timeless:
-		return Services{}, unusable("add a timestamp authority to the signing config, or a Rekor v1 log",
+		return Services{}, badConfig("add a timestamp authority to the signing config, or a Rekor v1 log",
 			fmt.Errorf("%w that tells a time: Rekor v2 does not, and there is no timestamp authority", ErrNoLog))
 	case !slices.Contains(rekorVersions, 2):
-		return Services{}, unusable("give a signing config that names a Rekor v1 log, sign in the bundle format, or sign with a key and without a log (--key, --tlog-upload=false)",
+		return Services{}, badConfig("give a signing config that names a Rekor v1 log, sign in the bundle format, or sign with a key and without a log (--key, --tlog-upload=false)",
 			lacks(fmt.Errorf("%w of version 1, which the legacy format needs", ErrNoLog), logs, rekorVersions, now))
 	}
-	return Services{}, unusable("take the signing config of today, or sign with a key and without a log (--key, --tlog-upload=false)",
+	return Services{}, badConfig("take the signing config of today, or sign with a key and without a log (--key, --tlog-upload=false)",
 		lacks(ErrNoLog, logs, rekorVersions, now))
 }
 
@@ -153,7 +153,7 @@ func choose(kind string, list []root.Service, config root.ServiceConfiguration, 
 	}
 	chosen, err := root.SelectServices(valid, config, versions, now)
 	if err != nil {
-		return nil, unusable("give a signing config that selects ANY, ALL or an EXACT number that it has", fmt.Errorf("choose a %s: %s", kind, clean(err.Error())))
+		return nil, badConfig("give a signing config that selects ANY, ALL or an EXACT number that it has", fmt.Errorf("choose a %s: %s", kind, clean(err.Error())))
 	}
 	return chosen, nil
 }
@@ -165,11 +165,11 @@ func usable(s root.Service) error {
 	u, err := url.Parse(s.URL)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		return unusable(next, fmt.Errorf("the signing config names a service at %q, which is no address", clean(s.URL)))
+		return badConfig(next, fmt.Errorf("the signing config names a service at %q, which is no address", clean(s.URL)))
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return unusable(next, fmt.Errorf("the signing config names a service on %q with a user, a query or a fragment", clean(u.Host)))
+		return badConfig(next, fmt.Errorf("the signing config names a service on %q with a user, a query or a fragment", clean(u.Host)))
 	case !private(u):
-		return unusable(next, fmt.Errorf("the signing config names a service at %q, which is neither https nor on this machine", clean(s.URL)))
+		return badConfig(next, fmt.Errorf("the signing config names a service at %q, which is neither https nor on this machine", clean(s.URL)))
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func lacks(what error, list []root.Service, versions []uint32, now time.Time) er
 	return what
 }
 
-func unusable(next string, err error) error {
+func badConfig(next string, err error) error {
 	return &verify.Error{Op: "read the signing config", Hint: next, Err: err}
 }
 
@@ -214,9 +214,9 @@ func (s Services) issues() error {
 	case s.ca.URL != "":
 		return nil
 	case s.noCA != nil:
-		return unusable("give a signing config that names a Fulcio, or sign with a key (--key)", s.noCA)
+		return badConfig("give a signing config that names a Fulcio, or sign with a key (--key)", s.noCA)
 	}
-	return unusable("give a signing config that names a Fulcio, or sign with a key (--key)", ErrNoCA)
+	return badConfig("give a signing config that names a Fulcio, or sign with a key (--key)", ErrNoCA)
 }
 
 // logVersion returns the version of the logs, 0 where there are none.

@@ -405,15 +405,18 @@ func clean(text string) string {
 }
 
 // A binding is an http.RoundTripper for the library's clients of one service:
-// they neither pass on the context nor say who did not answer.
+// they neither pass on the context nor say who did not answer. It is for one
+// goroutine.
 type binding struct {
 	c       *Client
 	ctx     context.Context //nolint:containedctx // the library's requests have none
 	service service
+	asked   string // the address that was asked last
 }
 
 // RoundTrip implements http.RoundTripper. What is no success is an error.
-func (b binding) RoundTrip(req *http.Request) (*http.Response, error) {
+func (b *binding) RoundTrip(req *http.Request) (*http.Response, error) {
+	b.asked = req.URL.String()
 	var body []byte
 	if req.Body != nil {
 		var err error
@@ -423,7 +426,7 @@ func (b binding) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	a, err := b.c.do(b.ctx, call{service: b.service, method: req.Method, url: req.URL.String(), header: req.Header, body: body})
+	a, err := b.c.do(b.ctx, call{service: b.service, method: req.Method, url: b.asked, header: req.Header, body: body})
 	if err != nil {
 		return nil, err
 	}
