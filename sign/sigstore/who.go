@@ -2,7 +2,6 @@ package sigstore
 
 import (
 	"context"
-	"crypto"
 	"crypto/x509"
 	"fmt"
 	"regexp"
@@ -129,9 +128,6 @@ func (s *Signer) certified(ctx context.Context, key *Key, cert *certificate, ask
 			Op: "check the certificate", Err: err,
 			Hint: "see to it that the signing config and the trusted root are of one Sigstore instance",
 		}
-	}
-	if public, ok := key.GetPublicKey().(interface{ Equal(x crypto.PublicKey) bool }); !ok || !public.Equal(cert.leaf.PublicKey) {
-		return nil, wrong(refused(verify.BadSignature, "it is for another key"))
 	}
 	chain, err := s.chain(ctx, cert.leaf)
 	if err != nil {

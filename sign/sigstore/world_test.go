@@ -2,6 +2,11 @@ package sigstore_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -306,4 +311,11 @@ func fails(t testing.TB, res sign.Result, reason verify.Reason, words ...string)
 			t.Errorf("%q is not in %v", word, f.Err)
 		}
 	}
+}
+
+func newKey(t testing.TB) *sigstore.Key {
+	t.Helper()
+	k := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	der := must[[]byte](t)(x509.MarshalPKCS8PrivateKey(k))
+	return must[*sigstore.Key](t)(sigstore.ReadKey("test.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil))
 }
