@@ -165,7 +165,7 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err = io.ReadAll(resp.Body)
 	if c.after != nil {
 		c.after()
@@ -259,10 +259,8 @@ func (w *world) by(subject string) vsig.Config {
 // found returns what is stored of img by those of c, in one line each, sorted.
 func (w *world) found(c vsig.Config, img image.Pinned) []string {
 	w.t.Helper()
-	direct := registry.New(registry.Options{Sleep: noSleep})
-	made := must[[]vsig.Made](w.t)(vsig.NewSession(direct, c.Repository).Made(context.Background(), c, img))
 	var lines []string
-	for _, m := range made {
+	for _, m := range w.madeBy(c, img) {
 		line := m.Evidence.Format + " " + m.Evidence.Storage
 		if m.Signature() {
 			line += fmt.Sprint(" ", m.Annotations)
@@ -273,6 +271,18 @@ func (w *world) found(c vsig.Config, img image.Pinned) []string {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+func (w *world) madeBy(c vsig.Config, img image.Pinned) []vsig.Made {
+	w.t.Helper()
+	direct := registry.New(registry.Options{Sleep: noSleep})
+	return must[[]vsig.Made](w.t)(vsig.NewSession(direct, c.Repository).Made(context.Background(), c, img))
+}
+
+// made is madeBy for the identity that signs.
+func (w *world) made(img image.Pinned) []vsig.Made {
+	w.t.Helper()
+	return w.madeBy(w.by(identity), img)
 }
 
 // verifies reports an error unless a gate that requires the Config passes.
