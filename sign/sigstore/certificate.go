@@ -66,6 +66,11 @@ func (c *Client) issue(ctx context.Context, s Services, key sgsign.Keypair, toke
 		BaseURL: strings.TrimRight(s.ca.URL, "/"), Timeout: -1, Transport: asking, // which has a time-out
 	}).GetCertificate(ctx, key, &sgsign.CertificateProviderOptions{IDToken: token.secret()})
 	if err != nil {
+		if e := (*ServiceError)(nil); errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized) {
+			// Fulcio says the same of whatever is wrong with a token.
+			e.hint = fmt.Sprintf("look into the identity token, which is from %q and valid until %s: it may be too old, for another audience than the one %s wants (--oidc-client-id), or from an issuer that %[3]s does not know",
+				legible(token.Issuer(), maxClaim), token.Expires().UTC().Format(time.RFC3339), e.Host)
+		}
 		return nil, blame(op, asking, token.secret(), err)
 	}
 	cert, err := readCertificate(der, key)
@@ -163,7 +168,10 @@ func blame(op string, by *binding, secret string, err error) error {
 		// The library quotes what it could not read.
 		q := call{header: http.Header{"Authorization": {"Bearer " + secret}}}
 		shown := &cause{q.clean(err.Error()), err}
-		if by.asked == "" {
+		switch {
+		case by.ctx != nil && by.ctx.Err() != nil:
+			return &verify.Error{Op: op, Hint: runAgain, Err: context.Cause(by.ctx)}
+		case by.asked == "":
 			return &verify.Error{Op: op, Err: shown}
 		}
 		e = &ServiceError{Service: string(by.service), Attempts: 1, Err: shown}

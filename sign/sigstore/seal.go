@@ -34,8 +34,10 @@ func (c *Client) seal(ctx context.Context, content sgsign.Content, key sgsign.Ke
 	return b, err
 }
 
+const opStamp = "timestamp the signature"
+
 func (c *Client) sealOnce(ctx context.Context, content sgsign.Content, key sgsign.Keypair, cert *certificate, s Services) (*protobundle.Bundle, error) {
-	const op = "sign"
+	const op = "make the signature"
 	if key == nil || key.GetPublicKey() == nil {
 		return nil, &verify.Error{Op: op, Err: errNoKey}
 	}
@@ -54,13 +56,16 @@ func (c *Client) sealOnce(ctx context.Context, content sgsign.Content, key sgsig
 	}
 	key = fit(key, content, s.logVersion())
 	b, err := sgsign.Bundle(content, key, o)
-	if err != nil {
-		return nil, blame("sign", stamping, "", err)
+	switch {
+	case err != nil && stamping.asked != "":
+		return nil, blame(opStamp, stamping, "", err)
+	case err != nil:
+		return nil, blame(op, stamping, "", err)
 	}
 	for i, t := range b.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps() {
 		if !stamps(t.GetSignedTimestamp(), signature(b)) {
 			stamping.asked = s.tsas[i].URL
-			return nil, blame("sign", stamping, "", errors.New("the timestamp is for something else"))
+			return nil, blame(opStamp, stamping, "", errors.New("the timestamp is for something else"))
 		}
 	}
 	return b, nil
@@ -110,7 +115,7 @@ func (t transparency) GetTransparencyLogEntry(ctx context.Context, keyOrCert []b
 		}
 	}
 	if err != nil {
-		return blame("log the signature", &binding{service: rekor, asked: asking.asked}, "", err)
+		return blame("log the signature", &binding{ctx: ctx, service: rekor, asked: asking.asked}, "", err)
 	}
 	return nil
 }

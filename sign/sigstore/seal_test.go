@@ -36,7 +36,7 @@ func TestSeal(t *testing.T) {
 					t.Errorf("%d timestamps", n)
 				}
 				for _, private := range []crypto.PrivateKey{p256, r, ed} {
-					key := readKey4(t, private)
+					key := pemKey(t, private)
 					b, err := s.client.seal(t.Context(), content, key, nil, services)
 					if err != nil {
 						t.Errorf("%T: %v", private, err)

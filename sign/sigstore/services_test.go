@@ -148,8 +148,8 @@ func (s *sigstack) verifies(t *testing.T, pb *protobundle.Bundle, key *Key, cert
 	}
 }
 
-// readKey is ReadKey of a key in memory.
-func readKey4(t *testing.T, private crypto.PrivateKey) *Key {
+// pemKey is ReadKey of a key in memory.
+func pemKey(t *testing.T, private crypto.PrivateKey) *Key {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	must(t, err)

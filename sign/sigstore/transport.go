@@ -16,7 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/boltseal/boltseal/verify"
 )
@@ -26,6 +25,8 @@ const (
 	attemptLimit = 10 * time.Second
 	// callLimit bounds all attempts together, and the waits between them.
 	callLimit = 20 * time.Second
+	// leastAttempt is the time that another attempt has to have.
+	leastAttempt = time.Second
 	// maxAttempts bounds how often a request is sent.
 	maxAttempts = 5
 	// firstWait is how long to wait before the second attempt; it doubles.
@@ -107,44 +108,48 @@ func (e *ServiceError) Hint() string {
 // What became of an attempt, for errors.Is.
 var (
 	errNoAnswer = errors.New("no answer")
-	errTooLong  = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	errTooLong  = errors.New("the answer is too long")
 	errRedirect = errors.New("the answer is a redirect, which is not followed")
 	errUnsafe   = errors.New("the address is neither https nor on this machine")
 	errPatience = errors.New("the service asks to wait longer than signing does")
 )
 
+const runAgain = "run it again: what is signed already stays as it is"
+
+// advice returns the next step after e.
 func advice(e *ServiceError) string {
 	var (
 		dns    *net.DNSError
 		record tls.RecordHeaderError
 		cert   *tls.CertificateVerificationError
 	)
-	again := "run it again: what is signed already stays as it is"
 	switch {
 	case errors.Is(e.Err, context.Canceled):
-		return again
+		return runAgain
 	case errors.Is(e.Err, errRedirect), errors.Is(e.Err, errUnsafe):
 		return "give a signing config with the final https address of the service (--signing-config)"
 	case errors.As(e.Err, &dns) && dns.IsNotFound:
 		return "check the signing config: there is no host " + e.Host + " here"
-	case errors.As(e.Err, &record):
+	case errors.As(e.Err, &record), errors.Is(e.Err, http.ErrSchemeMismatch):
 		return "check the address in the signing config: the service does not speak TLS"
 	case errors.As(e.Err, &cert):
 		return "check the address in the signing config, and whether a proxy between replaces certificates; its certificate authority has to be one that this machine trusts"
 	case errors.Is(e.Err, errNoAnswer) && e.Service == string(fulcio):
-		return again + "; Fulcio also does not answer while its certificate transparency log is down, so look at the status pages of both"
+		return runAgain + "; Fulcio also does not answer while its certificate transparency log is down, so look at the status pages of both"
 	case e.Err != nil:
-		return again + "; if it lasts, check that " + e.Host + " can be reached from here (proxy, firewall, status page)"
+		return runAgain + "; if it lasts, check that " + e.Host + " can be reached from here (proxy, firewall, status page)"
 	}
 	switch e.Status {
 	case http.StatusTooManyRequests:
-		return "wait, and sign fewer images at once (--jobs); " + again
+		return "wait, and sign fewer images at once (--jobs); " + runAgain
 	case http.StatusNotFound:
 		return "check the signing config: " + e.Host + " does not have the interface of a " + e.Service
 	}
 	switch {
+	case e.Status >= 500 && e.Service == string(fulcio):
+		return runAgain + "; if it lasts, look at the status pages of " + e.Host + " and of its certificate transparency log"
 	case e.Status >= 500:
-		return again + "; if it lasts, look at the status page of " + e.Host
+		return runAgain + "; if it lasts, look at the status page of " + e.Host
 	case e.Service == string(fulcio) && e.Status == http.StatusForbidden:
 		return "ask who runs " + e.Host + " whether this token's issuer and subject may get certificates there"
 	case e.Service == string(fulcio):
@@ -233,7 +238,7 @@ func (c *Client) do(ctx context.Context, q call) (answer, error) {
 		switch {
 		case e.Attempts >= maxAttempts:
 			return answer{}, e
-		case spent+wait >= callLimit:
+		case spent+wait+leastAttempt > callLimit:
 			if wait > backoff(e.Attempts) {
 				e.Err = fmt.Errorf("answered %d: %w (%s)", e.Status, errPatience, wait.Round(time.Second))
 				e.hint = fmt.Sprintf("run it again in %s: what is signed already stays as it is", wait.Round(time.Second))
@@ -248,14 +253,13 @@ func (c *Client) do(ctx context.Context, q call) (answer, error) {
 	}
 }
 
-// backoff returns how long to wait after so many attempts, without the jitter
-// that would keep a test from knowing it: few ask, and each once.
+// backoff returns how long to wait after so many attempts.
 func backoff(attempts int) time.Duration { return firstWait << (attempts - 1) }
 
 // retryAfter returns the wait that an answer asks for, 0 for none.
 func retryAfter(h http.Header) time.Duration {
 	s := h.Get("Retry-After")
-	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(n, 24*3600)) * time.Second //nolint:gosec // a day at most
 	}
 	if t, err := http.ParseTime(s); err == nil {
@@ -329,7 +333,7 @@ func (c *Client) exchange(ctx context.Context, q call) (answer, error) {
 	case err != nil:
 		return answer{}, fmt.Errorf("the answer was cut off: %w", err)
 	case int64(len(a.body)) > limit:
-		return answer{}, errTooLong
+		return answer{}, fmt.Errorf("%w: more than %d bytes", errTooLong, limit)
 	}
 	return a, nil
 }
@@ -383,25 +387,10 @@ func (q call) clean(text string) string {
 // tokenPattern is a JWT, or what follows the name of a scheme of authentication.
 var tokenPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]+)*|(?i:\b(?:bearer|basic)\s+)[^\s"',;]+`)
 
-// clean returns the first line of text, bounded, without what looks like a token
-// and with a space for whatever is not printed.
+// clean returns text from outside as [legible] does, without what looks like a
+// token.
 func clean(text string) string {
-	text = strings.TrimSpace(text)
-	if len(text) > 64<<10 {
-		text = text[:64<<10]
-	}
-	text = tokenPattern.ReplaceAllString(text, "***")
-	text = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, " "))
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > maxDetail {
-		text = strings.ToValidUTF8(text[:maxDetail-len("…")], "") + "…"
-	}
-	return text
+	return legible(tokenPattern.ReplaceAllString(text, "***"), maxDetail)
 }
 
 // A binding is an http.RoundTripper for the library's clients of one service:
