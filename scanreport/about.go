@@ -11,7 +11,7 @@ import (
 )
 
 // ErrOther says that a report is about another image.
-var ErrOther = errors.New("the scan report is about another image")
+var ErrOther = errors.New("it is about another image")
 
 // A Subject is the image that a report has to be about.
 type Subject struct {

@@ -2,6 +2,7 @@ package scanreport
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -100,12 +101,29 @@ type (
 	}
 )
 
-// AllowSchema returns the JSON Schema of allow files.
+// SchemaID is what the schema of allow files calls itself.
+const SchemaID = "https://github.com/boltseal/boltseal/blob/main/docs/scan-allow.schema.json"
+
+// AllowSchema describes allow files as JSON Schema (draft-07, which YAML editors
+// know best). What [ReadAllow] accepts follows it.
 func AllowSchema() map[string]any {
 	s := yamlshape.Schema(allowText{})
 	s["$schema"] = "http://json-schema.org/draft-07/schema#"
+	s["$id"] = SchemaID
 	s["title"] = "boltseal allow file"
+	s["description"] = "Vulnerabilities in images that are known, and let through for a while."
 	return s
+}
+
+// RefineSchema adds what faults checks.
+func (entryText) RefineSchema(s map[string]any) {
+	all, _ := s["properties"].(map[string]any)
+	for name, more := range map[string]map[string]any{
+		"id": {"pattern": idForm}, "package": {"maxLength": maxPattern}, "reason": {"maxLength": maxReason},
+	} {
+		property, _ := all[name].(map[string]any)
+		maps.Copy(property, more)
+	}
 }
 
 const (
@@ -114,10 +132,11 @@ const (
 	maxReason  = 1000 // bytes
 )
 
-// idPattern matches the ID of one vulnerability.
-var idPattern = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}$`)
-})
+// idForm is the form of the ID of one vulnerability.
+const idForm = `^[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}$`
+
+// idPattern matches it.
+var idPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(idForm) })
 
 // ReadAllow reads text, an allow file called name, which is YAML or JSON. An
 // error is an [*AllowError]. Whether an entry has ended is not looked at:

@@ -18,10 +18,10 @@ const (
 	maxDepth    = 64
 	maxMembers  = 10_000  // of one object
 	maxFindings = 100_000 // of a report
-	maxRules    = 100_000 // of a SARIF run
+	maxRules    = 50_000  // of a SARIF run
 	maxRuns     = 100
 	maxResults  = 100_000 // of Trivy: one for each file with packages
-	maxList     = 100     // of anything smaller: IDs of one finding, names of an image
+	maxList     = 1000    // of anything smaller: IDs of one finding, names of an image
 	maxText     = 1000    // bytes of a text that is kept
 	maxID       = 200     // bytes
 )
@@ -219,23 +219,53 @@ func (l list[T]) each(what string, most int, do func(int, T) error) error {
 	if l.raw == nil {
 		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(l.raw))
-	if tok, err := dec.Token(); err != nil || tok != json.Delim('[') {
+	if l.raw[0] != '[' {
 		return malformed("%s is no list", what)
 	}
-	for i := 0; dec.More(); i++ {
-		if i == most {
+	rest := l.raw[1:]
+	for i := 0; ; i++ {
+		end := itemEnd(rest)
+		text := bytes.TrimSpace(rest[:end])
+		switch {
+		case len(text) == 0: // of an empty list
+			return nil
+		case i == most:
 			return refuse(ErrTooLarge, nextFormats, "%s has more than %d items", what, most)
 		}
 		var item T
-		if err := dec.Decode(&item); err != nil {
+		if err := json.Unmarshal(text, &item); err != nil {
 			return malformed("item %d of %s: %w", i+1, what, typeError(err))
 		}
 		if err := do(i, item); err != nil {
 			return err
 		}
+		if rest[end] == ']' {
+			return nil
+		}
+		rest = rest[end+1:]
 	}
-	return nil
+}
+
+// itemEnd returns where the first item of the rest of a list ends: at a comma or
+// the bracket. A json.Decoder would do, and copy each item.
+func itemEnd(rest []byte) int {
+	depth, inText := 0, false
+	for i := 0; i < len(rest); i++ {
+		switch c := rest[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			depth++
+		case depth == 0 && (c == ',' || c == ']'):
+			return i
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return len(rest) - 1 // not of JSON
 }
 
 // texts returns the items of a short list, without those that are empty.

@@ -83,6 +83,9 @@ func readGrype(text []byte) (Report, error) {
 	case !doc.Matches.there():
 		return Report{}, malformed("matches is null")
 	}
+	if len(doc.Source.Target) == 0 || doc.Source.Target[0] != '{' {
+		return Report{}, malformed("source.target is not what Grype says of an image")
+	}
 	var target grypeTarget
 	if err := strict(doc.Source.Target, &target, "labels", "annotations"); err != nil {
 		return Report{}, err
@@ -121,10 +124,15 @@ func readGrype(text []byte) (Report, error) {
 }
 
 // grypeInput returns what was scanned without the scheme that says from where,
-// such as registry:alpine.
+// such as registry:alpine; "" where that is a
+// file.
 func grypeInput(input string) string {
-	if scheme, rest, ok := strings.Cut(input, ":"); ok && slices.Contains([]string{"docker", "podman", "containerd", "registry", "image"}, scheme) {
+	scheme, rest, ok := strings.Cut(input, ":")
+	switch {
+	case ok && slices.Contains([]string{"docker", "podman", "containerd", "registry"}, scheme):
 		return rest
+	case ok && slices.Contains([]string{"docker-archive", "oci-archive", "oci-dir", "singularity", "sbom"}, scheme):
+		return "" // a file
 	}
 	return input
 }
@@ -165,9 +173,6 @@ func (m grypeMatch) finding() (Finding, error) {
 		f.Fix = NotFixed
 	case "wont-fix":
 		f.Fix = WillNotFix
-	case "", "unknown":
-	default:
-		return f, malformed("%s: the state %s of its fix is not known", quoted(v.ID), quoted(v.Fix.State))
 	}
 	if len(f.FixedIn) > 0 {
 		f.Fix = Fixed

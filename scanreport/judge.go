@@ -12,7 +12,7 @@ import (
 )
 
 // ErrExceeded says that a report has findings beyond the limits.
-var ErrExceeded = errors.New("the scan report has findings that exceed the limits")
+var ErrExceeded = errors.New("it has findings that exceed the limits")
 
 // near is how long before its end an entry is warned about.
 const near = 14 * 24 * time.Hour

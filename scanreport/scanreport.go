@@ -22,18 +22,18 @@ const MaxReport = 64 << 20
 
 // Why [Read] returns no sound Report. Each error of it is one of these.
 var (
-	ErrTooLarge           = errors.New("the scan report is too large")
-	ErrEmpty              = errors.New("the scan report is empty")
-	ErrNotJSON            = errors.New("the scan report is not one JSON document")
-	ErrAmbiguous          = errors.New("the scan report can be read in two ways")
-	ErrNotReport          = errors.New("the file is no vulnerability report that is known")
-	ErrNotImage           = errors.New("the scan is not one of an image")
+	ErrTooLarge           = errors.New("it is too large")
+	ErrEmpty              = errors.New("it is empty")
+	ErrNotJSON            = errors.New("it is not one JSON document")
+	ErrAmbiguous          = errors.New("it can be read in two ways")
+	ErrNotReport          = errors.New("it is no report of a scanner that is known")
+	ErrNotImage           = errors.New("it is not about an image")
 	ErrIncomplete         = errors.New("the scan did not come to its end")
 	ErrNotVulnerabilities = errors.New("the scan did not look for vulnerabilities")
-	ErrMalformed          = errors.New("the scan report is not as its scanner writes it")
+	ErrMalformed          = errors.New("it is not as the scanner writes it")
 	// ErrNothingScanned comes with a Report that [Report.Judge] passes only where
 	// [Limits].AllowEmpty says so: nothing shows that there were packages to look at.
-	ErrNothingScanned = errors.New("the scan report does not show that anything was scanned")
+	ErrNothingScanned = errors.New("it does not show that anything was scanned")
 )
 
 // A Format is what a report is written in.
@@ -196,19 +196,19 @@ func within(part string, err error) error {
 // add adds a finding, unless there is an error or something is wrong with it.
 func (r *Report) add(f Finding, err error) error {
 	switch {
-	case err != nil:
-		return err
 	case len(r.findings) == maxFindings:
 		return refuse(ErrTooLarge, nextFormats, "it has more than %d findings", maxFindings)
 	case f.ID == "":
 		return malformed("finding %d has no ID", len(r.findings)+1)
+	case err != nil:
+		return err
 	case len(f.ID) > maxID:
 		return malformed("the ID of finding %d has %d bytes", len(r.findings)+1, len(f.ID))
 	}
 	f.Package, f.Version, f.Location = cut(f.Package), cut(f.Version), cut(f.Location)
 	f.Aliases = slices.DeleteFunc(f.Aliases, func(a string) bool { return a == "" || a == f.ID || len(a) > maxID })
 	slices.Sort(f.Aliases)
-	f.Aliases = slices.Compact(f.Aliases)
+	f.Aliases = slices.Clone(slices.Compact(f.Aliases))
 	r.findings = append(r.findings, f)
 	return nil
 }

@@ -74,7 +74,7 @@ func ParseSeverity(word string) (Severity, error) {
 // exceeds reports whether a finding of severity s is refused at a threshold.
 // What nobody has rated yet could be anything. As with Trivy and Grype it does
 // not count at a threshold that tells ratings apart; who refuses even the
-// negligible wants no finding at all.
+// negligible wants no finding at all. What is no threshold lets nothing through.
 func (s Severity) exceeds(threshold Severity) bool {
-	return s >= threshold || s == Unknown && threshold <= Negligible
+	return s >= threshold || s == Unknown && threshold <= Negligible || threshold > Critical
 }

@@ -154,8 +154,6 @@ func (v trivyVulnerability) finding(target string) (Finding, error) {
 		f.Fix = WillNotFix
 	case "", "unknown", "not_affected", "affected", "fixed", "under_investigation", "fix_deferred":
 		f.Fix = NotFixed // as Trivy's --ignore-unfixed has it: what has no fixed version
-	default:
-		return f, malformed("%s: the status %s is not known", quoted(v.VulnerabilityID), quoted(v.Status))
 	}
 	if len(f.FixedIn) > 0 || v.Status == "fixed" {
 		f.Fix = Fixed

@@ -1,0 +1,5 @@
+//go:build !race
+
+package scanreport_test
+
+const raced = false

@@ -1,0 +1,482 @@
+package scanreport_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/boltseal/boltseal/scanreport"
+	"github.com/boltseal/boltseal/verify"
+)
+
+const (
+	index  = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	child  = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	config = "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+	other  = "sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+)
+
+func file(t testing.TB, name string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// trivy returns Trivy's JSON of an image with the given results.
+func trivy(results string) string {
+	return `{"SchemaVersion":2,"ArtifactName":"acme/app","ArtifactType":"container_image","Results":` + results + `}`
+}
+
+// trivyFinding returns it with one vulnerability, an object.
+func trivyFinding(v string) string {
+	return trivy(`[{"Target":"t","Class":"os-pkgs","Vulnerabilities":[` + v + `]}]`)
+}
+
+// grype returns Grype's JSON of an image with the given matches.
+func grype(matches string) string {
+	return `{"matches":` + matches + `,"source":{"type":"image","target":{"userInput":"acme/app"}},"distro":{"name":"debian"},"descriptor":{"name":"grype","version":"1"}}`
+}
+
+// sarif returns a SARIF log of one run.
+func sarif(driver, rules, results string) string {
+	return `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"` + driver + `","rules":` + rules + `}},"results":` + results + `,"properties":{"imageName":"acme/app"}}]}`
+}
+
+// within puts a report into a predicate.
+func within(report string) string { return `{"scanner":{"uri":"x","result":` + report + `}}` }
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	const target = "registry.example/acme/app:v1 (debian 12.12)"
+	for _, tc := range []struct {
+		file       string
+		format     scanreport.Format
+		tool       string
+		suppressed int
+		want       []scanreport.Finding
+	}{
+		{"trivy.json", scanreport.Trivy, "Trivy 0.69.1", 1, []scanreport.Finding{
+			{ID: "CVE-2026-1001", Aliases: []string{"DSA-6001-1"}, Package: "openssl", Version: "3.0.17-1~deb12u2", FixedIn: []string{"3.0.17-1~deb12u3"}, Fix: scanreport.Fixed, Severity: scanreport.Critical, Location: target},
+			{ID: "CVE-2026-1002", Package: "libexpat1", Version: "2.5.0-1", Fix: scanreport.NotFixed, Severity: scanreport.High, Location: target},
+			{ID: "CVE-2026-1003", Package: "perl-base", Version: "5.36.0-7", Fix: scanreport.WillNotFix, Severity: scanreport.Low, Location: target},
+			{ID: "TEMP-0841856-B18BAF", Package: "bash", Version: "5.2.15-2", Fix: scanreport.NotFixed, Severity: scanreport.Unknown, Location: target},
+			{ID: "CVE-2026-1004", Aliases: []string{"GHSA-aaaa-bbbb-cccc"}, Package: "golang.org/x/net", Version: "v0.38.0", FixedIn: []string{"0.38.9", "0.41.0"}, Fix: scanreport.Fixed, Severity: scanreport.Medium, Location: "usr/local/bin/app"},
+		}},
+		{"grype.json", scanreport.Grype, "Grype 0.104.0", 1, []scanreport.Finding{
+			{ID: "GHSA-aaaa-bbbb-cccc", Aliases: []string{"CVE-2026-1004"}, Package: "golang.org/x/net", Version: "v0.38.0", FixedIn: []string{"0.41.0"}, Fix: scanreport.Fixed, Severity: scanreport.Medium, Location: "/usr/local/bin/app"},
+			{ID: "CVE-2026-1002", Package: "libexpat1", Version: "2.5.0-1", Fix: scanreport.WillNotFix, Severity: scanreport.Negligible},
+			{ID: "CVE-2026-1005", Package: "zlib1g", Version: "1.2.13", Fix: scanreport.NotFixed, Severity: scanreport.Critical},
+			{ID: "CVE-2026-1006", Package: "zlib1g", Version: "1.2.13", Fix: scanreport.FixUnknown, Severity: scanreport.Unknown},
+			{ID: "CVE-2026-1007", Package: "bash", Version: "5.2.15-2", Fix: scanreport.FixUnknown, Severity: scanreport.High},
+		}},
+		{"trivy.sarif", scanreport.SARIF, "Trivy 0.69.1", 0, []scanreport.Finding{
+			{ID: "CVE-2026-1001", Package: "libssl3", Version: "3.0.17-1~deb12u2", FixedIn: []string{"3.0.17-1~deb12u3"}, Fix: scanreport.Fixed, Severity: scanreport.High, Location: "acme/app"},
+			{ID: "CVE-2026-1003", Package: "perl-base", Version: "5.36.0-7", Fix: scanreport.NotFixed, Severity: scanreport.Unknown, Location: "acme/app"},
+		}},
+		{"grype.sarif", scanreport.SARIF, "grype 0.104.0", 0, []scanreport.Finding{
+			{ID: "CVE-2026-1001", Package: "libssl3", Version: "3.0.17-1~deb12u2", FixedIn: []string{"3.0.17-1~deb12u3"}, Fix: scanreport.Fixed, Severity: scanreport.High, Location: "app//var/lib/dpkg/status"},
+			{ID: "GHSA-aaaa-bbbb-cccc", Package: "golang.org/x/net", Version: "v0.38.0", Fix: scanreport.FixUnknown, Severity: scanreport.Low},
+		}},
+		{"scout.sarif", scanreport.SARIF, "docker scout 1.20.0", 0, []scanreport.Finding{
+			{ID: "CVE-2026-1001", Package: "openssl", Version: "3.0.17-1~deb12u2", FixedIn: []string{"3.0.17-1~deb12u3"}, Fix: scanreport.Fixed, Severity: scanreport.Critical, Location: "/var/lib/dpkg/status"},
+			{ID: "CVE-2026-1003", Package: "perl", Version: "5.36.0-7+deb12u2", Fix: scanreport.NotFixed, Severity: scanreport.Unknown},
+		}},
+		{"vuln.json", scanreport.Trivy, "Trivy", 0, nil},
+	} {
+		body := file(t, tc.file)
+		if tc.file == "trivy.json" {
+			body = append([]byte("\xef\xbb\xbf"), body...)
+		}
+		r, err := scanreport.Read(body)
+		if err != nil {
+			t.Errorf("%s: %v", tc.file, err)
+			continue
+		}
+		got := r.Findings()
+		for i := range got {
+			if len(got[i].Aliases) == 0 {
+				got[i].Aliases = nil
+			}
+		}
+		if r.Format() != tc.format || r.Tool() != tc.tool || r.Suppressed() != tc.suppressed || !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%s: %s, %q, %d suppressed,\n%+v\nwant\n%+v", tc.file, r.Format(), r.Tool(), r.Suppressed(), got, tc.want)
+		}
+	}
+}
+
+// A report within a predicate says what it says by itself.
+func TestReadPredicate(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"trivy.json", "grype.json", "trivy.sarif"} {
+		body := file(t, name)
+		alone, err := scanreport.Read(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := scanreport.Read([]byte(within(string(body))))
+		if err != nil || !reflect.DeepEqual(r, alone) {
+			t.Errorf("%s: %+v (%v)", name, r, err)
+		}
+	}
+}
+
+// kinds are all errors of Read. An error is of one only.
+func kinds() []error {
+	return []error{
+		scanreport.ErrTooLarge, scanreport.ErrEmpty, scanreport.ErrNotJSON, scanreport.ErrAmbiguous, scanreport.ErrNotReport, scanreport.ErrNotImage,
+		scanreport.ErrIncomplete, scanreport.ErrNotVulnerabilities, scanreport.ErrMalformed, scanreport.ErrNothingScanned,
+	}
+}
+
+// refusal says what is wrong with err as an error of Read, "" for nothing.
+func refusal(err, kind error) string {
+	var e *verify.Error
+	switch {
+	case err == nil:
+		return "it was read"
+	case !errors.Is(err, kind):
+		return "it is another error: " + err.Error()
+	case !errors.As(err, &e) || any(e) != any(err):
+		return "it is no *verify.Error"
+	case e.Op == "" || e.Hint == "":
+		return "it has no operation or no next step"
+	case strings.ContainsFunc(err.Error()+e.Hint, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "it cannot be printed"
+	}
+	for _, k := range kinds() {
+		if k != kind && errors.Is(err, k) { //nolint:errorlint // both are in one list
+			return "it is of two kinds: " + err.Error()
+		}
+	}
+	return ""
+}
+
+func TestReadRefuses(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
+	wide := `{"SchemaVersion":2` + strings.Repeat(`,"a":1`, 11_000) + `}`
+	const vulnerability = `{"VulnerabilityID":"CVE-2026-1","PkgName":"p","Severity":"LOW"}`
+	cases := []struct {
+		name, body string
+		kind       error
+		says       string
+	}{
+		// No report at all.
+		{"empty", "", scanreport.ErrEmpty, "nothing is in the file"},
+		{"blank", " \r\n\t", scanreport.ErrEmpty, "nothing is in the file"},
+		{"BOM only", "\xef\xbb\xbf", scanreport.ErrEmpty, "nothing is in the file"},
+		{"null", "null\n", scanreport.ErrEmpty, "null"},
+		{"empty list", "[ ]", scanreport.ErrEmpty, "empty list"},
+		{"empty object", "{ }", scanreport.ErrEmpty, "empty object"},
+		{"cut off", `{"SchemaVersion":2,"Results":[{`, scanreport.ErrNotJSON, "it was cut off after 31 bytes"},
+		{"cut off in a text", `{"SchemaVersion":2,"Artifact`, scanreport.ErrNotJSON, "cut off"},
+		{"two documents", trivy("[]") + "\n" + trivy("[]"), scanreport.ErrNotJSON, "something follows the document"},
+		{"lines of JSON", `{"a":1}` + "\n" + `{"a":2}`, scanreport.ErrNotJSON, "something follows"},
+		{"HTML", "<!DOCTYPE html>\n<html>", scanreport.ErrNotJSON, "HTML or XML"},
+		{"table", "Report Summary\n┌──", scanreport.ErrNotJSON, `it begins with "Report Summary\n`},
+		{"UTF-16", "\xff\xfe{\x00}\x00", scanreport.ErrNotJSON, "UTF-16"},
+		{"broken", `{"SchemaVersion":2,}`, scanreport.ErrNotJSON, "at byte 20"},
+		{"text", `"CVE-2026-1"`, scanreport.ErrNotReport, "no object"},
+		{"number", `1`, scanreport.ErrNotReport, "no object"},
+		{"schema 1", `[{"Target":"alpine","Vulnerabilities":null}]`, scanreport.ErrNotReport, "before schema version 2"},
+		{"schema 3", `{"SchemaVersion":3}`, scanreport.ErrNotReport, `schema version "3"`},
+		{"schema text", `{"SchemaVersion":"2"}`, scanreport.ErrNotReport, "schema version"},
+		{"CycloneDX", `{"bomFormat":"CycloneDX","specVersion":"1.6","vulnerabilities":[]}`, scanreport.ErrNotReport, "CycloneDX"},
+		{"SPDX", `{"spdxVersion":"SPDX-2.3"}`, scanreport.ErrNotReport, "SPDX"},
+		{"SPDX 3", `{"@context":"https://spdx.org","@graph":[]}`, scanreport.ErrNotReport, "SPDX"},
+		{"Syft", `{"artifacts":[],"artifactRelationships":[]}`, scanreport.ErrNotReport, "Syft"},
+		{"statement", `{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://cosign.sigstore.dev/attestation/vuln/v1","predicate":{}}`, scanreport.ErrNotReport, "in-toto"},
+		{"envelope", `{"payloadType":"application/vnd.in-toto+json","payload":""}`, scanreport.ErrNotReport, "DSSE"},
+		{"GitLab", `{"version":"15.0.7","vulnerabilities":[]}`, scanreport.ErrNotReport, "neither Trivy's nor Grype's"},
+		{"npm audit", `{"auditReportVersion":2,"vulnerabilities":{}}`, scanreport.ErrNotReport, "neither"},
+		{"report of the gate", `{"version":1,"tool":{"name":"boltseal"},"passed":true,"images":[]}`, scanreport.ErrNotReport, "neither"},
+		{"another's matches", `{"matches":[]}`, scanreport.ErrNotReport, "does not say that Grype wrote it"},
+		{"name in another case", `{"schemaversion":2,"results":[]}`, scanreport.ErrNotReport, "neither"},
+
+		// Too much.
+		{"deep", deep, scanreport.ErrTooLarge, "nested deeper than 64"},
+		{"very deep", strings.Repeat("[", 20_000), scanreport.ErrTooLarge, "nested deeper"},
+		{"wide", wide, scanreport.ErrTooLarge, "more than 10000 names"},
+		{"many runs", `{"version":"2.1.0","runs":[` + strings.Repeat(`{"results":[]},`, 101) + `{"results":[]}]}`, scanreport.ErrTooLarge, "more than 100 items"},
+		{"many aliases", trivyFinding(`{"VulnerabilityID":"a","VendorIDs":["b"` + strings.Repeat(`,"b"`, 1001) + `],"Severity":"LOW"}`), scanreport.ErrTooLarge, "more than 1000 items"},
+
+		// Two readings.
+		{"name twice", `{"SchemaVersion":2,"ArtifactType":"container_image","Results":[{"Class":"os-pkgs"}],"Results":[]}`, scanreport.ErrAmbiguous, `"Results" stands twice`},
+		{"severity twice", trivyFinding(`{"VulnerabilityID":"a","Severity":"CRITICAL","Severity":"LOW"}`), scanreport.ErrAmbiguous, "stands twice"},
+		{"severity in another case", trivyFinding(`{"VulnerabilityID":"a","severity":"CRITICAL","Severity":"LOW"}`), scanreport.ErrAmbiguous, `"severity" is not "Severity"`},
+		{"another case only", trivyFinding(`{"VulnerabilityID":"a","severity":"LOW"}`), scanreport.ErrAmbiguous, `"severity" is not "Severity"`},
+		{"of two scanners", `{"SchemaVersion":2,"matches":[]}`, scanreport.ErrAmbiguous, "SchemaVersion and matches"},
+		{"SARIF and predicate", `{"runs":[],"scanner":{}}`, scanreport.ErrAmbiguous, "runs and scanner"},
+		{"Grype: twice", strings.Replace(grype("[]"), `"matches":[]`, `"matches":[],"matches":[]`, 1), scanreport.ErrAmbiguous, "twice"},
+		{"SARIF: rule twice", sarif("x", `[{"id":"CVE-2026-10001"},{"id":"CVE-2026-10001"}]`, `[{"ruleId":"CVE-2026-10001"}]`), scanreport.ErrAmbiguous, "several rules"},
+		{"SARIF: twice", sarif("x", "[]", `[{"ruleId":"CVE-2026-10001","level":"error","level":"note"}]`), scanreport.ErrAmbiguous, "twice"},
+		{"predicate: twice", `{"scanner":{"result":{},"result":{}}}`, scanreport.ErrAmbiguous, "twice"},
+
+		// No image.
+		{"file system", `{"SchemaVersion":2,"ArtifactType":"filesystem"}`, scanreport.ErrNotImage, "a file system"},
+		{"repository", `{"SchemaVersion":2,"ArtifactType":"repository"}`, scanreport.ErrNotImage, "a repository"},
+		{"scanned SBOM", `{"SchemaVersion":2,"ArtifactType":"cyclonedx"}`, scanreport.ErrNotImage, "an SBOM"},
+		{"machine", `{"SchemaVersion":2,"ArtifactType":"vm"}`, scanreport.ErrNotImage, "a virtual machine"},
+		{"new kind", `{"SchemaVersion":2,"ArtifactType":"satellite\u001b[2J"}`, scanreport.ErrNotImage, `satellite\x1b[2J`},
+		{"no kind", `{"SchemaVersion":2,"Results":[]}`, scanreport.ErrNotImage, "nothing that it names"},
+		{"cluster", `{"ClusterName":"prod","Resources":[]}`, scanreport.ErrNotImage, "a cluster"},
+		{"Grype: directory", strings.Replace(grype("[]"), `"type":"image","target":{"userInput":"acme/app"}`, `"type":"directory","target":"."`, 1), scanreport.ErrNotImage, `"directory"`},
+		{"Grype: unknown", strings.Replace(grype("[]"), `"type":"image","target":{"userInput":"acme/app"}`, `"type":"unknown","target":"unknown"`, 1), scanreport.ErrNotImage, "nothing that it names"},
+		{"Grype: no source", `{"matches":[],"descriptor":{"name":"grype"}}`, scanreport.ErrNotImage, "nothing that it names"},
+		{"Trivy's SARIF of files", strings.Replace(sarif("Trivy", "[]", "[]"), "imageName", "other", 1), scanreport.ErrNotImage, "no image"},
+		{"Grype's SARIF of files", sarif("grype", "[]", `[{"ruleId":"CVE-2026-10001-p","message":{"text":"A low vulnerability in go-module package: p, version 1 was found at: go.mod"}}]`), scanreport.ErrNotImage, "no image"},
+
+		// Not for vulnerabilities.
+		{"secrets", trivy(`[{"Target":"k","Class":"secret","Secrets":[{}]}]`), scanreport.ErrNotVulnerabilities, `class "secret"`},
+		{"licenses", trivy(`[{"Class":"license"},{"Class":"license-file"}]`), scanreport.ErrNotVulnerabilities, `"license, license-file"`},
+		{"configuration", trivy(`[{"Class":"config","Misconfigurations":[]}]`), scanreport.ErrNotVulnerabilities, `"config"`},
+		{"SARIF: secrets", sarif("Trivy", `[{"id":"k","name":"Secret"}]`, `[{"ruleId":"k"}]`), scanreport.ErrNotVulnerabilities, "none of its 1 results"},
+		{"SARIF: CodeQL", sarif("CodeQL", `[{"id":"js/x","properties":{"security-severity":"9.8"}}]`, `[{"ruleId":"js/x"}]`), scanreport.ErrNotVulnerabilities, "none of its 1 results"},
+		{"SARIF: clean CodeQL", sarif("CodeQL", "[]", "[]"), scanreport.ErrNotVulnerabilities, "no run in it"},
+		{"SARIF: no runs", `{"version":"2.1.0","runs":[]}`, scanreport.ErrNotVulnerabilities, "no run in it"},
+
+		// Not finished.
+		{"SARIF: no results", `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"grype"}}}]}`, scanreport.ErrIncomplete, "not even an empty list"},
+		{"SARIF: null results", sarif("grype", "[]", "null"), scanreport.ErrIncomplete, "not even an empty list"},
+		{"SARIF: failed", `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"grype"}},"invocations":[{"executionSuccessful":false}],"results":[]}]}`, scanreport.ErrIncomplete, "says that it failed"},
+
+		// Nothing to be seen.
+		{"no results", trivy("null"), scanreport.ErrNothingScanned, "no results of the classes"},
+		{"results left out", `{"SchemaVersion":2,"ArtifactType":"container_image"}`, scanreport.ErrNothingScanned, "no results of the classes"},
+		{"Grype: nothing", strings.Replace(grype("[]"), "debian", "", 1), scanreport.ErrNothingScanned, "neither a distribution nor a match"},
+		{"SARIF: nothing", sarif("Trivy", "[]", "[]"), scanreport.ErrNothingScanned, "does not tell a clean image"},
+		{"SARIF: nothing by Scout", sarif("docker scout", "[]", "[]"), scanreport.ErrNothingScanned, "does not tell a clean image"},
+
+		// Not as it should be.
+		{"no ID", trivyFinding(`{"Severity":"LOW"}`), scanreport.ErrMalformed, "finding 1 has no ID"},
+		{"long ID", trivyFinding(`{"VulnerabilityID":"` + strings.Repeat("a", 201) + `","Severity":"LOW"}`), scanreport.ErrMalformed, "201 bytes"},
+		{"no severity", trivyFinding(`{"VulnerabilityID":"CVE-2026-1"}`), scanreport.ErrMalformed, `"" is no severity`},
+		{"new severity", trivyFinding(`{"VulnerabilityID":"CVE-2026-1","Severity":"BLOCKER"}`), scanreport.ErrMalformed, `"BLOCKER" is no severity`},
+		{"misspelt severity", trivyFinding(`{"VulnerabilityID":"CVE-2026-1","Severity":"Critcal"}`), scanreport.ErrMalformed, "did you mean critical?"},
+		{"severity is a number", trivyFinding(`{"VulnerabilityID":"CVE-2026-1","Severity":9}`), scanreport.ErrMalformed, "Severity"},
+		{"findings are no list", trivy(`[{"Class":"os-pkgs","Vulnerabilities":{}}]`), scanreport.ErrMalformed, "Vulnerabilities is no list"},
+		{"results are no list", trivy(`{}`), scanreport.ErrMalformed, "Results is no list"},
+		{"finding is a list", trivyFinding(`[]`), scanreport.ErrMalformed, "item 1 of Vulnerabilities"},
+		{"one of two is wrong", trivyFinding(vulnerability + `,{"VulnerabilityID":"CVE-2026-2","Severity":"x"}`), scanreport.ErrMalformed, "CVE-2026-2"},
+		{"Grype: null", grype("null"), scanreport.ErrMalformed, "matches is null"},
+		{"Grype: severity", grype(`[{"vulnerability":{"id":"a","severity":"Serious"}}]`), scanreport.ErrMalformed, `"Serious" is no severity`},
+		{"Grype: no ID", grype(`[{"vulnerability":{"severity":"Low"}}]`), scanreport.ErrMalformed, "no ID"},
+		{"Grype: target", strings.Replace(grype("[]"), `{"userInput":"acme/app"}`, `"acme/app"`, 1), scanreport.ErrMalformed, "source.target"},
+		{"Grype: no target", strings.Replace(grype("[]"), `,"target":{"userInput":"acme/app"}`, ``, 1), scanreport.ErrMalformed, "source.target"},
+		{"SARIF: version", `{"version":"2.0.0","runs":[]}`, scanreport.ErrNotReport, `"2.0.0"`},
+		{"SARIF: score", sarif("x", `[{"id":"CVE-2026-10001","properties":{"security-severity":"11"}}]`, `[{"ruleId":"CVE-2026-10001"}]`), scanreport.ErrMalformed, "from 0 to 10"},
+		{"SARIF: score is no number", sarif("x", `[]`, `[{"ruleId":"CVE-2026-10001","properties":{"security-severity":"NaN"}}]`), scanreport.ErrMalformed, `"NaN"`},
+		{"SARIF: level", sarif("x", `[]`, `[{"ruleId":"CVE-2026-10001","level":"fatal"}]`), scanreport.ErrMalformed, `the level "fatal"`},
+		{"SARIF: word", sarif("docker scout", `[{"id":"CVE-2026-10001","properties":{"cvssV3_severity":"SEVERE"}}]`, `[{"ruleId":"CVE-2026-10001"}]`), scanreport.ErrMalformed, `"SEVERE"`},
+		{"SARIF: Trivy's word", sarif("Trivy", `[]`, `[{"ruleId":"CVE-2026-10001","message":{"text":"Severity: huge"}}]`), scanreport.ErrMalformed, `"huge"`},
+		{"SARIF: no ID", sarif("grype", `[]`, `[{"message":{"text":"x"}}]`), scanreport.ErrMalformed, "no ID"},
+
+		// Of a predicate.
+		{"predicate: no result", `{"scanner":{"uri":"x"}}`, scanreport.ErrNotReport, "no scanner.result"},
+		{"predicate: null", within("null"), scanreport.ErrEmpty, "scanner.result of the predicate"},
+		{"predicate: SBOM", within(`{"bomFormat":"CycloneDX"}`), scanreport.ErrNotReport, "CycloneDX"},
+		{"predicate in a predicate", within(within(trivy("[]"))), scanreport.ErrNotReport, "neither"},
+		{"predicate: nothing scanned", within(trivy("[]")), scanreport.ErrNothingScanned, "scanner.result of the predicate"},
+		{"predicate: text", within(`"` + strings.ReplaceAll(trivy("[]"), `"`, `\"`) + `"`), scanreport.ErrNotReport, "no object"},
+		{"predicate: scanner is a text", `{"scanner":"trivy"}`, scanreport.ErrMalformed, "scanner"},
+	}
+	for _, tc := range cases {
+		r, err := scanreport.Read([]byte(tc.body))
+		if wrong := refusal(err, tc.kind); wrong != "" || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %s; want %v, %q", tc.name, wrong, tc.kind, tc.says)
+			if err != nil {
+				t.Log(err)
+			}
+		}
+		// Whatever the caller makes of the error, it does not pass.
+		if j := r.Judge(scanreport.Limits{FailOn: scanreport.Critical}, today); j.Passed() || j.Err() == nil {
+			t.Errorf("%s: it passes", tc.name)
+		}
+		if j := r.Judge(scanreport.Limits{FailOn: scanreport.Critical, AllowEmpty: true}, today); j.Passed() != (tc.kind == scanreport.ErrNothingScanned) { //nolint:errorlint // it is the table's
+			t.Errorf("%s: with AllowEmpty it passes: %t", tc.name, j.Passed())
+		}
+	}
+}
+
+// Too large is said before anything is looked at.
+func TestReadTooLarge(t *testing.T) {
+	t.Parallel()
+	_, err := scanreport.Read(make([]byte, scanreport.MaxReport+1))
+	if wrong := refusal(err, scanreport.ErrTooLarge); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// A report that was cut off is none, wherever it was.
+func TestReadPrefixes(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"trivy.json", "grype.json", "trivy.sarif", "vuln.json"} {
+		body := bytes.TrimSpace(file(t, name))
+		step := 1
+		if raced {
+			step = 17
+		}
+		for n := 0; n < len(body); n += step {
+			if _, err := scanreport.Read(body[:n]); err == nil || !errors.Is(err, scanreport.ErrNotJSON) && !errors.Is(err, scanreport.ErrEmpty) {
+				t.Errorf("%s, %d bytes: %v", name, n, err)
+			}
+		}
+	}
+}
+
+// What is not looked at may be as it likes: labels of an image are often there
+// in two cases.
+func TestReadOpaque(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"SchemaVersion":2,"ArtifactType":"container_image","Metadata":{"ImageConfig":{"config":{"Labels":{"severity":"a","Severity":"b"}}}},"Results":[{"Class":"os-pkgs"}]}`,
+		strings.Replace(grype("[]"), `"userInput"`, `"labels":{"tags":1,"Tags":2,"tags":3},"userInput"`, 1),
+		sarif("grype", "[]", `[{"ruleId":"CVE-2026-10001","partialFingerprints":{"ID":"a","id":"b"}}]`),
+	} {
+		if _, err := scanreport.Read([]byte(body)); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// The severity of a SARIF result is the worst that anything says of it.
+func TestSARIFSeverity(t *testing.T) {
+	t.Parallel()
+	trivyText := func(word string) string {
+		return `"message":{"text":"Package: p\nSeverity: ` + word + `\nFixed Version: 1"}`
+	}
+	for _, tc := range []struct {
+		name, driver, rule, result string
+		want                       scanreport.Severity
+	}{
+		{"critical", "x", `"properties":{"security-severity":"9.0"}`, ``, scanreport.Critical},
+		{"at most", "x", `"properties":{"security-severity":"10.0"}`, ``, scanreport.Critical},
+		{"high", "x", `"properties":{"security-severity":"8.9"}`, ``, scanreport.High},
+		{"high from", "x", `"properties":{"security-severity":"7.0"}`, ``, scanreport.High},
+		{"medium", "x", `"properties":{"security-severity":"6.9"}`, ``, scanreport.Medium},
+		{"medium from", "x", `"properties":{"security-severity":"4.0"}`, ``, scanreport.Medium},
+		{"low", "x", `"properties":{"security-severity":"3.9"}`, ``, scanreport.Low},
+		{"low from", "x", `"properties":{"security-severity":"0.1"}`, ``, scanreport.Low},
+		{"number", "x", `"properties":{"security-severity":7.5}`, ``, scanreport.High},
+		{"of the result", "x", ``, `"properties":{"security-severity":"7.5"}`, scanreport.High},
+		{"of both", "x", `"properties":{"security-severity":"9.5"}`, `"properties":{"security-severity":"7.5"}`, scanreport.Critical},
+		{"score beats level", "x", `"properties":{"security-severity":"2.0"}`, `"level":"error"`, scanreport.Low},
+		{"0 is no score", "x", `"properties":{"security-severity":"0.0"}`, `"level":"error"`, scanreport.Critical},
+		{"error", "x", ``, `"level":"error"`, scanreport.Critical},
+		{"warning", "x", ``, `"level":"warning"`, scanreport.Medium},
+		{"note", "x", ``, `"level":"note"`, scanreport.Low},
+		{"none", "x", ``, `"level":"none"`, scanreport.Unknown},
+		{"default level", "x", ``, ``, scanreport.Medium},
+		{"level of the rule", "x", `"defaultConfiguration":{"level":"error"}`, ``, scanreport.Critical},
+		{"own level", "x", `"defaultConfiguration":{"level":"error"}`, `"level":"note"`, scanreport.Low},
+		{"tag", "x", `"properties":{"security-severity":"2.0","tags":["security","HIGH"]}`, ``, scanreport.High},
+		{"Scout's word", "docker scout", `"properties":{"security-severity":"7.5","cvssV3_severity":"CRITICAL"}`, ``, scanreport.Critical},
+		{"Scout's none", "docker scout", `"properties":{"cvssV3_severity":"UNSPECIFIED"}`, `"level":"none"`, scanreport.Unknown},
+		{"Trivy's word", "Trivy", `"properties":{"security-severity":"5.5"}`, trivyText("HIGH"), scanreport.High},
+		{"Trivy's score", "Trivy", `"properties":{"security-severity":"9.8"}`, trivyText("HIGH"), scanreport.Critical},
+		{"Trivy's unknown", "Trivy", `"properties":{"security-severity":"0.0","tags":["UNKNOWN"]}`, `"level":"note",` + trivyText("UNKNOWN"), scanreport.Unknown},
+		{"a name like a line", "Trivy", ``, trivyText(`LOW\nSeverity: HIGH`), scanreport.High},
+		{"another's message", "x", ``, `"level":"note",` + trivyText("HIGH"), scanreport.Low},
+		{"Grype's word", "grype", `"properties":{"security-severity":"0.0"}`, `"message":{"text":"A high vulnerability in deb package: p, version 1 was found in image acme/app at: /x"}`, scanreport.High},
+	} {
+		rule, result := `"id":"CVE-2026-10001"`, `"ruleId":"CVE-2026-10001"`
+		if tc.rule != "" {
+			rule += "," + tc.rule
+		}
+		if tc.result != "" {
+			result += "," + tc.result
+		}
+		r, err := scanreport.Read([]byte(sarif(tc.driver, "[{"+rule+"}]", "[{"+result+"}]")))
+		if err != nil || len(r.Findings()) != 1 || r.Findings()[0].Severity != tc.want {
+			t.Errorf("%s: %+v (%v), want %s", tc.name, r.Findings(), err, tc.want)
+		}
+	}
+}
+
+// The ID of a vulnerability is found in the rules of many tools, and their rules
+// where results only have an index.
+func TestSARIFIDs(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, driver, rules, results, id string
+		aliases                          []string
+	}{
+		{"plain", "x", `[]`, `[{"ruleId":"CVE-2026-10001"}]`, "CVE-2026-10001", nil},
+		{"template", "Trivy", `[]`, `[{"ruleId":"[HIGH] CVE-2026-10001"}]`, "CVE-2026-10001", []string{"[HIGH] CVE-2026-10001"}},
+		{"old Grype", "Anchore Container Vulnerability Report (T0)", `[]`, `[{"ruleId":"ANCHOREVULN_acme/app_CVE-2026-10001_deb_p_1"}]`, "CVE-2026-10001", []string{"ANCHOREVULN_acme/app_CVE-2026-10001_deb_p_1"}},
+		{"Snyk", "Snyk Container", `[]`, `[{"ruleId":"SNYK-DEBIAN12-GLIBC-5927133"}]`, "SNYK-DEBIAN12-GLIBC-5927133", nil},
+		{"by index", "x", `[{"id":"a"},{"id":"GHSA-aaaa-bbbb-cccc"}]`, `[{"ruleIndex":1}]`, "GHSA-aaaa-bbbb-cccc", nil},
+		{"by rule", "x", `[{"id":"a"},{"id":"GO-2026-1234"}]`, `[{"rule":{"index":1}}]`, "GO-2026-1234", nil},
+		{"tagged", "x", `[{"id":"ACME-1","properties":{"tags":["vulnerability"]}}]`, `[{"ruleId":"ACME-1"}]`, "ACME-1", nil},
+		{"not at the end of another word", "grype", `[]`, `[{"ruleId":"XCVE-2026-10001"}]`, "XCVE-2026-10001", nil},
+		{"a package called like an ID", "grype", `[]`, `[{"ruleId":"CVE-2026-10001-CVE-2026-10002","message":{"text":"A low vulnerability in deb package: CVE-2026-10002, version 1 was found in image a at: /x"}}]`, "CVE-2026-10001", nil},
+	} {
+		r, err := scanreport.Read([]byte(sarif(tc.driver, tc.rules, tc.results)))
+		if err != nil || len(r.Findings()) != 1 {
+			t.Errorf("%s: %+v (%v)", tc.name, r.Findings(), err)
+			continue
+		}
+		if f := r.Findings()[0]; f.ID != tc.id || len(f.Aliases) != len(tc.aliases) || len(f.Aliases) > 0 && f.Aliases[0] != tc.aliases[0] {
+			t.Errorf("%s: %q, %q", tc.name, f.ID, f.Aliases)
+		}
+	}
+}
+
+// Of several runs all vulnerabilities count, and what another kind of program
+// found does not.
+func TestSARIFRuns(t *testing.T) {
+	t.Parallel()
+	body := `{"version":"2.1.0","runs":[
+		{"tool":{"driver":{"name":"CodeQL"}},"results":[{"ruleId":"js/x","level":"error"}]},
+		{"tool":{"driver":{"name":"grype"}},"results":[{"ruleId":"CVE-2026-10001","level":"note"},{"ruleId":"CVE-2026-10002","kind":"notApplicable"}]},
+		{"tool":{"driver":{"name":"acme"}},"results":[{"ruleId":"CVE-2026-10003","level":"note","suppressions":[{"kind":"external"}]},{"ruleId":"ACME-9","level":"error"}]}]}`
+	r, err := scanreport.Read([]byte(body))
+	var ids []string
+	for _, f := range r.Findings() {
+		ids = append(ids, f.ID)
+	}
+	if err != nil || strings.Join(ids, " ") != "CVE-2026-10001 CVE-2026-10003 ACME-9" {
+		t.Errorf("%q (%v)", ids, err)
+	}
+}
+
+// The name of a package that looks like lines of Trivy's message does not say
+// that there is no fix.
+func TestSARIFNoForgedLines(t *testing.T) {
+	t.Parallel()
+	body := sarif("Trivy", "[]", `[{"ruleId":"CVE-2026-10001","level":"error","message":{"text":"Package: p\nFixed Version: \nInstalled Version: 1\nSeverity: HIGH\nFixed Version: 2"}}]`)
+	r, err := scanreport.Read([]byte(body))
+	if err != nil || r.Findings()[0].Fix != scanreport.FixUnknown {
+		t.Errorf("%+v (%v)", r.Findings(), err)
+	}
+}
+
+func TestParseSeverity(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]scanreport.Severity{
+		"unknown": scanreport.Unknown, "Negligible": scanreport.Negligible, "LOW": scanreport.Low, "medium": scanreport.Medium, "Moderate": scanreport.Medium,
+		"high": scanreport.High, "important": scanreport.High, "CRITICAL": scanreport.Critical,
+	} {
+		if got, err := scanreport.ParseSeverity(word); got != want || err != nil {
+			t.Errorf("%s: %s (%v)", word, got, err)
+		}
+	}
+	for _, word := range []string{"", " low", "none", "5", "info", "hıgh", "unspecified"} {
+		if got, err := scanreport.ParseSeverity(word); err == nil {
+			t.Errorf("%q: %s", word, got)
+		}
+	}
+	for i, s := range scanreport.Severities() {
+		if got, err := scanreport.ParseSeverity(s.String()); got != s || err != nil || i > 0 && s >= scanreport.Severities()[i-1] {
+			t.Errorf("%s: %s (%v)", s, got, err)
+		}
+	}
+}
