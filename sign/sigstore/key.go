@@ -29,9 +29,13 @@ var errNoKey = errors.New("there is no key to sign with")
 // A Key signs. Its private half is not in what it shows of itself. The zero Key
 // signs nothing.
 type Key struct {
-	half   half // nil for the zero Key
-	public crypto.PublicKey
-	der    []byte // SubjectPublicKeyInfo
+	// sign uses the private half; nil for the zero Key. A function is all that fmt
+	// shows no more of than an address, whatever the verb and whatever holds it.
+	sign half
+	// byCurve says that the hash of an ECDSA key always goes by its curve.
+	byCurve bool
+	public  crypto.PublicKey
+	der     []byte // SubjectPublicKeyInfo
 	// verifying is the public half; nobody's for the zero Key.
 	verifying vsig.Key
 	// how is the algorithm that SignData signs with.
@@ -41,14 +45,9 @@ type Key struct {
 	unfit error
 }
 
-// A half is the private half of a key, or what can use it.
-type half interface {
-	// sign signs message, whose digest is given unless the algorithm is plain
-	// Ed25519.
-	sign(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error)
-	// fixed reports whether the hash of an ECDSA key goes by its curve.
-	fixed() bool
-}
+// A half signs message, whose digest is given unless the algorithm is plain
+// Ed25519.
+type half func(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error)
 
 var _ sgsign.Keypair = (*Key)(nil)
 
@@ -58,11 +57,11 @@ func ephemeral() (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	return newKey("of this run", private.Public(), &inMemory{private})
+	return newKey("of this run", private.Public(), inMemory(private), false)
 }
 
 // newKey returns the Key of a public key and its other half.
-func newKey(name string, public crypto.PublicKey, h half) (*Key, error) {
+func newKey(name string, public crypto.PublicKey, sign half, byCurve bool) (*Key, error) {
 	if err := knownKind(public); err != nil {
 		return nil, err
 	}
@@ -70,7 +69,7 @@ func newKey(name string, public crypto.PublicKey, h half) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{half: h, public: public, der: der}
+	k := &Key{sign: sign, byCurve: byCurve, public: public, der: der}
 	text, err := k.GetPublicKeyPem()
 	if err != nil {
 		return nil, err
@@ -111,7 +110,7 @@ func knownKind(public crypto.PublicKey) error {
 // no *Key is returned as it is.
 func fit(key sgsign.Keypair, content sgsign.Content, log uint32) sgsign.Keypair {
 	k, ok := key.(*Key)
-	if !ok || k == nil || k.half == nil {
+	if !ok || k == nil || k.sign == nil {
 		return key
 	}
 	_, envelope := content.(*sgsign.DSSEData)
@@ -127,7 +126,7 @@ func (k *Key) fitting(envelope bool, log uint32) *Key {
 	// (its type dsse v0.0.1). Rekor v2 takes what the algorithm registry has as
 	// the default of a key, and of Ed25519 what can be checked with a hash only,
 	// Ed25519ph; so does Rekor v1 of a message (hashedrekord).
-	byCurve := log >= 2 || k.half.fixed()
+	byCurve := log >= 2 || k.byCurve
 	switch p := k.public.(type) {
 	case ed25519.PublicKey:
 		details = protocommon.PublicKeyDetails_PKIX_ED25519
@@ -197,7 +196,7 @@ func (k *Key) GetSigningAlgorithm() protocommon.PublicKeyDetails {
 // GetHint returns what a bundle calls the public key, which is what cosign calls
 // it: the SHA-256 of its DER in base64. It is nil for the zero Key.
 func (k *Key) GetHint() []byte {
-	if k == nil || k.half == nil {
+	if k == nil || k.sign == nil {
 		return nil
 	}
 	sum := sha256.Sum256(k.der)
@@ -231,7 +230,7 @@ func (k *Key) GetPublicKey() crypto.PublicKey {
 
 // GetPublicKeyPem returns the public half as a PEM "PUBLIC KEY".
 func (k *Key) GetPublicKeyPem() (string, error) {
-	if k == nil || k.half == nil {
+	if k == nil || k.sign == nil {
 		return "", errNoKey
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.der})), nil
@@ -240,7 +239,7 @@ func (k *Key) GetPublicKeyPem() (string, error) {
 // SignData signs data, and returns the signature and what of data was signed:
 // its digest, or for plain Ed25519 data itself.
 func (k *Key) SignData(ctx context.Context, data []byte) (signature, signed []byte, err error) {
-	if k == nil || k.half == nil {
+	if k == nil || k.sign == nil {
 		return nil, nil, errNoKey
 	}
 	if k.unfit != nil {
@@ -257,7 +256,7 @@ func (k *Key) SignData(ctx context.Context, data []byte) (signature, signed []by
 		digest = d.Sum(nil)
 		signed = digest
 	}
-	if signature, err = k.half.sign(ctx, data, digest, k.how); err != nil {
+	if signature, err = k.sign(ctx, data, digest, k.how); err != nil {
 		return nil, nil, err
 	}
 	return signature, signed, nil
@@ -265,7 +264,7 @@ func (k *Key) SignData(ctx context.Context, data []byte) (signature, signed []by
 
 // String returns what may be shown of k.
 func (k Key) String() string {
-	if k.half == nil {
+	if k.sign == nil {
 		return "no key"
 	}
 	return k.verifying.String()
@@ -274,15 +273,12 @@ func (k Key) String() string {
 // Format writes what may be shown of k, whatever the verb.
 func (k Key) Format(f fmt.State, verb rune) { _, _ = fmt.Fprint(f, k.String()) }
 
-// inMemory is a private key that was read or made. It is used through a pointer
-// only, so that printing what holds it prints an address.
-type inMemory struct{ private crypto.Signer }
-
-func (m *inMemory) sign(_ context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
-	if digest == nil {
-		return m.private.Sign(rand.Reader, message, crypto.Hash(0))
+// inMemory is the private half that was read or made.
+func inMemory(private crypto.Signer) half {
+	return func(_ context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
+		if digest == nil {
+			return private.Sign(rand.Reader, message, crypto.Hash(0))
+		}
+		return private.Sign(rand.Reader, digest, how.GetHashType())
 	}
-	return m.private.Sign(rand.Reader, digest, how.GetHashType())
 }
-
-func (m *inMemory) fixed() bool { return false }

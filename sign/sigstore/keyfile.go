@@ -83,7 +83,7 @@ func readKey(name string, text, password []byte) (*Key, error) {
 	if !ok {
 		return nil, badInput(newKeyFor, "it is a key that cannot sign")
 	}
-	k, err := newKey(name, signer.Public(), &inMemory{signer})
+	k, err := newKey(name, signer.Public(), inMemory(signer), false)
 	if err != nil {
 		return nil, &refusedInput{err, newKeyFor}
 	}

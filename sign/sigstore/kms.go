@@ -67,7 +67,9 @@ func kmsKey(ctx context.Context, uri string) (*Key, error) {
 	if p.public, err = x509.ParsePKIXPublicKey(block.Bytes); err != nil {
 		return nil, errors.New("the public key in its answer is damaged, or of a kind that is not known")
 	}
-	return newKey(legible(uri, 100), p.public, p)
+	// The KMS of the large clouds sign with a P-384 or P-521 key by the hash that
+	// goes with it only.
+	return newKey(legible(uri, 100), p.public, p.sign, true)
 }
 
 // A plugin is a program that keeps a key.
@@ -98,8 +100,6 @@ func newPlugin(uri string) (*plugin, error) {
 	}
 	return &plugin{program: "sigstore-kms-" + m[1], resource: m[2]}, nil
 }
-
-func (p *plugin) fixed() bool { return true }
 
 func (p *plugin) sign(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
 	signature, err := p.signature(ctx, message, digest, how)

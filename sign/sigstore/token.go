@@ -27,14 +27,13 @@ const (
 // A Token is the OIDC identity token of whoever signs. It shows no more of
 // itself than its issuer and times. The zero Token is nobody's.
 type Token struct {
-	// held is a pointer so that printing what holds a Token prints an address.
-	held *tokenText
+	// held returns the token; nil for the zero Token. A function is all that fmt
+	// shows no more of than an address, whatever the verb and whatever holds it.
+	held func() string
 
 	issuer  string
 	expires time.Time
 }
-
-type tokenText struct{ text string }
 
 // ParseToken reads an OIDC identity token, a signed JWT (RFC 7519), that was
 // issued for audience and is valid at now. Line breaks around it are removed.
@@ -84,7 +83,7 @@ func parseToken(text, audience string, now time.Time) (Token, error) {
 	var decoded [3][]byte
 	for i, part := range parts {
 		b, err := base64.RawURLEncoding.Strict().DecodeString(part)
-		if err != nil || len(b) == 0 {
+		if err != nil || len(b) == 0 || strings.ContainsAny(part, "\r\n") { // which the decoder skips
 			return Token{}, badInput(giveJWT, "its %s is not base64url", []string{"header", "payload", "signature"}[i])
 		}
 		decoded[i] = b
@@ -99,7 +98,7 @@ func parseToken(text, audience string, now time.Time) (Token, error) {
 	if err := c.usable(audience, now); err != nil {
 		return Token{}, err
 	}
-	return Token{held: &tokenText{text}, issuer: c.issuer, expires: c.expires}, nil
+	return Token{held: func() string { return text }, issuer: c.issuer, expires: c.expires}, nil
 }
 
 func checkHeader(body []byte) error {
@@ -230,7 +229,7 @@ func (t Token) secret() string {
 	if t.held == nil {
 		return ""
 	}
-	return t.held.text
+	return t.held()
 }
 
 // Issuer returns the issuer that the token names, "" for the zero Token. Nobody
