@@ -136,10 +136,26 @@ func describe(mediaType string, body []byte) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: mediaType, Digest: digest.NewDigestFromBytes(digest.SHA256, sum[:]), Size: int64(len(body))}
 }
 
+func (w *work) sigTag() string { return strings.Replace(w.m.img.Digest(), ":", "-", 1) + ".sig" }
+
+// appendable returns an error where no signature could be added to what the .sig
+// tag leads to.
+func (w *work) appendable(ctx context.Context) error {
+	repo := w.home(w.m.img)
+	old, err := w.opts.Store.Manifest(ctx, repo, w.sigTag())
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return registry.Explain("read the signatures behind "+repo.Name()+":"+w.sigTag(), repo.Registry(), err)
+	}
+	_, _, err = cosignManifest(&old)
+	return err
+}
+
 // append adds a signature to those behind the image's .sig tag.
 func (w *work) append(ctx context.Context, s *sealed) error {
-	repo := w.home(w.m.img)
-	tag := strings.Replace(w.m.img.Digest(), ":", "-", 1) + ".sig"
+	repo, tag := w.home(w.m.img), w.sigTag()
 	err := w.appendTo(ctx, repo, tag, s)
 	if err != nil {
 		return registry.Explain("add the signature to "+repo.Name()+":"+tag, repo.Registry(), err)
@@ -181,7 +197,7 @@ func lists(m registry.Manifest, layer ocispec.Descriptor) bool {
 	return false
 }
 
-// A member is one of a JSON object, kept as it is.
+// An object is a JSON object whose values are kept as they are.
 type object = map[string]json.RawMessage
 
 // with returns the manifest old with one more layer, and its config. Whatever

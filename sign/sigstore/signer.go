@@ -333,6 +333,7 @@ func (w *work) do(ctx context.Context) error {
 	if err := w.mayPush(ctx); err != nil {
 		return err
 	}
+	w.mayAppend(ctx)
 	w.seal(ctx)
 	w.push(ctx)
 	w.readBack(ctx)
@@ -359,6 +360,17 @@ func (w *work) mayPush(ctx context.Context) error {
 		return registry.Explain("push to "+repo.Name(), repo.Registry(), err)
 	}
 	return nil
+}
+
+// mayAppend gives up a legacy signature that could not be stored.
+func (w *work) mayAppend(ctx context.Context) {
+	for i := range w.results {
+		if res := &w.results[i]; res.item.format == sign.Legacy && errors.Is(res.err, errUndone) {
+			if err := within(ctx, w.slots, func() error { return w.appendable(ctx) }); err != nil {
+				res.err = err
+			}
+		}
+	}
 }
 
 // seal signs and logs every item that is to be, at once, and checks each.

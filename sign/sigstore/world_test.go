@@ -109,7 +109,8 @@ type wire struct {
 
 // A cut is what happens to a request.
 type cut struct {
-	before, after func() // instead of it, or instead of the answer to it
+	before, after func()                    // instead of it, or instead of the answer to it
+	answer        func(http.ResponseWriter) // instead of it
 }
 
 func newWire(t testing.TB) *wire {
@@ -154,6 +155,10 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	if c.before != nil {
 		c.before()
 		panic(http.ErrAbortHandler)
+	}
+	if c.answer != nil {
+		c.answer(rw)
+		return
 	}
 	body, err := io.ReadAll(req.Body)
 	if err != nil {

@@ -61,7 +61,7 @@ func (s *Session) Made(ctx context.Context, c Config, img image.Pinned) ([]Made,
 		case err == nil:
 			made = append(made, one)
 		case errors.Is(err, registry.ErrTooMany):
-			unread = errors.Join(unread, err)
+			unread = errors.Join(unread, refuse(verify.Unsupported, "%w", err))
 		case errors.As(err, &r) && r.reason != verify.Undecided:
 		default:
 			return nil, &verify.Error{Op: "look at the signatures of " + img.String(), Err: err}

@@ -1,0 +1,292 @@
+package sigstore_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/sigstoretest"
+	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/sigstore"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// dropping answers the pushing of manifests with 201, and does nothing.
+func dropping(_ int, req *http.Request) cut {
+	if req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/manifests/") {
+		return cut{answer: func(rw http.ResponseWriter) {
+			rw.Header().Set("OCI-Subject", "sha256:"+strings.Repeat("0", 64))
+			rw.WriteHeader(http.StatusCreated)
+		}}
+	}
+	return cut{}
+}
+
+// What the registry says that it took, and does not have, is not signed; an older
+// signature of the same identity does not stand in for it.
+func TestDropped(t *testing.T) {
+	t.Parallel()
+	for name, o := range both {
+		for _, f := range []sign.Format{sign.Bundle, sign.Legacy} {
+			t.Run(name+" "+string(f), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, o)
+				img, _ := w.image("dropped")
+				order := sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{f}, Force: true}
+				w.wire.reset(dropping)
+				fails(t, w.sign(context.Background(), order), verify.Unavailable)
+				w.wire.reset(nil)
+				w.signed(order)
+				w.wire.reset(dropping)
+				fails(t, w.sign(context.Background(), order), verify.Unavailable)
+			})
+		}
+	}
+}
+
+// A list that has an attestation, and keeps the signature from us, is not one of
+// the signature.
+func TestListWithoutIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("list")
+	w.signed(sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: json.RawMessage(`{}`)}}})
+	var list []byte
+	w.reg.Break(registrytest.Fault{Path: "/referrers/", Times: 1, Body: func(b []byte) []byte { list = b; return b }})
+	if found := w.found(w.by(identity), img); len(found) != 1 {
+		t.Fatalf("%q", found)
+	}
+	w.reg.Break(registrytest.Fault{Path: "/referrers/", Body: func([]byte) []byte { return list }})
+	fails(t, w.sign(context.Background(), bundleOnly(img)), verify.Unavailable, "does not list it")
+}
+
+// A registry that needs a moment gets one, and no more.
+func TestSecondLook(t *testing.T) {
+	t.Parallel()
+	for _, misses := range []int{1, 2} {
+		t.Run(fmt.Sprint(misses), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{})
+			img, d := w.image("moment")
+			w.reg.Break(registrytest.Fault{Method: http.MethodPut, Path: "/manifests/sha256:", Header: map[string]string{"OCI-Subject": d.Digest.String()}})
+			empty := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
+			w.reg.Break(registrytest.Fault{Path: "/referrers/", Skip: 1, Times: misses, Body: func([]byte) []byte { return empty }})
+			var waits []time.Duration
+			res := w.sign(context.Background(), bundleOnly(img), func(o *sigstore.Options) {
+				o.Sleep = func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil }
+			})
+			if !slices.Equal(waits, []time.Duration{2 * time.Second}) {
+				t.Errorf("waited %v", waits)
+			}
+			if misses == 1 && !res.Complete() {
+				t.Errorf("%+v", res)
+			}
+			if misses == 2 {
+				fails(t, res, verify.Unavailable, "does not list it")
+			}
+		})
+	}
+}
+
+// Permission to push is shown before anything gets into a log.
+func TestMayNotPush(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	var imgs []image.Pinned
+	for i := range 3 {
+		img, _ := w.image(fmt.Sprint("denied", i))
+		imgs = append(imgs, img)
+	}
+	w.reg.Break(registrytest.Fault{Method: http.MethodPost, Status: 403})
+	res := w.sign(context.Background(), everything(imgs...))
+	if len(res.Failures) != 9 || len(res.Records) > 0 {
+		t.Fatalf("%+v", res)
+	}
+	for _, f := range res.Failures {
+		if sign.Reason(f.Err) != verify.Denied || !strings.Contains(verify.Hint(f.Err), "push") {
+			t.Errorf("%v; hint: %s", f.Err, verify.Hint(f.Err))
+		}
+	}
+	if n := len(w.srv.Rekor1.Requests()) + len(w.srv.Rekor2.Requests()) + len(w.srv.TSA.Requests()); n > 0 {
+		t.Errorf("%d requests to log and timestamp authority", n)
+	}
+	if n := len(w.wire.writes()); n != 2 { // the certificate, and one attempt for the repository
+		t.Errorf("writes: %q", w.wire.writes())
+	}
+}
+
+// A log that is not the instance's is found out before anything is pushed.
+func TestForeignLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("log")
+	foreign := must[*sigstoretest.Instance](t)(sigstoretest.New(started))
+	srv := must[*sigstoretest.Services](t)(foreign.Serve(sigstoretest.ServeOptions{}))
+	t.Cleanup(srv.Close)
+	text := must[[]byte](t)(w.srv.SigningConfig(sigstoretest.Without{Rekor2: true}))
+	mixed := strings.ReplaceAll(string(text), w.srv.Rekor1.URL(), srv.Rekor1.URL())
+	config := must[*sigstore.SigningConfig](t)(sigstore.ParseSigningConfig([]byte(mixed)))
+	res := w.sign(context.Background(), everything(img), func(o *sigstore.Options) {
+		o.Services = must[sigstore.Services](t)(config.Services(started, 1, 2))
+		o.Legacy = must[sigstore.Services](t)(config.Services(started, 1))
+	})
+	if len(res.Failures) != 3 || len(res.Records) > 0 {
+		t.Fatalf("%+v", res)
+	}
+	for _, f := range res.Failures {
+		if sign.Reason(f.Err) != verify.BadSignature || !strings.Contains(f.Err.Error(), "check the new") {
+			t.Errorf("%v (%s)", f.Err, sign.Reason(f.Err))
+		}
+	}
+	for _, req := range w.wire.writes() {
+		if strings.Contains(req, "/manifests/") {
+			t.Errorf("pushed: %s", req)
+		}
+	}
+}
+
+// A log that says "you were here before", and leads to somebody else's entry.
+func TestConflictOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	victim, _ := w.image("victim")
+	img, _ := w.image("conflict")
+	var mu sync.Mutex
+	var uuid string
+	w.srv.Rekor1.Inject(sigstoretest.Fault{Method: http.MethodPost, Times: 1, Change: func(b []byte) []byte {
+		var entries map[string]json.RawMessage
+		if json.Unmarshal(b, &entries) == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			for id := range entries {
+				uuid = id
+			}
+		}
+		return b
+	}})
+	w.signed(legacyOnly(victim))
+	w.srv.Rekor1.Inject(sigstoretest.Fault{
+		Method: http.MethodPost, Status: http.StatusConflict, Header: http.Header{"Location": {"/api/v1/log/entries/" + uuid}},
+		Body: []byte(`{"code":409,"message":"an equivalent entry already exists"}`),
+	})
+	res := w.sign(context.Background(), legacyOnly(img))
+	if len(res.Failures) != 1 || len(res.Records) > 0 {
+		t.Fatalf("%+v", res)
+	}
+	if _, err := w.reg.Manifest("team/app", sigTag(img.Digest())); err == nil {
+		t.Error("it was pushed")
+	}
+}
+
+// One format may fail for itself; what is signed is recorded, and the rest is not.
+func TestHalf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("half")
+	other, _ := w.image("gone")
+	w.srv.Rekor1.Inject(sigstoretest.Fault{Status: 400, Body: []byte(`{"code":400,"message":"no"}`)})
+	gone := other.Ref()
+	missing := must[image.Pinned](t)(gone.Pin("sha256:" + strings.Repeat("ab", 32)))
+	res := w.sign(context.Background(), everything(img, missing))
+	if len(res.Records) != 2 || len(res.Failures) != 2 || res.Complete() {
+		t.Fatalf("%+v", res)
+	}
+	for _, r := range res.Records {
+		if r.Format != sign.Bundle {
+			t.Errorf("record %+v", r)
+		}
+	}
+	if f := res.Failures[0]; sign.Reason(f.Err) != verify.Denied || !strings.Contains(f.Err.Error(), "Rekor") || f.Image.String() != img.String() {
+		t.Errorf("%v (%s)", f.Err, sign.Reason(f.Err))
+	}
+	if f := res.Failures[1]; sign.Reason(f.Err) != verify.NotFound || f.Image.String() != missing.String() {
+		t.Errorf("%v (%s)", f.Err, sign.Reason(f.Err))
+	}
+}
+
+// Where it is not known what is there, nothing is signed.
+func TestUnanswered(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]registrytest.Fault{
+		"referrers": {Path: "/referrers/", Status: 503},
+		"tag":       {Path: ".sig", Status: 500},
+		"denied":    {Path: "/referrers/", Status: 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{})
+			img, _ := w.image("unanswered")
+			w.reg.Break(f)
+			reason := verify.Unavailable
+			if f.Status == 403 {
+				reason = verify.Denied
+			}
+			fails(t, w.sign(context.Background(), bundleOnly(img)), reason)
+			if n := len(w.srv.Rekor1.Requests()) + len(w.srv.Rekor2.Requests()); n > 0 {
+				t.Errorf("%d requests to the log", n)
+			}
+		})
+	}
+}
+
+// Lists that are longer than is ever read are refused before anything is logged.
+func TestHuge(t *testing.T) {
+	t.Parallel()
+	if raceEnabled {
+		t.Skip("bounds do not depend on it")
+	}
+	w := newWorld(t, registrytest.Options{NoReferrers: true})
+	var many, deep []ocispec.Descriptor
+	for i := range 256 {
+		_, d := w.image(fmt.Sprint("many", i))
+		many = append(many, d)
+	}
+	_, leaf := w.image("leaf")
+	deep = []ocispec.Descriptor{leaf}
+	for range 5 {
+		deep = []ocispec.Descriptor{must[ocispec.Descriptor](t)(w.reg.PutIndex("team/app", "", deep...))}
+	}
+	img, d := w.image("listed")
+	must[ocispec.Descriptor](t)(w.reg.PutIndex("team/app", strings.Replace(d.Digest.String(), ":", "-", 1), append(many, leaf)...))
+	wide := must[ocispec.Descriptor](t)(w.reg.PutIndex("team/app", "", many...))
+	for name, img := range map[string]image.Pinned{
+		"wide": w.pinned("team/app", wide), "deep": w.pinned("team/app", deep[0]), "referrers": img,
+	} {
+		order := bundleOnly(img)
+		order.Recursive = true
+		res := w.sign(context.Background(), order)
+		t.Run(name, func(t *testing.T) { fails(t, res, verify.Unsupported) })
+	}
+	if n := len(w.srv.Rekor1.Requests()) + len(w.srv.Rekor2.Requests()); n > 0 {
+		t.Errorf("%d requests to the log", n)
+	}
+}
+
+// Manifests that are no images, and indexes that list what is not there, are
+// refused as a whole: nobody could say what was signed.
+func TestStrangeIndex(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	_, good := w.image("good")
+	_, missing := w.image("missing")
+	d := must[ocispec.Descriptor](t)(w.reg.PutIndex("team/app", "", good, missing))
+	w.reg.Break(registrytest.Fault{Path: missing.Digest.String() + "$", Status: 404})
+	order := bundleOnly(w.pinned("team/app", d))
+	order.Recursive = true
+	fails(t, w.sign(context.Background(), order), verify.NotFound)
+	for _, req := range w.wire.writes() {
+		t.Errorf("written: %s", req)
+	}
+	odd := must[ocispec.Descriptor](t)(w.reg.PutManifest("team/app", "", "application/vnd.docker.distribution.manifest.v1+prettyjws", []byte(`{"schemaVersion":1}`)))
+	fails(t, w.sign(context.Background(), bundleOnly(w.pinned("team/app", odd))), verify.Unsupported, "neither an image nor an index")
+}
