@@ -297,8 +297,8 @@ func TestJudgeMonotone(t *testing.T) {
 	if raced {
 		runs = 100
 	}
-	for seed := range uint64(runs) { //nolint:gosec // it is small
-		rng := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test's
+	for seed := range uint64(runs) {
+		rng := rand.New(rand.NewPCG(seed, 7))
 		checkMonotone(t, randomScenario(rng), rng)
 	}
 }
@@ -307,7 +307,7 @@ func TestJudgeMonotone(t *testing.T) {
 func FuzzJudge(f *testing.F) {
 	f.Add(uint64(1), uint64(2))
 	f.Fuzz(func(t *testing.T, a, b uint64) {
-		rng := rand.New(rand.NewPCG(a, b)) //nolint:gosec // a test's
+		rng := rand.New(rand.NewPCG(a, b))
 		checkMonotone(t, randomScenario(rng), rng)
 	})
 }
