@@ -28,7 +28,7 @@ const (
 )
 
 // RequestToken is what a job shows to get a token from Runner.
-const RequestToken = "runner-request-token" //nolint:gosec // it opens nothing
+const RequestToken = "runner-request-token"
 
 // audience is the one that Fulcio demands.
 const audience = "sigstore"

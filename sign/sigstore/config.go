@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	prototrustroot "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
@@ -241,15 +240,4 @@ func (s Services) trusting(m root.TrustedMaterial) Services {
 		s.known = m.RekorLogs()
 	}
 	return s
-}
-
-// hosts returns where the services are, for people.
-func (s Services) hosts() []string {
-	var out []string
-	for _, service := range slices.Concat([]root.Service{s.ca}, s.tsas, s.logs) {
-		if u, err := url.Parse(service.URL); err == nil && u.Host != "" {
-			out = append(out, strings.ToLower(u.Host))
-		}
-	}
-	return out
 }

@@ -22,10 +22,10 @@ type aService struct {
 
 // aConfig is a signing config in words.
 type aConfig struct {
-	ca, rekor, tsa           []aService
-	rekorSelect, tsaSelect   string
-	rekorCount               int
-	mediaType, more, oidcURL string
+	ca, rekor, tsa         []aService
+	rekorSelect, tsaSelect string
+	rekorCount             int
+	mediaType              string
 }
 
 func (c aConfig) text(t *testing.T) []byte {

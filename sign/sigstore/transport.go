@@ -260,7 +260,7 @@ func backoff(attempts int) time.Duration { return firstWait << (attempts - 1) }
 func retryAfter(h http.Header) time.Duration {
 	s := h.Get("Retry-After")
 	if n, err := strconv.ParseUint(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(n, 24*3600)) * time.Second //nolint:gosec // a day at most
+		return time.Duration(min(n, 24*3600)) * time.Second
 	}
 	if t, err := http.ParseTime(s); err == nil {
 		return max(0, min(time.Until(t), 24*time.Hour))
