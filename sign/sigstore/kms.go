@@ -193,7 +193,7 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	}
 	var answer common.PluginResp
 	if json.Unmarshal(out.kept, &answer) != nil {
-		return nil, badInput("run "+p.program+" by hand, and look whether it speaks version "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "the answer of %s is not what the protocol has: %s", p.program, said(""))
+		return nil, badInput("look whether "+p.program+" speaks "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "the answer of %s is not what the protocol has: %s", p.program, said(""))
 	}
 	if answer.ErrorMessage != "" {
 		return nil, fmt.Errorf("%s says: %s", p.program, said(answer.ErrorMessage))

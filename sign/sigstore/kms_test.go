@@ -1,0 +1,358 @@
+package sigstore
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	sgsign "github.com/sigstore/sigstore-go/pkg/sign"
+	sgsignature "github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/common"
+	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/handler"
+
+	"github.com/boltseal/boltseal/verify"
+)
+
+// pluginMark is the last argument before those of the protocol, where this test
+// binary is run as a plugin.
+const pluginMark = "boltseal-kms-plugin"
+
+// TestPluginProcess is no test: run by the script that installPlugin writes, it
+// is the plugin, made with what Sigstore gives to authors of plugins.
+func TestPluginProcess(t *testing.T) {
+	for i, arg := range os.Args {
+		if arg == pluginMark {
+			os.Exit(runPlugin(os.Args[i:]))
+		}
+	}
+	t.Skip("run by the tests of KMSKey")
+}
+
+// runPlugin behaves as the key's name says: a file with a private key, after
+// what to do about it.
+func runPlugin(osArgs []string) int {
+	args, err := handler.GetPluginArgs(osArgs)
+	if err != nil {
+		fmt.Println(err)
+		return 9
+	}
+	behaviour, rest, _ := strings.Cut(args.InitOptions.KeyResourceID, ":")
+	signing := args.MethodName == common.SignMessageMethodName
+	var out bytes.Buffer
+	switch behaviour {
+	case "garbage":
+		fmt.Fprint(os.Stderr, "::error::\x1b[31mno\tkey\nhere")
+		fmt.Print("hello")
+		return 0
+	case "empty":
+		fmt.Print("{}")
+		return 0
+	case "says":
+		fmt.Print(`{"errorMessage":"::warning::\u001b[1mthe key is locked\nask the owner ` + strings.Repeat("x", 1000) + `"}`)
+		return 1
+	case "flood":
+		_, _ = os.Stdout.Write(bytes.Repeat([]byte(" "), 1<<20))
+		return 0
+	case "hang":
+		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", rest)
+		if err != nil {
+			return 9
+		}
+		_, _ = io.Copy(io.Discard, conn)
+		return 0
+	case "nokey":
+		fmt.Print(`{"publicKey":{"publicKeyPEM":"aGVsbG8="}}`)
+		return 0
+	}
+	if behaviour == "orphan" { // what it leaves behind holds its output
+		addr, file, _ := strings.Cut(rest, ",")
+		args.InitOptions.KeyResourceID = "hang:" + addr
+		text, err := json.Marshal(args)
+		if err != nil {
+			return 9
+		}
+		child := exec.Command(os.Args[0], append(os.Args[1:len(os.Args)-1:len(os.Args)-1], string(text))...) //nolint:gosec,noctx // this program; the test ends it
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		if err := child.Start(); err != nil {
+			return 9
+		}
+		rest = file
+	}
+	private, err := os.ReadFile(rest) //nolint:gosec // of the test
+	if err != nil {
+		fmt.Println(err)
+		return 9
+	}
+	signer, err := x509.ParsePKCS8PrivateKey(private)
+	if err != nil {
+		fmt.Println(err)
+		return 9
+	}
+	if signing && behaviour == "otherkey" {
+		if signer, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return 9
+		}
+	}
+	sv, err := sgsignature.LoadSignerVerifier(signer, max(args.InitOptions.HashFunc, crypto.SHA256))
+	if err != nil {
+		fmt.Println(err)
+		return 9
+	}
+	stdin := io.Reader(os.Stdin)
+	if signing && behaviour == "otherdata" {
+		stdin = strings.NewReader("other")
+		empty := []byte(nil)
+		args.SignMessage.SignOptions.MessageOptions.Digest = &empty
+	}
+	if _, err := handler.Dispatch(&out, stdin, args, testKMS{sv}); err != nil {
+		return 9
+	}
+	fmt.Print(out.String())
+	if behaviour == "status" {
+		return 3
+	}
+	return 0
+}
+
+// testKMS adds what a plugin has and does not need here.
+type testKMS struct{ sgsignature.SignerVerifier }
+
+func (testKMS) DefaultAlgorithm() string      { return "" }
+func (testKMS) SupportedAlgorithms() []string { return nil }
+func (testKMS) CreateKey(context.Context, string) (crypto.PublicKey, error) {
+	return nil, errors.New("no")
+}
+func (testKMS) CryptoSigner(context.Context, func(error)) (crypto.Signer, crypto.SignerOpts, error) {
+	return nil, nil, errors.New("no")
+}
+
+// installPlugin makes this test binary the only program on PATH: sigstore-kms-test.
+func installPlugin(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the plugin is a shell script")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Skip("this test binary does not know where it is: ", err)
+	}
+	dir := t.TempDir()
+	script := "#!/bin/sh\nexec '" + self + "' -test.run='^TestPluginProcess$' " + pluginMark + ` "$@"` + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "sigstore-kms-test"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+}
+
+func TestKMSKey(t *testing.T) {
+	installPlugin(t)
+	for name, want := range map[string][2]protocommon.PublicKeyDetails{
+		"P-256":   {protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256, protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256},
+		"P-384":   {protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384, protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384},
+		"RSA":     {protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256, protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256},
+		"Ed25519": {protocommon.PublicKeyDetails_PKIX_ED25519, protocommon.PublicKeyDetails_PKIX_ED25519_PH},
+	} {
+		private := madeKeys().all()[name]
+		uri := "test://status:" + keyFile(t, private) // the status is not looked at, says the protocol
+		key, err := KMSKey(t.Context(), uri)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(private.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum := sha256.Sum256(der); key.Verifying().Fingerprint() != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: another key", name)
+		}
+		for i, log := range []uint32{0, 2} {
+			fitted := fit(key, &sgsign.DSSEData{}, log)
+			if fitted.GetSigningAlgorithm() != want[i] {
+				t.Errorf("%s, log %d: %v, want %v", name, log, fitted.GetSigningAlgorithm(), want[i])
+			}
+			sig, _, err := fitted.SignData(t.Context(), []byte("data"))
+			if want[i] == protocommon.PublicKeyDetails_PKIX_ED25519_PH {
+				// This plugin knows plain Ed25519 only, and signs with that.
+				if err == nil || sig != nil || !strings.Contains(err.Error(), "not the signature asked for, which is one with PKIX_ED25519_PH") {
+					t.Errorf("%s, log %d: %v", name, log, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s, log %d: %v", name, log, err)
+			}
+			how, err := sgsignature.GetAlgorithmDetails(want[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := checkSignature(private.Public(), how, []byte("data"), sig); err != nil {
+				t.Errorf("%s, log %d: %v", name, log, err)
+			}
+		}
+	}
+	// Rekor v1 takes of an envelope SHA-256 only, and such a KMS has nothing else.
+	key, err := KMSKey(t.Context(), "test://ok:"+keyFile(t, madeKeys().p384))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = fit(key, &sgsign.DSSEData{}, 1).SignData(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "SHA-256 only") || !strings.Contains(verify.Hint(err), "P-256") {
+		t.Errorf("an envelope for Rekor v1: %v", err)
+	}
+}
+
+func keyFile(t *testing.T, private crypto.Signer) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, der, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestKMSKeyRefuses(t *testing.T) {
+	installPlugin(t)
+	good := keyFile(t, madeKeys().p256)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // to be refused
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ uri, want, hint string }{
+		{"", "it is not a name, ://", "NAME://KEY"},
+		{"test:" + good, "it is not a name, ://", "NAME://KEY"},
+		{"test://", "it is not a name, ://", "NAME://KEY"},
+		{"Test://x", "it is not a name, ://", "NAME://KEY"},
+		{"../evil://x", "it is not a name, ://", "NAME://KEY"},
+		{"/bin/sh://x", "it is not a name, ://", "NAME://KEY"},
+		{"test://a b", "it is not a name, ://", "NAME://KEY"},
+		{"test://a\x00b", "it is not a name, ://", "NAME://KEY"},
+		{"test://a\nb", "it is not a name, ://", "NAME://KEY"},
+		{"test://" + strings.Repeat("a", maxKeyURI), "longer than 2048 bytes", "NAME://KEY"},
+		{"https://example.com/cosign.key", "not fetched from URLs", "save the key in a file"},
+		{"awskms:///alias/x", "there is no program sigstore-kms-awskms on PATH", "install the program sigstore-kms-awskms in a folder on PATH; no KMS is built in"},
+		{"test://garbage", "the answer of sigstore-kms-test is not what the protocol has: ::error::?[31mno key here", "speaks v1 of Sigstore's KMS plugin protocol"},
+		{"test://empty", "its answer holds no public key", "by itself"},
+		{"test://nokey", "is no PEM PUBLIC KEY", "by itself"},
+		{"test://says", "sigstore-kms-test says: ::warning::?[1mthe key is locked ask the owner xxx", "by itself"},
+		{"test://flood", "answers with more than 64 KiB", "by itself"},
+		{"test://ok:" + keyFile(t, weak), "1024 bits, which is too weak", "by itself"},
+	} {
+		key, err := KMSKey(t.Context(), tc.uri)
+		e := (*verify.Error)(nil)
+		if key != nil || !errors.As(err, &e) {
+			t.Errorf("%q: %v, %v", tc.uri, key, err)
+			continue
+		}
+		if !strings.HasPrefix(e.Op, "read the key ") || !strings.Contains(err.Error(), tc.want) || !strings.Contains(e.Hint, tc.hint) {
+			t.Errorf("%q: error %q, hint %q; want %q, %q", tc.uri, err, e.Hint, tc.want, tc.hint)
+		}
+		if len(err.Error()) > 700 || strings.ContainsAny(err.Error(), "\n\x1b\x00") {
+			t.Errorf("%q: error %q", tc.uri, err)
+		}
+	}
+	for _, behaviour := range []string{"otherkey", "otherdata"} {
+		key, err := KMSKey(t.Context(), "test://"+behaviour+":"+good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig, _, err := key.SignData(t.Context(), []byte("data"))
+		if sig != nil || err == nil || !strings.Contains(err.Error(), "sign with sigstore-kms-test: its answer is not the signature asked for") {
+			t.Errorf("%s: %v", behaviour, err)
+		}
+	}
+}
+
+// The end of the run ends a plugin that hangs.
+func TestKMSKeyIsBounded(t *testing.T) {
+	installPlugin(t)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	gone := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept() // the plugin runs
+		if err != nil {
+			gone <- err
+			return
+		}
+		cancel()
+		_, err = conn.Read(make([]byte, 1)) // until it is killed
+		gone <- err
+	}()
+	_, err = KMSKey(ctx, "test://hang:"+l.Addr().String())
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "sigstore-kms-test gave no answer in time") {
+		t.Errorf("error %v", err)
+	}
+	if err := <-gone; err == nil {
+		t.Error("the plugin says something")
+	}
+	if _, err := KMSKey(ctx, "test://ok:x"); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the run has ended: %v", err)
+	}
+}
+
+// A plugin's answer counts when the plugin has ended, whatever it leaves behind.
+func TestKMSKeyLeavesOrphansBehind(t *testing.T) {
+	installPlugin(t)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	left := make(chan net.Conn, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			t.Error(err)
+		}
+		left <- conn
+	}()
+	if _, err := KMSKey(t.Context(), "test://orphan:"+l.Addr().String()+","+keyFile(t, madeKeys().p256)); err != nil {
+		t.Error(err)
+	}
+	conn := <-left
+	if err := conn.Close(); err != nil { // which ends it
+		t.Error(err)
+	}
+}
+
+func TestBeginning(t *testing.T) {
+	t.Parallel()
+	b := beginning{most: 3}
+	for _, p := range []string{"a", "bc", "", "d", "efg"} {
+		if n, err := b.Write([]byte(p)); n != len(p) || err != nil {
+			t.Fatalf("Write(%q) = %d, %v", p, n, err)
+		}
+		if cut := p == "d" || p == "efg"; b.cut != cut {
+			t.Errorf("after %q cut is %v", p, b.cut)
+		}
+	}
+	if string(b.kept) != "abc" {
+		t.Errorf("kept %q", b.kept)
+	}
+}
