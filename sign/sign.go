@@ -71,8 +71,8 @@ type Record struct {
 	Existed  bool   // it was there, and nothing was written
 }
 
-// A Failure is what was not signed, or not verified afterwards. Nothing of it is
-// among the Records.
+// A Failure is a signature or an attestation that was not made, or not verified
+// afterwards. Records of the same image are of what else was ordered.
 type Failure struct {
 	Reference string       // as in Record
 	Image     image.Pinned // as in Record; zero where the manifests were not known yet

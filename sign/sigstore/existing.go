@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"slices"
 
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
 
@@ -28,7 +28,7 @@ type item struct {
 func itemsOf(o sign.Order) (each, own []item, err error) {
 	for _, f := range o.Formats {
 		if _, err := sign.ParseFormat(string(f)); err != nil {
-			return nil, nil, err
+			return nil, nil, refused(verify.Unsupported, "%w", err)
 		}
 		if !slices.ContainsFunc(each, func(it item) bool { return it.format == f }) {
 			each = append(each, item{format: f, annotations: o.Annotations})
@@ -36,11 +36,14 @@ func itemsOf(o sign.Order) (each, own []item, err error) {
 	}
 	for _, st := range o.Attestations {
 		if full, err := vsig.PredicateType(st.Type); err != nil || full != st.Type {
-			return nil, nil, fmt.Errorf("attestation: predicate type %q is not the URI of one", st.Type)
+			return nil, nil, refused(verify.Unsupported, "attestation: predicate type %q is not the URI of one", st.Type)
 		}
 		predicate, err := decode(st.Predicate)
 		if err != nil {
-			return nil, nil, fmt.Errorf("attestation of type %s: %w", st.Type, err)
+			return nil, nil, refused(verify.Unsupported, "attestation of type %s: %w", st.Type, err)
+		}
+		if _, ok := predicate.(map[string]any); !ok { // in-toto Statement v1, "predicate"
+			return nil, nil, refused(verify.Unsupported, "attestation of type %s: the predicate is not a JSON object", st.Type)
 		}
 		it := item{format: sign.Bundle, statement: &st, predicate: predicate}
 		if !slices.ContainsFunc(own, func(other item) bool {
@@ -50,7 +53,7 @@ func itemsOf(o sign.Order) (each, own []item, err error) {
 		}
 	}
 	if len(each)+len(own) == 0 {
-		return nil, nil, errors.New("neither a signature nor an attestation is ordered")
+		return nil, nil, refused(verify.Unsupported, "neither a signature nor an attestation is ordered")
 	}
 	return each, own, nil
 }
@@ -114,7 +117,7 @@ func sameAnnotations(ordered map[string]string, said map[string]any) bool {
 func (w *work) look(ctx context.Context, who *signatory) error {
 	var made []vsig.Made
 	err := within(ctx, w.slots, func() (err error) {
-		made, err = w.session.Made(ctx, who.config, w.m.img)
+		made, err = vsig.NewSession(w.opts.Store, w.opts.Repository).Made(ctx, who.config, w.m.img)
 		return err
 	})
 	for i := range w.results {

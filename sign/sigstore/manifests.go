@@ -2,7 +2,6 @@ package sigstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -105,7 +104,7 @@ func (r *run) readLevel(ctx context.Context, level []manifest) ([][]image.Child,
 func (r *run) read(ctx context.Context, m *manifest) ([]image.Child, error) {
 	what := m.img.String()
 	if !image.ValidDigest(m.img.Digest()) {
-		return nil, errors.New("there is no digest to sign")
+		return nil, refused(verify.Unsupported, "there is no digest to sign")
 	}
 	doc, err := r.opts.Store.Manifest(ctx, m.img.Ref(), m.img.Digest())
 	if err != nil {

@@ -118,6 +118,9 @@ func New(o Options) (*Signer, error) {
 // manifests too. Attestations are made of the Order's own images only, as what
 // they say was found out about those.
 func (s *Signer) Sign(ctx context.Context, o sign.Order) sign.Result {
+	if s.opts.Trust != nil {
+		s.opts.Trust.Start(ctx) // beside what comes before it is needed
+	}
 	r, err := s.newRun(o)
 	found := make([]outcome, len(o.Images))
 	var wg sync.WaitGroup
@@ -159,19 +162,22 @@ func explain(img image.Pinned, err error) error {
 	if hint == "" {
 		hint = "run it again: what is signed already is not signed twice"
 	}
-	return &verify.Error{Op: "sign " + img.String(), Err: err, Hint: hint}
+	what := img.String()
+	if what == "" {
+		what = "an image that is not named"
+	}
+	return &verify.Error{Op: "sign " + what, Err: err, Hint: hint}
 }
 
 // A run is one Order at work.
 type run struct {
-	signer  *Signer
-	opts    Options
-	order   sign.Order
-	items   []item          // of each manifest
-	own     []item          // of the Order's own images besides
-	named   map[string]bool // the Order's own images, by key
-	desk    *desk
-	session *vsig.Session
+	signer *Signer
+	opts   Options
+	order  sign.Order
+	items  []item          // of each manifest
+	own    []item          // of the Order's own images besides
+	named  map[string]bool // the Order's own images, by key
+	desk   *desk
 
 	slots, logs chan struct{}
 	shown       once[struct{}] // that pushing is allowed, by repository
@@ -192,7 +198,7 @@ func (s *Signer) newRun(o sign.Order) (*run, error) {
 	}
 	r := &run{
 		signer: s, opts: s.opts, order: o, items: items, own: own, named: map[string]bool{},
-		desk: s.newDesk(), session: vsig.NewSession(s.opts.Store, s.opts.Repository),
+		desk:  s.newDesk(),
 		slots: make(chan struct{}, s.opts.Jobs), logs: make(chan struct{}, waiting),
 	}
 	for _, img := range o.Images {
@@ -254,10 +260,10 @@ func (r *run) image(ctx context.Context, img image.Pinned) outcome {
 		for _, res := range results[i] {
 			switch {
 			case m.child && res.item.statement != nil: // ordered of the manifest for itself
-			case res.err != nil:
-				o.failures = append(o.failures, sign.Failure{Reference: img.Ref().String(), Image: m.img, Err: explain(m.img, res.err)})
-			default:
+			case res.signed(m):
 				o.records = append(o.records, res.record(img, m))
+			default:
+				o.failures = append(o.failures, sign.Failure{Reference: img.Ref().String(), Image: m.img, Err: explain(m.img, res.err)})
 			}
 		}
 	}
@@ -271,6 +277,14 @@ type result struct {
 	made    vsig.Made
 	existed bool
 	err     error
+}
+
+// signed reports whether res is of a signature of m that was read back.
+func (res *result) signed(m manifest) bool {
+	if res.err == nil && (res.made.Evidence.Digest != m.img.Digest() || m.img.Digest() == "") {
+		res.err = errUndone
+	}
+	return res.err == nil
 }
 
 func (res result) record(asked image.Pinned, m manifest) sign.Record {

@@ -323,6 +323,33 @@ func TestSignElsewhere(t *testing.T) {
 	w.verifies(c, imgs[1])
 }
 
+// An identity is taken to the letter, whatever characters it has.
+func TestIdentityToTheLetter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, d := w.image("letter")
+	w.bundle(d, signType, nil, sigstoretest.Options{Identity: identity, Issuer: issuer})
+	star := w.token(map[string]any{"job_workflow_ref": "acme/app/.github/workflows/*.yml@refs/heads/main"})
+	byStar := func(o *sigstore.Options) { o.Token = star }
+	records := w.signed(bundleOnly(img), byStar)
+	if want := strings.Replace(identity, "release.yml", "*.yml", 1); records[0].Existed || records[0].Identity != want {
+		t.Errorf("record %+v", records[0])
+	}
+	if again := w.signed(bundleOnly(img), byStar); !again[0].Existed || again[0].Identity != records[0].Identity {
+		t.Errorf("the second time %+v", again[0])
+	}
+	for _, claims := range []map[string]any{
+		{"iss": sigstoretest.EmailIssuer, "sub": "42", "email": "me+x@example.com", "email_verified": true},
+		{"iss": sigstoretest.UsernameIssuer, "sub": "someone"},
+	} {
+		person := func(o *sigstore.Options) { o.Token = w.token(claims) }
+		records := w.signed(bundleOnly(img), person)
+		if again := w.signed(bundleOnly(img), person); records[0].Existed || !again[0].Existed || records[0].Issuer != claims["iss"] {
+			t.Errorf("%v: %+v, then %+v", claims, records[0], again[0])
+		}
+	}
+}
+
 // However many images there are, a certificate is asked for once; and again when
 // half of its time is over.
 func TestCertificate(t *testing.T) {
@@ -546,13 +573,14 @@ func TestBadOrders(t *testing.T) {
 		reason verify.Reason
 		words  string
 	}{
-		{"nothing", sign.Order{Images: []image.Pinned{img}}, nil, verify.Unavailable, "neither a signature nor an attestation"},
-		{"a format", sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{"both"}}, nil, verify.Unavailable, `"both"`},
-		{"a predicate", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: []byte("{")}}}, nil, verify.Unavailable, slsaType},
-		{"two predicates", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: []byte("{}]")}}}, nil, verify.Unavailable, slsaType},
-		{"no type", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Predicate: []byte("{}")}}}, nil, verify.Unavailable, "predicate type"},
-		{"a signature's type", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: signType, Predicate: []byte("{}")}}}, nil, verify.Unavailable, "predicate type"},
-		{"no image", bundleOnly(image.Pinned{}), nil, verify.Unavailable, "no digest"},
+		{"nothing", sign.Order{Images: []image.Pinned{img}}, nil, verify.Unsupported, "neither a signature nor an attestation"},
+		{"a format", sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{"both"}}, nil, verify.Unsupported, `"both"`},
+		{"a predicate", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: []byte("{")}}}, nil, verify.Unsupported, slsaType},
+		{"two predicates", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: []byte("{}]")}}}, nil, verify.Unsupported, slsaType},
+		{"no type", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Predicate: []byte("{}")}}}, nil, verify.Unsupported, "predicate type"},
+		{"a signature's type", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: signType, Predicate: []byte("{}")}}}, nil, verify.Unsupported, "predicate type"},
+		{"no image", bundleOnly(image.Pinned{}), nil, verify.Unsupported, "no digest"},
+		{"a predicate that is a list", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: []byte("[]")}}}, nil, verify.Unsupported, "not a JSON object"},
 		{"an image that is not there", bundleOnly(gone), nil, verify.NotFound, "read manifest"},
 		{"no log", bundleOnly(img), func(o *sigstore.Options) { o.Services = sigstore.Services{} }, verify.Unavailable, ""},
 		{"no log for legacy", sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{sign.Legacy}}, func(o *sigstore.Options) { o.Legacy = o.Services }, verify.Unsupported, "legacy"},
