@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -50,35 +51,39 @@ func readAction(t *testing.T) actionFile {
 	return a
 }
 
-// notInputs are flags of boltseal verify that the Action decides itself: the
-// log is text, the summary is the job's, the reports are outputs (of which one
-// has the name of a flag), and a password comes from an input.
+// notInputs are flags that the Action decides itself: the log is text, the
+// summary is the job's, the reports are outputs (of which one has the name of a
+// flag), and a password comes from an input.
 var notInputs = []string{"help", "output", "summary-file", "report-file", "report", "registry-password-stdin"}
 
 // notFlags are inputs for which there is no flag: images are arguments, secrets
-// do not belong on a command line, and the installer's are none of verify's
+// do not belong on a command line, and the installer's are nobody else's
 // business.
-var notFlags = []string{"images", "registry-password", "github-token", "binary", "download-base"}
+var notFlags = []string{"images", "sign", "registry-password", "github-token", "key-password", "binary", "download-base"}
 
 // inputOf returns the input that stands for a flag.
 func inputOf(flag string) string {
 	switch flag {
-	case "file", "build-arg", "build-context", "platform", "publisher", "implicit-image":
+	case "file", "build-arg", "build-context", "platform", "publisher", "implicit-image", "annotation":
 		return flag + "s" // as docker/build-push-action calls them; the flag knows both names
 	}
 	return flag
 }
 
-// Every flag of boltseal verify is an input of the Action with the same
-// default, and the other way round.
+// Every flag of boltseal verify and boltseal sign is an input of the Action with
+// the same default, and the other way round.
 func TestActionInputs(t *testing.T) {
 	t.Parallel()
 	a := readAction(t)
 	takesValue := map[string]bool{}
-	for name, value := range flags(t, "verify") {
-		takesValue[inputOf(name)] = value
+	help := ""
+	for _, command := range []string{"verify", "sign"} {
+		for name, value := range flags(t, command) {
+			takesValue[inputOf(name)] = value
+		}
+		_, text, _ := boltseal(t, noEnv, command, "--help")
+		help += text
 	}
-	_, help, _ := boltseal(t, noEnv, "verify", "--help")
 	for name := range takesValue {
 		if _, ok := a.Inputs[name]; ok == slices.Contains(notInputs, name) {
 			t.Errorf("flag --%s: is it an input? %v", name, ok)
@@ -99,6 +104,9 @@ func TestActionInputs(t *testing.T) {
 		}
 		if name == "handover" { // the Action's own word, besides the flag's KIND=PATH
 			want = "env"
+		}
+		if name == "require-gate" { // which finds the reports of the job by itself
+			want = "auto"
 		}
 		// cache-dir's is made of the environment, and told in words.
 		if m := regexp.MustCompile(`(?m)^ +--` + name + ` .*\(default "?([^"\n]*?)"?\)$`).FindStringSubmatch(help); m != nil && name != "cache-dir" {
@@ -132,7 +140,7 @@ func TestActionSteps(t *testing.T) {
 			step = "install"
 		}
 		value := "${{ steps." + step + ".outputs." + name
-		if no := map[string]string{"passed": "'false'", "verdict": "'undecided'", "images": "'[]'"}[name]; no != "" {
+		if no := map[string]string{"passed": "'false'", "verdict": "'undecided'", "images": "'[]'", "signed": "'[]'"}[name]; no != "" {
 			value += " || " + no
 		}
 		if o.Value != value+" }}" || o.Description == "" {
@@ -277,14 +285,26 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 		case "key":
 			value = regexp.MustCompile(`\S+\.pub\b`).ReplaceAllString(value, f.key)
 		}
+		if input == "sign" { // the digest that a build put out
+			value = regexp.MustCompile(`ghcr\.io/([a-z/]+)@\$\{\{[^}]*\}\}`).ReplaceAllString(value, dead+"/${1}@"+releaseDigest)
+		}
 		inputs[input] = regexp.MustCompile(`\$\{\{[^}]*\}\}`).ReplaceAllString(value, "secret")
+	}
+	dir, now := f.workspace, (func() time.Time)(nil)
+	env := map[string]string{}
+	if inputs["sign"] != "" {
+		dir, now, env = releaseJob(t, f)
+		inputs["signing-config"] = f.config
 	}
 	text, err := json.Marshal(inputs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	temp := t.TempDir()
-	env := map[string]string{"GITHUB_ACTIONS": "true", "RUNNER_TEMP": temp, "GITHUB_ENV": filepath.Join(temp, "env"), "BOLTSEAL_INPUTS": string(text)}
+	maps.Copy(env, map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_ENV": filepath.Join(temp, "env"), "BOLTSEAL_INPUTS": string(text)})
+	if env["RUNNER_TEMP"] == "" {
+		env["RUNNER_TEMP"] = temp
+	}
 	if err := os.WriteFile(env["GITHUB_ENV"], nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +312,7 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 	if inputs["mode"] == "warn" {
 		want = 0
 	}
-	code, out, _ := boltsealIn(t, f.workspace, func(name string) string { return env[name] }, "action")
+	code, out, _ := boltsealAt(t, now, dir, func(name string) string { return env[name] }, "action")
 	if code != want || !strings.Contains(out, "unavailable") {
 		t.Errorf("%s: exit %d: %s", where, code, out)
 	}

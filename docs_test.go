@@ -154,9 +154,15 @@ func boltseal(t *testing.T, getenv func(string) string, args ...string) (code in
 // boltsealIn runs it in a workspace.
 func boltsealIn(t *testing.T, dir string, getenv func(string) string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return boltsealAt(t, nil, dir, getenv, args...)
+}
+
+// boltsealAt runs it at a time; nil is the clock's.
+func boltsealAt(t *testing.T, now func() time.Time, dir string, getenv func(string) string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-	c := cli.Command{Dir: dir, Stdin: strings.NewReader("secret\n"), Stdout: &out, Stderr: &errs, LookupEnv: func(name string) (string, bool) { v := getenv(name); return v, v != "" }, Sleep: noWait}
+	c := cli.Command{Dir: dir, Stdin: strings.NewReader("secret\n"), Stdout: &out, Stderr: &errs, LookupEnv: func(name string) (string, bool) { v := getenv(name); return v, v != "" }, Sleep: noWait, Now: now}
 	code = c.Main(t.Context(), append([]string{"boltseal"}, args...))
 	return code, out.String(), errs.String()
 }
@@ -179,7 +185,11 @@ func flags(t *testing.T, command ...string) map[string]bool {
 }
 
 // files are what the examples name.
-type files struct{ root, tufRoot, key, ca, dir, keyText, written, workspace string }
+type files struct {
+	root, tufRoot, key, ca, dir, keyText, written, workspace string
+
+	config, private string // of those who sign
+}
 
 func newFiles(t *testing.T) files {
 	t.Helper()
@@ -207,6 +217,9 @@ func newFiles(t *testing.T) files {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	f.keyText = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	f.key = write("cosign.pub", []byte(f.keyText), err)
+	der, err = x509.MarshalPKCS8PrivateKey(key)
+	f.private = write("cosign.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err)
+	f.config = write("signing_config.json", []byte(deadServices), nil)
 	der, err = x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{}, key.Public(), key)
 	f.ca = write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err)
 	return f
@@ -354,6 +367,8 @@ func TestDocsExamples(t *testing.T) {
 						if code, out, errs := boltsealIn(t, f.workspace, noEnv, args[1:]...); code != 0 || errs != "" {
 							t.Errorf("%s: %q: exit %d\n%s%s", where, args, code, out, errs)
 						}
+					case "sign":
+						trySign(t, where, args[1:], f)
 					case "pin": // as far as the registry
 						code, out, errs := boltsealIn(t, f.workspace, noEnv, append(args[1:], "--trusted-root", f.root, "--cache-dir", f.dir)...)
 						if code != 3 || !strings.Contains(out, "unavailable") || errs != "" {
@@ -364,7 +379,7 @@ func TestDocsExamples(t *testing.T) {
 			}
 		}
 	}
-	if seen["verify"] < 12 || seen["scan"] < 3 || seen["pin"] < 5 {
+	if seen["verify"] < 12 || seen["scan"] < 3 || seen["pin"] < 5 || seen["sign"] < 3 {
 		t.Errorf("examples that were found: %v", seen)
 	}
 }
@@ -409,7 +424,7 @@ var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"pin"}, {"audit"}, {"sign"}, {"version"}, {"verify-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
+	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"pin"}, {"sign"}, {"audit"}, {"version"}, {"verify-bundle"}, {"sign-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
 		for name := range flags(t, command...) {
 			known[name] = true
 		}

@@ -31,7 +31,7 @@ const (
 func (c Command) action(code *int) *cobra.Command {
 	return &cobra.Command{
 		Use:    "action",
-		Short:  "Run verify as a step of GitHub Actions; action.yml does",
+		Short:  "Run verify, or sign, as a step of GitHub Actions; action.yml does",
 		Args:   cobra.NoArgs,
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,16 +49,21 @@ func (c Command) action(code *int) *cobra.Command {
 type step struct {
 	command Command
 	runner  *action.Runner
+	dir     string // the step's own folder, "" where it has none
 }
 
-// run verifies, tells the runner, and returns the exit code.
+// run verifies or signs, tells the runner, and returns the exit code.
 func (s step) run(ctx context.Context) int {
 	// First of all the outputs say no, so that they do whatever happens later,
 	// be it a crash or a kill.
 	all := &handovers{}
 	no, _ := s.outputs(gate.Report{}, "", all)
 	untold := s.runner.SetOutputs(no...)
+	if signs(s.command.getenv("BOLTSEAL_INPUTS")) {
+		return s.sign(ctx, untold)
+	}
 	dir, nowhere := s.folder()
+	s.dir = dir
 	all, err := s.bind(dir) // also where the step cannot go on
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		return s.refuse(err, all)
@@ -115,36 +120,22 @@ func (s step) prepare(ctx context.Context, all *handovers) (*verification, error
 	if err != nil {
 		return nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
 	}
-	password, token := strings.TrimSpace(in["registry-password"]), strings.TrimSpace(in["github-token"])
-	s.runner.Mask(password)
-	s.runner.Mask(token)
+	s.mask(in)
 	var v verifyFlags
 	f := pflag.NewFlagSet("action", pflag.ContinueOnError)
 	v.register(f)
-	if err := in.set(f); err != nil {
+	if err := in.suit(gateStep); err != nil {
+		return nil, err
+	}
+	if err := in.set(f, gateStep); err != nil {
 		return nil, err
 	}
 	v.handover.job = all
 	if _, v.handover.wanted, err = readHandover(in["handover"]); err != nil {
 		return nil, err
 	}
-	if s.runner.Event() == "pull_request_target" {
-		// It runs with the secrets of the repository on a proposal by anybody.
-		if err := noSecrets(password, token); err != nil {
-			return nil, err
-		}
-		v.registry.anonymous = true
-	}
-	v.registry.token = token
-	if v.registry.username != "" && password == "" {
-		return nil, usagef("registry-username", "add registry-password", "there is no password to go with it")
-	}
-	if password != "" {
-		if strings.ContainsFunc(password, endsLine) {
-			return nil, usagef("registry-password", "write it on one line", "it has several lines")
-		}
-		v.registry.passwordStdin = true
-		c.Stdin = strings.NewReader(password)
+	if err := s.access(&c, &v.registry, in); err != nil {
+		return nil, err
 	}
 	for _, name := range []string{"images", "files"} {
 		if in[name] != "" && len(lines(in[name])) == 0 {
@@ -157,6 +148,45 @@ func (s step) prepare(ctx context.Context, all *handovers) (*verification, error
 		run.warnings = append(run.warnings, report.Warning{Text: "on pull_request_target no credentials are read, not even those of docker login: private images cannot be verified"})
 	}
 	return run, err
+}
+
+// mask hides the secrets among the inputs.
+func (s step) mask(in inputs) {
+	for _, name := range []string{"registry-password", "github-token", "key-password", "identity-token"} {
+		if value := strings.TrimSpace(in[name]); name != "identity-token" || webToken().MatchString(value) {
+			s.runner.Mask(value)
+		}
+	}
+	if private(in["key"]) {
+		s.runner.Mask(in["key"])
+	}
+}
+
+// private reports whether text has a private key, or a part of one.
+func private(text string) bool { return strings.Contains(text, "PRIVATE KEY") }
+
+// access reads who asks registries.
+func (s step) access(c *Command, r *registryFlags, in inputs) error {
+	password, token := strings.TrimSpace(in["registry-password"]), strings.TrimSpace(in["github-token"])
+	if s.runner.Event() == "pull_request_target" {
+		// It runs with the secrets of the repository on a proposal by anybody.
+		if err := noSecrets(password, token); err != nil {
+			return err
+		}
+		r.anonymous = true
+	}
+	r.token = token
+	if r.username != "" && password == "" {
+		return usagef("registry-username", "add registry-password", "there is no password to go with it")
+	}
+	if password != "" {
+		if strings.ContainsFunc(password, endsLine) {
+			return usagef("registry-password", "write it on one line", "it has several lines")
+		}
+		r.passwordStdin = true
+		c.Stdin = strings.NewReader(password)
+	}
+	return nil
 }
 
 func noSecrets(password, token string) error {
@@ -178,8 +208,12 @@ func (s step) debug(in inputs) {
 	for _, i := range actionInputs() {
 		value := in[i.name]
 		switch i.name {
-		case "registry-password", "github-token":
+		case "registry-password", "github-token", "key-password", "identity-token":
 			continue
+		case "key":
+			if private(value) {
+				continue
+			}
 		case "tuf-mirror", "download-base":
 			value = publicPart(value)
 		}
@@ -189,8 +223,19 @@ func (s step) debug(in inputs) {
 	}
 }
 
-// refuse tells of bad input.
+// refuse tells of bad input to the gate.
 func (s step) refuse(err error, all *handovers) int {
+	text, next := s.wrong(err)
+	said := all.tell(gate.Report{}, report.Run{}).Handover
+	s.appendSummary(report.Refusal(text, next, said...))
+	for _, line := range said {
+		s.say(line)
+	}
+	return refused(err)
+}
+
+// wrong annotates what is wrong with the input, and returns it, and what to do.
+func (s step) wrong(err error) (text, next string) {
 	where, text, next := "inputs", err.Error(), docs+"action.md lists the inputs"
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		if name := inputName(u.flag); name != "" {
@@ -201,12 +246,7 @@ func (s step) refuse(err error, all *handovers) int {
 	text = where + ": " + text // the runner's log shows no title
 	s.runner.Annotate(action.Note{Level: action.Error, Title: "boltseal: " + where, Text: report.Printable(text) + "\nnext: " + report.Printable(next)})
 	s.pointOut(err)
-	said := all.tell(gate.Report{}, report.Run{}).Handover
-	s.appendSummary(report.Refusal(text, next, said...))
-	for _, line := range said {
-		s.say(line)
-	}
-	return refused(err)
+	return text, next
 }
 
 // pointOut shows what is wrong with a policy at its lines, unless it has none in
@@ -238,6 +278,9 @@ func (s step) untold(err error, all *handovers) int {
 		next += "; what was handed over is closed again"
 	}
 	err = errors.Join(err, all.close())
+	if s.dir != "" { // it may say passed already
+		err = errors.Join(err, os.WriteFile(stepReports()[0].path(s.dir), nil, 0o600))
+	}
 	s.runner.Annotate(action.Note{
 		Level: action.Error, Title: "boltseal: write the result",
 		Text: report.Printable(err.Error()) + "\nnext: " + report.Printable(next),
@@ -251,6 +294,11 @@ func (s step) folder() (string, error) {
 	dir, err := os.MkdirTemp(s.runner.TempDir(), stepFolder)
 	if err == nil {
 		dir, err = filepath.Abs(dir) // builds may run in any folder
+	}
+	if err == nil {
+		// Until the step comes to its end, it has not passed: a step that signs
+		// looks here.
+		err = os.WriteFile(stepReports()[0].path(dir), nil, 0o600)
 	}
 	if err != nil {
 		return "", &resultError{fmt.Errorf("make a folder in RUNNER_TEMP: %w", err), "see that RUNNER_TEMP names a folder that may be written"}
@@ -388,5 +436,6 @@ func (s step) outputs(r gate.Report, dir string, all *handovers) (pairs []action
 	for _, x := range stepReports() {
 		pairs = append(pairs, action.Pair{Name: x.output, Value: x.path(dir)})
 	}
+	pairs = append(pairs, action.Pair{Name: "signed", Value: "[]"})
 	return pairs, leftOut
 }

@@ -109,7 +109,7 @@ func (s stepResult) want(t *testing.T, code int, passed, verdict string) {
 		t.Errorf("exit %d, passed=%s, verdict=%s; want exit %d, passed=%s, verdict=%s\n%s", s.code, s.outputs["passed"], s.outputs["verdict"], code, passed, verdict, s.log)
 	}
 	names := slices.Sorted(maps.Keys(s.outputs))
-	if want := []string{"build-contexts", "images", "junit", "passed", "pinned", "report", "sarif", "source-policy", "verdict"}; !slices.Equal(names, want) {
+	if want := []string{"build-contexts", "images", "junit", "passed", "pinned", "report", "sarif", "signed", "source-policy", "verdict"}; !slices.Equal(names, want) {
 		t.Errorf("outputs %q, want %q", names, want)
 	}
 	if s.summary == "" {
@@ -399,7 +399,7 @@ func TestActionInterrupted(t *testing.T) {
 		return j.vars[name]
 	}
 	cli.Command{Stdin: strings.NewReader(""), Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, LookupEnv: lookup(getenv)}.Main(t.Context(), []string{"boltseal", "action"})
-	if got, err := runnertest.File(atFirst); err != nil || got["passed"] != "false" || got["verdict"] != "undecided" || got["images"] != "[]" || len(got) != 9 {
+	if got, err := runnertest.File(atFirst); err != nil || got["passed"] != "false" || got["verdict"] != "undecided" || got["images"] != "[]" || len(got) != 10 {
 		t.Errorf("before anything is asked the outputs are %q (%v)", got, err)
 	}
 }
@@ -426,7 +426,7 @@ func TestActionCannotTell(t *testing.T) {
 	j = newJob(t)
 	j.vars["RUNNER_TEMP"] = filepath.Join(j.dir, "none")
 	s := j.run(inputs)
-	if s.code != cli.ExitNoAnswer || s.outputs["passed"] != "false" || len(s.outputs) != 9 {
+	if s.code != cli.ExitNoAnswer || s.outputs["passed"] != "false" || len(s.outputs) != 10 {
 		t.Errorf("exit %d, outputs %q", s.code, s.outputs)
 	}
 
@@ -666,7 +666,7 @@ func TestActionHostile(t *testing.T) {
 			// In inputs, too: a workflow may take them from a pull request.
 			for _, name := range []string{"images", "certificate-identity", "key", "mode", "jobs", "platforms", "files", "build-args", "build-contexts", "signature-on", evil} {
 				s := newJob(t).run(w.inputs(at("team/signer"), with(name, evil)))
-				if name != "certificate-identity" && s.outputs["passed"] != "false" || len(s.outputs) != 9 {
+				if name != "certificate-identity" && s.outputs["passed"] != "false" || len(s.outputs) != 10 {
 					t.Errorf("input %q: exit %d, outputs %q", name, s.code, s.outputs)
 				}
 				s.harmless(t)

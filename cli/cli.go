@@ -17,6 +17,7 @@ import (
 	"github.com/boltseal/boltseal/handover"
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/scanreport"
 )
 
 // Exit codes, part of the interface.
@@ -88,7 +89,7 @@ registry or the trust root could not be asked, or refused access).`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
 	})
-	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.sign(&code), c.policyCommand(&code), c.audit(&code), c.action(&code), c.verifyBundle(&code), c.version())
+	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.sign(&code), c.policyCommand(&code), c.audit(&code), c.action(&code), c.verifyBundle(&code), c.signBundle(&code), c.version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		return c.fail(err)
 	}
@@ -113,14 +114,26 @@ func (c Command) warn(text string) {
 	fmt.Fprintf(c.Stderr, "boltseal: %s\n", report.Printable(text))
 }
 
+// warnLines writes the lines of a text, as what is printed has no line ends.
+func (c Command) warnLines(text string) {
+	for line := range strings.Lines(text) {
+		c.warn(strings.TrimSuffix(line, "\n"))
+	}
+}
+
 // fail says what is wrong with the invocation. Whatever is wrong with an image
 // is in the report instead.
 func (c Command) fail(err error) int {
-	if p := (*policy.Error)(nil); errors.As(err, &p) {
-		for line := range strings.Lines(p.Error()) { // what is printed has no line ends
-			c.warn(strings.TrimSuffix(line, "\n"))
-		}
-	} else {
+	var (
+		p *policy.Error
+		a *scanreport.AllowError
+	)
+	switch {
+	case errors.As(err, &p):
+		c.warnLines(p.Error())
+	case errors.As(err, &a):
+		c.warnLines(a.Error())
+	default:
 		c.warn(err.Error())
 	}
 	var u *usageError

@@ -26,10 +26,21 @@ const (
 	inputOwn                       // read by the step itself
 )
 
+// A stepKind is what a step does: input sign makes it sign, and without it is a
+// gate.
+type stepKind int
+
+const (
+	gateStep stepKind = 1 << iota
+	signStep
+	anyStep = gateStep | signStep
+)
+
 // An input is one of action.yml.
 type input struct {
 	name string
 	kind inputKind
+	of   stepKind // that it says something to
 }
 
 // flag returns the name of the flag that i stands for: inputs with several
@@ -37,56 +48,79 @@ type input struct {
 func (i input) flag() string { return string(plurals(nil, i.name)) }
 
 // actionInputs returns the inputs in the order of action.yml. Those that flags
-// of boltseal verify stand for have the flag's name, or its plural.
+// of boltseal verify or boltseal sign stand for have the flag's name, or its
+// plural.
 func actionInputs() []input {
 	return []input{
-		{"images", inputOwn},
-		{"files", inputLines},
-		{"exclude", inputLines},
-		{"target", inputLines},
-		{"all-stages", inputSwitch},
-		{"build-args", inputLines},
-		{"build-contexts", inputLines},
-		{"platforms", inputLines},
-		{"profile", inputLines},
-		{"implicit-images", inputLines},
-		{"strict", inputSwitch},
-		{"allow-empty", inputSwitch},
-		{"policy", inputDocument},
-		{"publishers", inputLines},
-		{"lock", inputText},
-		{"update-lock", inputSwitch},
-		{"certificate-identity", inputLines},
-		{"certificate-identity-regexp", inputLines},
-		{"certificate-oidc-issuer", inputLines},
-		{"certificate-oidc-issuer-regexp", inputLines},
-		{"certificate-github-workflow-repository", inputText},
-		{"certificate-github-workflow-ref", inputText},
-		{"certificate-github-workflow-sha", inputText},
-		{"certificate-github-workflow-name", inputText},
-		{"certificate-github-workflow-trigger", inputText},
-		{"key", inputKeys},
-		{"insecure-ignore-tlog", inputSwitch},
-		{"attestation-type", inputLines},
-		{"require-signature", inputSwitch},
-		{"signature-on", inputText},
-		{"signature-repository", inputText},
-		{"sigstore", inputText},
-		{"trusted-root", inputText},
-		{"tuf-mirror", inputText},
-		{"tuf-root", inputText},
-		{"cache-dir", inputText},
-		{"registry-username", inputText},
-		{"registry-password", inputOwn},
-		{"registry-cacert", inputText},
-		{"insecure-registry", inputLines},
-		{"github-token", inputOwn},
-		{"handover", inputOwn},
-		{"mode", inputText},
-		{"jobs", inputText},
-		{"timeout", inputText},
-		{"binary", inputOwn},
-		{"download-base", inputOwn},
+		{"images", inputOwn, gateStep},
+		{"files", inputLines, gateStep},
+		{"exclude", inputLines, gateStep},
+		{"target", inputLines, gateStep},
+		{"all-stages", inputSwitch, gateStep},
+		{"build-args", inputLines, gateStep},
+		{"build-contexts", inputLines, gateStep},
+		{"platforms", inputLines, gateStep},
+		{"profile", inputLines, gateStep},
+		{"implicit-images", inputLines, gateStep},
+		{"strict", inputSwitch, gateStep},
+		{"allow-empty", inputSwitch, gateStep},
+		{"policy", inputDocument, gateStep},
+		{"publishers", inputLines, gateStep},
+		{"lock", inputText, gateStep},
+		{"update-lock", inputSwitch, gateStep},
+		{"certificate-identity", inputLines, gateStep},
+		{"certificate-identity-regexp", inputLines, gateStep},
+		{"certificate-oidc-issuer", inputLines, gateStep},
+		{"certificate-oidc-issuer-regexp", inputLines, gateStep},
+		{"certificate-github-workflow-repository", inputText, gateStep},
+		{"certificate-github-workflow-ref", inputText, gateStep},
+		{"certificate-github-workflow-sha", inputText, gateStep},
+		{"certificate-github-workflow-name", inputText, gateStep},
+		{"certificate-github-workflow-trigger", inputText, gateStep},
+		{"key", inputKeys, anyStep},
+		{"insecure-ignore-tlog", inputSwitch, gateStep},
+		{"attestation-type", inputLines, gateStep},
+		{"require-signature", inputSwitch, gateStep},
+		{"signature-on", inputText, gateStep},
+		{"signature-repository", inputText, anyStep},
+		{"sigstore", inputText, anyStep},
+		{"trusted-root", inputText, anyStep},
+		{"tuf-mirror", inputText, anyStep},
+		{"tuf-root", inputText, anyStep},
+		{"cache-dir", inputText, anyStep},
+		{"registry-username", inputText, anyStep},
+		{"registry-password", inputOwn, anyStep},
+		{"registry-cacert", inputText, anyStep},
+		{"insecure-registry", inputLines, anyStep},
+		{"github-token", inputOwn, anyStep},
+		{"handover", inputOwn, gateStep},
+		{"mode", inputText, gateStep},
+		{"jobs", inputText, anyStep},
+		{"timeout", inputText, anyStep},
+		{"sign", inputOwn, signStep},
+		{"sign-tags", inputSwitch, signStep},
+		{"key-password", inputOwn, signStep},
+		{"identity-token", inputOwn, signStep},
+		{"oidc-client-id", inputText, signStep},
+		{"sign-if-possible", inputSwitch, signStep},
+		{"format", inputLines, signStep},
+		{"recursive", inputSwitch, signStep},
+		{"annotations", inputLines, signStep},
+		{"attest", inputLines, signStep},
+		{"attest-only", inputSwitch, signStep},
+		{"require-gate", inputOwn, signStep},
+		{"scan-report", inputLines, signStep},
+		{"fail-on", inputText, signStep},
+		{"ignore-unfixed", inputSwitch, signStep},
+		{"scan-allow", inputLines, signStep},
+		{"allow-empty-scan", inputSwitch, signStep},
+		{"vsa", inputSwitch, signStep},
+		{"force", inputSwitch, signStep},
+		{"signing-config", inputText, signStep},
+		{"tlog-upload", inputSwitch, signStep},
+		{"bundle-dir", inputText, signStep},
+		{"binary", inputOwn, anyStep},
+		{"download-base", inputOwn, anyStep},
 	}
 }
 
@@ -166,9 +200,12 @@ func keyLines(text string) []string {
 	return out
 }
 
-// set sets on f the flags that the inputs stand for.
-func (in inputs) set(f *pflag.FlagSet) error {
+// set sets on f the flags that the inputs of a step of that kind stand for.
+func (in inputs) set(f *pflag.FlagSet, kind stepKind) error {
 	for _, i := range actionInputs() {
+		if i.of&kind == 0 {
+			continue
+		}
 		var values []string
 		switch text := in[i.name]; i.kind {
 		case inputText:
@@ -186,7 +223,9 @@ func (in inputs) set(f *pflag.FlagSet) error {
 			if err != nil {
 				return usagef("--"+i.name, "write true or false", "%w", err)
 			}
-			values = []string{value}
+			if strings.TrimSpace(text) != "" { // nothing is the flag's default
+				values = []string{value}
+			}
 		case inputDocument:
 			switch {
 			case strings.TrimSpace(text) != "":
@@ -204,6 +243,37 @@ func (in inputs) set(f *pflag.FlagSet) error {
 		}
 	}
 	return in.paired()
+}
+
+// foreign returns the inputs that are not at their defaults although they say
+// nothing to a step of that kind. f has all flags.
+func (in inputs) foreign(f *pflag.FlagSet, kind stepKind) []string {
+	var names []string
+	for _, i := range actionInputs() {
+		if i.of&kind == 0 && !in.isDefault(i, f) {
+			names = append(names, i.name)
+		}
+	}
+	return names
+}
+
+// isDefault reports whether i says nothing.
+func (in inputs) isDefault(i input, f *pflag.FlagSet) bool {
+	text := strings.TrimSpace(in[i.name])
+	switch i.name {
+	case "handover":
+		return text == "" || text == bindImages
+	case "require-gate":
+		return text == "" || text == gatesAuto
+	}
+	if flag := f.Lookup(i.flag()); flag != nil && i.kind != inputOwn {
+		if i.kind == inputSwitch {
+			value, err := yes(text)
+			return text == "" || err == nil && value == flag.DefValue
+		}
+		return text == "" || text == flag.DefValue
+	}
+	return text == ""
 }
 
 // paired refuses lists whose order is not known: flags keep theirs on the
@@ -247,8 +317,11 @@ func asInput(text string) string {
 // about none.
 func inputName(flag string) string {
 	name, _, _ := strings.Cut(flag, " ")
-	if name == "IMAGE" {
+	switch name {
+	case "IMAGE":
 		return "images"
+	case signedImage:
+		return "sign"
 	}
 	name, isFlag := strings.CutPrefix(name, "--")
 	if !isFlag {

@@ -17,9 +17,13 @@ import (
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/sign/predicate"
+	maker "github.com/boltseal/boltseal/sign/sigstore"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
+
+// defaultTimeout bounds a run.
+const defaultTimeout = 3 * time.Minute
 
 // signFlags are the flags of boltseal sign.
 type signFlags struct {
@@ -98,7 +102,7 @@ func (f *signFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.bundleDir, "bundle-dir", "", "`DIR` that gets the bundles, once they are verified")
 	flags.StringVar(&f.output, "output", "text", "`FORMAT` of the report: text, or json (docs/sign.md)")
 	flags.IntVar(&f.jobs, "jobs", gate.DefaultJobs, "images to sign at a time, `N` of 1 to 256")
-	flags.DurationVar(&f.timeout, "timeout", 3*time.Minute, "`DURATION` of the whole run, such as 90s")
+	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "`DURATION` of the whole run, such as 90s")
 }
 
 // runSign signs, and reports.
@@ -155,7 +159,10 @@ type signing struct {
 	where   image.Ref  // of the signatures; zero for beside each image
 	by      credentials
 	checks  checks
-	trust   *sigstore.Trust
+	trust   *sigstore.Trust // nil where no log is asked
+	bundles maker.Services  // for bundles and attestations
+	legacy  maker.Services
+	chosen  bool // they are
 	started time.Time
 	notices []string
 }
@@ -215,23 +222,23 @@ func (f *signFlags) sound() error {
 func (s *signing) readImages(args []string) error {
 	const next = "write it as registry/repository@sha256:…, as the build or the push printed it"
 	if len(args) == 0 {
-		return usagef("IMAGE", "name the images that were pushed, such as ghcr.io/acme/app@sha256:…", "there is nothing to sign")
+		return usagef(signedImage, "name the images that were pushed, such as ghcr.io/acme/app@sha256:…", "there is nothing to sign")
 	}
 	seen := map[string]bool{}
 	for _, a := range args {
 		if scheme, _, ok := strings.Cut(a, "://"); ok {
-			return usagef("IMAGE", "leave out "+scheme+"://; plain http is asked for with --insecure-registry", "%q is an address, not a reference", a)
+			return usagef(signedImage, "leave out "+scheme+"://; plain http is asked for with --insecure-registry", "%q is an address, not a reference", a)
 		}
 		if isList(a) {
-			return usagef("IMAGE", "give each image as an argument of its own, or in the Action on a line of its own", "%q is a list, not a reference", a)
+			return usagef(signedImage, "give each image as an argument of its own, or in the Action on a line of its own", "%q is a list, not a reference", a)
 		}
 		ref, err := image.Parse(a)
 		if err != nil {
-			return usagef("IMAGE", next, "%w", err)
+			return usagef(signedImage, next, "%w", err)
 		}
 		if ref.Digest() == "" && !s.flags.tags {
 			if s.flags.step {
-				return usagef("IMAGE", "write "+ref.Name()+"@ and the digest that the build put out, such as ${{ steps.build.outputs.digest }}; or sign-tags: true", "%s names a tag, and somebody may have moved it since the push", ref)
+				return usagef(signedImage, "write "+ref.Name()+"@ and the digest that the build put out, such as ${{ steps.build.outputs.digest }}; or sign-tags: true", "%s names a tag, and somebody may have moved it since the push", ref)
 			}
 			s.notices = append(s.notices, fmt.Sprintf("%s is a tag: what it names now is signed; name the digest that was pushed, or write --sign-tags", ref))
 		}
@@ -364,3 +371,6 @@ func (s *signing) do(ctx context.Context, done func(done, of int)) (report.Signe
 
 // hintOf is what err suggests, or else next.
 func hintOf(err error, next string) string { return cmp.Or(verify.Hint(err), next) }
+
+// signedImage is what an error calls an argument.
+const signedImage = "IMAGE[@DIGEST]"

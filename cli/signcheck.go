@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -13,6 +14,8 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/scanreport"
+	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/predicate"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -28,7 +31,7 @@ func (k *checkFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&k.scans, "scan-report", nil, "report `FILE` of a vulnerability scanner (JSON of Trivy or Grype, SARIF, cosign's vuln predicate) about the image: nothing is signed if it has findings beyond the limits; repeatable")
 	f.StringVar(&k.failOn, "fail-on", "high", "`SEVERITY` of the least finding that refuses: critical, high, medium, low, negligible or unknown")
 	f.BoolVar(&k.ignoreUnfixed, "ignore-unfixed", false, "findings without a fix refuse nothing")
-	f.StringArrayVar(&k.allow, "scan-allow", nil, "YAML `FILE` of findings that are let through until a date (docs/sign.md); repeatable")
+	f.StringArrayVar(&k.allow, "scan-allow", nil, "YAML `FILE` of findings that are let through until a date (docs/scan-report.md); repeatable")
 	f.BoolVar(&k.allowEmpty, "allow-empty-scan", false, "a scan report that shows nothing that was scanned refuses nothing")
 	f.BoolVar(&k.attest, "vsa", false, "attest what was checked, as a SLSA verification summary")
 }
@@ -43,27 +46,30 @@ const (
 type checks struct {
 	done    []report.SignCheck
 	refused error // the first no, a *verify.Error
+	gates   []predicate.Checked
 	scans   []scanned
-	latest  time.Time // of the gates' runs
 	limits  scanreport.Limits
+	attest  bool   // what was checked
+	allowed []byte // the text of all that is let through, nil for none
 }
 
 // A scanned is a report of a scanner that is within the limits.
 type scanned struct {
 	file   string
 	report scanreport.Report
-	at     int // in done
+	read   predicate.Checked
+	at     int             // in done
+	about  map[string]bool // images, by their String
 }
 
 // read looks at all of them. An error is bad input; what speaks against signing
 // is in the checks.
 func (k *checkFlags) read(c Command, now time.Time, images int) (checks, error) {
-	var all checks
-	limits, err := k.limits(c)
-	if err != nil {
+	all := checks{attest: k.attest}
+	var err error
+	if all.limits, all.allowed, err = k.limits(c); err != nil {
 		return all, err
 	}
-	all.limits = limits
 	for _, name := range k.gates {
 		if err := all.gate(c, name, now); err != nil {
 			return all, err
@@ -80,12 +86,12 @@ func (k *checkFlags) read(c Command, now time.Time, images int) (checks, error) 
 	return all, nil
 }
 
-// limits reads what scan reports are held to.
-func (k *checkFlags) limits(c Command) (scanreport.Limits, error) {
-	l := scanreport.Limits{IgnoreUnfixed: k.ignoreUnfixed, AllowEmpty: k.allowEmpty}
-	var err error
+// limits reads what scan reports are held to, and the text of what is let
+// through all the same.
+func (k *checkFlags) limits(c Command) (l scanreport.Limits, allowed []byte, err error) {
+	l = scanreport.Limits{IgnoreUnfixed: k.ignoreUnfixed, AllowEmpty: k.allowEmpty}
 	if l.FailOn, err = scanreport.ParseSeverity(k.failOn); err != nil {
-		return l, usagef("--fail-on", "write critical, high, medium, low, negligible or unknown", "%w", err)
+		return l, nil, usagef("--fail-on", "write critical, high, medium, low, negligible or unknown", "%w", err)
 	}
 	if len(k.scans) == 0 {
 		for _, x := range []struct {
@@ -93,22 +99,23 @@ func (k *checkFlags) limits(c Command) (scanreport.Limits, error) {
 			set  bool
 		}{{"--scan-allow", len(k.allow) > 0}, {"--ignore-unfixed", k.ignoreUnfixed}, {"--allow-empty-scan", k.allowEmpty}} {
 			if x.set {
-				return l, usagef(x.flag, "add --scan-report, or leave it out", "there is no scan report that it could be about")
+				return l, nil, usagef(x.flag, "add --scan-report, or leave it out", "there is no scan report that it could be about")
 			}
 		}
 	}
 	for _, name := range k.allow {
 		text, err := readBounded(c.path(name), maxText)
 		if err != nil {
-			return l, usagef("--scan-allow", "name the file that lists what is let through", "%w", err)
+			return l, nil, usagef("--scan-allow", "name the file that lists what is let through", "%w", err)
 		}
 		entries, err := scanreport.ReadAllow(name, text)
 		if err != nil {
-			return l, usagef("--scan-allow", docs+"sign.md says how it is written", "%w", err)
+			return l, nil, usagef("--scan-allow", docs+"scan-report.md says how it is written", "%w", err)
 		}
 		l.Allow = append(l.Allow, entries...)
+		allowed = append(allowed, text...)
 	}
-	return l, nil
+	return l, allowed, nil
 }
 
 // refuse keeps the first no.
@@ -146,9 +153,7 @@ func (k *checks) gate(c Command, name string, now time.Time) error {
 	if exempt > 0 {
 		done.Summary += fmt.Sprintf(" (%d exempt)", exempt)
 	}
-	if past.Started.After(k.latest) {
-		k.latest = past.Started
-	}
+	k.gates = append(k.gates, predicate.Checked{Name: filepath.Base(name), Body: body, Time: past.Started})
 	k.done = append(k.done, done)
 	return nil
 }
@@ -194,7 +199,7 @@ func (k *checks) scan(c Command, name string, now time.Time) error {
 		k.refuse(&verify.Error{Op: "look at the scan report " + name, Err: why, Hint: hintOf(why, "mend what was found, or let it through for a while with --scan-allow")})
 		return nil
 	}
-	k.scans = append(k.scans, scanned{name, r, len(k.done) - 1})
+	k.scans = append(k.scans, scanned{file: name, report: r, read: predicate.Checked{Name: filepath.Base(name), Body: body}, at: len(k.done) - 1, about: map[string]bool{}})
 	return nil
 }
 
@@ -256,6 +261,7 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 			}
 			about++
 			covered[i] = true
+			s.about[images[i].String()] = true
 			if m.Warning != "" {
 				k.done[s.at].Details = append(k.done[s.at].Details, m.Warning)
 			}
@@ -272,6 +278,21 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 		}
 	}
 	return nil
+}
+
+// summary is the verification summary of an image that is to be signed.
+func (k *checks) summary(img image.Pinned) (sign.Statement, error) {
+	v := predicate.VSA{
+		Resource: img.String(), Gates: k.gates, Version: version(),
+		Limits: predicate.Limits{FailOn: k.limits.FailOn.String(), IgnoreUnfixed: k.limits.IgnoreUnfixed, Allow: k.allowed},
+	}
+	for _, s := range k.scans {
+		if s.about[img.String()] {
+			v.Scans = append(v.Scans, s.read)
+		}
+	}
+	body, err := predicate.Summary(v)
+	return sign.Statement{Type: predicate.SummaryType, Predicate: body}, err
 }
 
 // maxConfigs bounds the manifests that are read to know what an image is called

@@ -23,6 +23,9 @@ const (
 	keyVariable      = "COSIGN_PRIVATE_KEY" // as cosign generate-key-pair leaves it with CI systems
 )
 
+// defaultAudience is for whom tokens are: Fulcio, as all its clients call it.
+const defaultAudience = "sigstore"
+
 // maxToken bounds an identity token, in bytes; real ones have about 2,000.
 const maxToken = 64 << 10
 
@@ -38,7 +41,7 @@ type signerChoice struct {
 func (s *signerChoice) register(f *pflag.FlagSet) {
 	f.StringVar(&s.key, "key", "", "private key instead of an identity: a `FILE` (cosign.key or PEM), env://NAME, the text itself, or NAME://… of a key service whose plugin sigstore-kms-NAME is installed")
 	f.StringVar(&s.token, "identity-token", "", "`FILE` or env://NAME that holds an OpenID Connect token (default: that of SIGSTORE_ID_TOKEN, or of the GitHub runner)")
-	f.StringVar(&s.audience, "oidc-client-id", "sigstore", "`AUDIENCE` that the token has to be for")
+	f.StringVar(&s.audience, "oidc-client-id", defaultAudience, "`AUDIENCE` that the token has to be for")
 	f.BoolVar(&s.ifPossible, "sign-if-possible", false, "exit 0 with a notice, and sign nothing, in a pull request from a fork, which gets no token")
 }
 

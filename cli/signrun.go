@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -47,7 +48,11 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 	if r.Refused = s.checks.refused; r.Refused != nil || len(images) == 0 {
 		return nil
 	}
-	signer, err := s.signer(ctx, client, done)
+	each := done
+	if s.checks.attest {
+		each = nil // made counts them
+	}
+	signer, err := s.signer(ctx, client, each)
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		return err
 	}
@@ -55,12 +60,62 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 		r.Failures = append(r.Failures, failed(images, err)...)
 		return nil
 	}
-	order := s.order
-	order.Images = images
-	result := signer.Sign(ctx, order)
+	result, err := s.made(ctx, signer, images, done)
+	if err != nil {
+		return err
+	}
+	if err := misconfigured(result.Failures); err != nil && len(result.Records) == 0 {
+		return err
+	}
 	r.Failures = append(r.Failures, result.Failures...)
 	r.Notices = append(r.Notices, s.trustNotices()...)
 	return s.record(r, result.Records)
+}
+
+// made has everything made. With summaries it is an order for each image, since
+// each says of itself what was checked.
+func (s *signing) made(ctx context.Context, signer *maker.Signer, images []image.Pinned, done func(done, of int)) (sign.Result, error) {
+	order := s.order
+	order.Images = images
+	if !s.checks.attest {
+		return signer.Sign(ctx, order), nil
+	}
+	orders := make([]sign.Order, len(images))
+	for i, img := range images {
+		summary, err := s.checks.summary(img)
+		if err != nil {
+			return sign.Result{}, usagef("--vsa", hintOf(err, "leave it out"), "%w", err)
+		}
+		orders[i] = order
+		orders[i].Images = images[i : i+1]
+		orders[i].Attestations = append(slices.Clone(order.Attestations), summary)
+	}
+	var (
+		all     sync.WaitGroup
+		mu      sync.Mutex
+		ready   int
+		results = make([]sign.Result, len(orders))
+		slots   = make(chan struct{}, s.flags.jobs)
+	)
+	for i, o := range orders {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			results[i] = signer.Sign(ctx, o)
+			mu.Lock()
+			defer mu.Unlock()
+			if ready++; done != nil {
+				done(ready, len(orders))
+			}
+		})
+	}
+	all.Wait()
+	var result sign.Result
+	for _, r := range results {
+		result.Records = append(result.Records, r.Records...)
+		result.Failures = append(result.Failures, r.Failures...)
+	}
+	return result, nil
 }
 
 // failed says of all images that err kept them from being signed.
@@ -95,13 +150,11 @@ func (s *signing) resolve(ctx context.Context, client *registry.Client) ([]image
 	var all sync.WaitGroup
 	slots := make(chan struct{}, s.flags.jobs)
 	for i, ref := range s.refs {
-		all.Add(1)
-		go func() {
-			defer all.Done()
+		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			pinned[i], errs[i] = client.Resolve(ctx, ref)
-		}()
+		})
 	}
 	all.Wait()
 	var (
@@ -125,10 +178,14 @@ func (s *signing) resolve(ctx context.Context, client *registry.Client) ([]image
 func (s *signing) signer(ctx context.Context, client *registry.Client, done func(done, of int)) (*maker.Signer, error) {
 	f := &s.flags
 	o := maker.Options{
-		Store: client, Trust: s.trust, Client: s.services(), Key: s.by.key, Token: s.by.token,
-		Repository: s.where, IgnoreLog: !f.upload, Now: s.command.now, Jobs: f.jobs, Done: done,
+		Store: client, Trust: s.trust, Client: s.command.asker(), Key: s.by.key, Token: s.by.token,
+		Repository: s.where, IgnoreLog: !f.upload, Now: s.command.now, Sleep: s.command.Sleep, Jobs: f.jobs, Done: done,
 	}
-	var err error
+	err := s.services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o.Services, o.Legacy = s.bundles, s.legacy
 	if s.by.service != "" {
 		if o.Key, err = maker.KMSKey(ctx, s.by.service); err != nil {
 			if sign.Reason(err).NoAnswer() {
@@ -136,9 +193,6 @@ func (s *signing) signer(ctx context.Context, client *registry.Client, done func
 			}
 			return nil, usagef("--key "+publicPart(s.by.service), hintOf(err, "see that the plugin of the key service is installed"), "%w", err)
 		}
-	}
-	if o.Services, o.Legacy, err = s.chosen(ctx); err != nil {
-		return nil, err
 	}
 	signer, err := maker.New(o)
 	if err != nil {
@@ -178,6 +232,7 @@ func (s *signing) record(r *report.Signed, records []sign.Record) error {
 		if s.flags.bundleDir != "" && len(x.Bundle) > 0 {
 			var err error
 			if item.File, err = writeBundle(s.command.path(s.flags.bundleDir), x); err != nil {
+				item.File = ""
 				errs = append(errs, err)
 			}
 		}
@@ -194,20 +249,8 @@ func (s *signing) record(r *report.Signed, records []sign.Record) error {
 func writeBundle(dir string, x sign.Record) (string, error) {
 	sum := sha256.Sum256(x.Bundle)
 	name := strings.Replace(x.Image.Digest(), ":", "-", 1) + "." + hex.EncodeToString(sum[:6]) + ".sigstore.json"
-	file, err := os.CreateTemp(dir, ".boltseal-bundle-")
-	if err != nil {
-		return "", err
-	}
-	_, err = file.Write(x.Bundle)
-	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()) // it is public, as the registry's
 	path := filepath.Join(dir, name)
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(file.Name()))
-	}
-	return path, nil
+	return path, writeWhole(path, x.Bundle) // it is public, as the registry's
 }
 
 // searchable reports whether the public search knows the log entry: Rekor v2 has

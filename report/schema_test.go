@@ -24,6 +24,7 @@ const (
 	reportSchema = "../docs/report.schema.json"
 	usesSchema   = "../docs/uses.schema.json"
 	pinsSchema   = "../docs/pin.schema.json"
+	signedSchema = "../docs/sign.schema.json"
 )
 
 type object = map[string]any
@@ -177,13 +178,14 @@ func TestGoldensFollowSchema(t *testing.T) {
 }
 
 // What boltseal scan writes follows its schema, whose fields are those of the
-// structs and all are described; and so does what boltseal pin writes.
+// structs and all are described; and so does what boltseal pin and boltseal sign
+// write.
 func TestUsesFollowSchema(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct {
 		schema, dir string
 		typ         reflect.Type
-	}{{usesSchema, "uses", reflect.TypeFor[listingDoc]()}, {pinsSchema, "pins", reflect.TypeFor[pinsDoc]()}} {
+	}{{usesSchema, "uses", reflect.TypeFor[listingDoc]()}, {pinsSchema, "pins", reflect.TypeFor[pinsDoc]()}, {signedSchema, "signed", reflect.TypeFor[signedDoc]()}} {
 		schema := readSchema(t, x.schema)
 		same(t, schema, schema, x.typ, x.dir)
 		files, err := filepath.Glob(filepath.Join("testdata", x.dir, "*.json"))

@@ -20,14 +20,15 @@ func SignedMarkdown(w io.Writer, s Signed, limit int) error {
 		limit = DefaultMax
 	}
 	heading := "### Image signing: " + s.verdict() + "\n\n"
-	failed, signed, checks, notices, commands := s.failedPart(), s.signedPart(), s.checksPart(), s.noticesPart(), s.commandsPart()
+	refused, failed, signed, checks, notices, commands := s.refusedPart(), s.failedPart(), s.signedPart(), s.checksPart(), s.noticesPart(), s.commandsPart()
 	footer := fixed("")
 	if s.ToolVersion != "" {
 		footer = either(fmt.Sprintf("boltseal %s · %s\n", code(s.ToolVersion, maxText), s.Elapsed.Round(time.Millisecond)), "")
 	}
 	const all = 1 << 30
-	text := compose([]*part{fixed(heading), s.refusedPart(), failed, signed, checks, notices, commands, footer}, []claim{
+	text := compose([]*part{fixed(heading), refused, failed, signed, checks, notices, commands, footer}, []claim{
 		{footer, all, 25},
+		{refused, all, 60},
 		{failed, all, 40},
 		{notices, all, 20},
 		{signed, all, 60},
@@ -193,4 +194,14 @@ func (s Signed) commandsPart() *part {
 		note = "cosign.pub is the public key, obtained by another way than the image.\n\n"
 	}
 	return &part{open: "**To verify**\n\n<pre>", items: items, shut: "</pre>\n\n" + note, rest: restOf("command line", len(commands))}
+}
+
+// SignRefusal returns the summary of a job whose input was refused, so that
+// nothing was signed: what is wrong with it, and the next step.
+func SignRefusal(cause, next string) string {
+	text := "### Image signing: NOT RUN — the input is wrong\n\n" + code(cause, 1000) + "\n"
+	if next != "" {
+		text += "\n**Fix:** " + code(next, 1000) + "\n"
+	}
+	return text
 }

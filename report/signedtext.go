@@ -67,10 +67,10 @@ func (t *textWriter) check(c SignCheck) {
 	t.title(word, c.What+" "+c.File+": "+c.Summary, colour)
 	const most = 20
 	for _, d := range first(c.Details, most) {
-		t.line("", d)
+		t.line("note", d) // a runner obeys what begins with "::", behind blanks too
 	}
 	if more := len(c.Details) - most; more > 0 {
-		t.line("", fmt.Sprintf("… and %d more, listed by --output json", more))
+		t.line("note", fmt.Sprintf("… and %d more, listed by --output json", more))
 	}
 }
 

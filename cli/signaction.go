@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/boltseal/boltseal/action"
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/report"
+)
+
+// signFolder begins the name of a signing step's folder in RUNNER_TEMP. It is no
+// gate's: those begin with stepFolder.
+const signFolder = "signed-by-boltseal-"
+
+// What the input require-gate says besides paths.
+const (
+	gatesAuto = "auto" // the default: those of this job must have passed
+	gatesAll  = "true" // the same, and there must be one
+	gatesNone = "false"
+)
+
+// maxSignedOutput bounds the output signed, in bytes, as those of the gate are.
+const maxSignedOutput = 192 << 10
+
+// signs reports whether the inputs make the step one that signs. It is asked
+// before they are known to be sound.
+func signs(text string) bool {
+	var given map[string]any
+	_ = json.Unmarshal([]byte(text), &given) // parseInputs says what is wrong with it
+	for name, value := range given {
+		if value, ok := value.(string); ok && strings.EqualFold(name, "sign") && value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// suit refuses inputs that say nothing to a step of that kind: whoever wrote them
+// believes that they do.
+func (in inputs) suit(kind stepKind) error {
+	all := pflag.NewFlagSet("action", pflag.ContinueOnError)
+	var (
+		v verifyFlags
+		s signFlags
+	)
+	v.register(all)
+	of := pflag.NewFlagSet("sign", pflag.ContinueOnError)
+	s.register(of)
+	all.AddFlagSet(of) // those of one name have one default
+	names := in.foreign(all, kind)
+	switch {
+	case len(names) == 0:
+		return nil
+	case kind == signStep:
+		return usagef("--"+names[0], "give them to a step without input sign, which verifies before the build", "a step that signs does not verify base images, and takes no %s", strings.Join(names, ", "))
+	}
+	return usagef("--"+names[0], "add input sign, with the images that were pushed, or leave them out", "a step that does not sign takes no %s", strings.Join(names, ", "))
+}
+
+// sign signs, tells the runner, and returns the exit code. untold is what went
+// wrong when the outputs were to say no.
+func (s step) sign(ctx context.Context, untold error) int {
+	dir, err := os.MkdirTemp(s.runner.TempDir(), signFolder)
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	if err != nil {
+		err = &resultError{fmt.Errorf("make a folder in RUNNER_TEMP: %w", err), "see that RUNNER_TEMP names a folder that may be written"}
+	}
+	none := &handovers{}
+	if err := errors.Join(untold, err); err != nil {
+		return s.untold(err, none)
+	}
+	run, err := s.prepareSign(dir)
+	if err != nil {
+		return s.refuseSign(err)
+	}
+	r, err := run.do(ctx, nil)
+	if u := (*usageError)(nil); errors.As(err, &u) {
+		return s.refuseSign(err)
+	}
+	if err != nil {
+		return s.untold(err, none)
+	}
+	for i, text := range r.Notices {
+		r.Notices[i] = asInput(text)
+	}
+	text, omitted := report.SignedItems(r, maxSignedOutput)
+	if omitted > 0 {
+		r.Notices = append(r.Notices, fmt.Sprintf("output signed leaves out %d of %d signatures, which are in the log", omitted, len(r.Items)))
+	}
+	if err := report.SignedText(s.command.Stdout, r, report.TextOptions{Timings: s.runner.Debugging()}); err != nil {
+		return s.untold(err, none)
+	}
+	for _, n := range report.SignedNotes(r) {
+		s.runner.Annotate(action.Note{Level: action.Level(n.Level), Title: n.Title, Text: n.Text})
+	}
+	var summary strings.Builder
+	if err := report.SignedMarkdown(&summary, r, 0); err == nil {
+		s.appendSummary(summary.String())
+	}
+	pairs, _ := s.outputs(gate.Report{}, "", none)
+	for i, p := range pairs {
+		if p.Name == "signed" {
+			pairs[i].Value = text
+		}
+	}
+	if err := s.runner.SetOutputs(pairs...); err != nil {
+		return s.untold(err, none)
+	}
+	return signedCode(r)
+}
+
+// refuseSign tells of bad input.
+func (s step) refuseSign(err error) int {
+	text, next := s.wrong(err)
+	s.appendSummary(report.SignRefusal(text, next))
+	return refused(err)
+}
+
+// prepareSign reads the inputs.
+func (s step) prepareSign(dir string) (*signing, error) {
+	c := s.command
+	in, err := parseInputs(c.getenv("BOLTSEAL_INPUTS"))
+	if err != nil {
+		return nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
+	}
+	s.mask(in)
+	if s.runner.Event() == "pull_request_target" {
+		return nil, usagef(signedImage, "sign where it is merged, on push", "nothing is signed on pull_request_target, which runs with the repository's secrets on a proposal by anybody; no key and no token was read")
+	}
+	if err := in.suit(signStep); err != nil {
+		return nil, err
+	}
+	var f signFlags
+	flags := pflag.NewFlagSet("action", pflag.ContinueOnError)
+	f.register(flags)
+	if len(keyLines(in["key"])) > 1 {
+		return nil, usagef("--key", "give one private key: a file, env://NAME, or its text", "there are several, and one signs")
+	}
+	if err := in.set(flags, signStep); err != nil {
+		return nil, err
+	}
+	f.step = true
+	f.by.password = strings.TrimRight(in["key-password"], "\r\n") // a block of YAML ends in one
+	if token := strings.TrimSpace(in["identity-token"]); webToken().MatchString(token) {
+		f.by.tokenText = token
+	} else {
+		f.by.token = token
+	}
+	if err := s.access(&c, &f.registry, in); err != nil {
+		return nil, err
+	}
+	if f.checks.gates, err = s.gates(in["require-gate"]); err != nil {
+		return nil, err
+	}
+	f.bundleDir = cmp.Or(f.bundleDir, dir)
+	s.debug(in)
+	return c.prepareSign(f, lines(in["sign"]))
+}
+
+// gates returns the reports that must say passed.
+func (s step) gates(text string) ([]string, error) {
+	named := lines(text)
+	word := gatesAuto
+	if len(named) == 1 {
+		word = named[0]
+	}
+	switch word {
+	case gatesNone:
+		return nil, nil
+	case gatesAuto, gatesAll:
+		if len(named) > 1 {
+			break
+		}
+		found, err := s.gatesOfJob()
+		if err == nil && len(found) == 0 && word == gatesAll {
+			err = usagef("--require-gate", "let a step verify the base images before the build, in this job; or name the report of another job", "no step of this job has verified anything")
+		}
+		return found, err
+	}
+	return named, nil
+}
+
+// gatesOfJob returns the reports of the steps of this job that verified before.
+// One that did not come to its end has left an empty report, or none.
+func (s step) gatesOfJob() ([]string, error) {
+	temp := s.runner.TempDir()
+	if temp == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(temp)
+	if err != nil {
+		return nil, usagef("--require-gate", "see that RUNNER_TEMP names a folder that may be read", "look for reports of the gate: %w", err)
+	}
+	var found []string
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), stepFolder) {
+			found = append(found, stepReports()[0].path(filepath.Join(temp, e.Name())))
+		}
+	}
+	return found, nil
+}
