@@ -92,7 +92,10 @@ func (c *Client) Attach(ctx context.Context, repo image.Ref, subject ocispec.Des
 			return "", "", err
 		}
 		if !listed {
-			return digest, "fallback-tag", c.addReferrer(ctx, repo, m, body)
+			if err := c.addReferrer(ctx, repo, m, body); err != nil {
+				return "", "", err
+			}
+			return digest, "fallback-tag", nil
 		}
 	}
 	return digest, "referrer", nil
@@ -171,19 +174,21 @@ func (c *Client) addReferrer(ctx context.Context, repo image.Ref, m ocispec.Mani
 // readFallback is ParseFallback for those who would write it: what they do not
 // understand in full is not theirs to write.
 func readFallback(m Manifest) ([]ocispec.Descriptor, error) {
-	var doc struct{ SchemaVersion int }
-	list, err := ParseFallback(m)
-	switch {
+	index, err := parseIndex(m.Body)
+	switch list := index.Manifests; {
 	case errors.Is(err, ErrTooMany):
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	case len(list) > maxReferrers:
+		return nil, fmt.Errorf("%w: there are %d referrers, at most %d are read", ErrTooMany, len(list), maxReferrers)
 	case m.MediaType != ocispec.MediaTypeImageIndex:
 		return nil, fmt.Errorf("%w: it is %q, not an index", ErrMalformed, clip(m.MediaType))
-	case json.Unmarshal(m.Body, &doc) != nil || doc.SchemaVersion != 2:
+	case index.SchemaVersion != 2:
 		return nil, fmt.Errorf("%w: its schemaVersion is not 2", ErrMalformed)
+	default:
+		return list, nil
 	}
-	return list, nil
 }
 
 // appendReferrer returns the index with entry at the end of its list. All other
@@ -292,7 +297,7 @@ func updateError(repo image.Ref, tag string, err error) error {
 	}
 	e := &Error{Op: "change tag " + repo.Name() + ":" + tag, Kind: ErrUnavailable, Err: err, push: true}
 	if errors.Is(err, ErrMalformed) {
-		e.Kind = ErrMalformed
+		e.Kind, e.Err = ErrMalformed, errors.New(strings.TrimPrefix(err.Error(), ErrMalformed.Error()+": "))
 	}
 	return e
 }
@@ -336,7 +341,7 @@ func (c *Client) rewrite(ctx context.Context, repo image.Ref, tag string, change
 	if err != nil {
 		return err
 	}
-	_, err = c.insist(ctx, q, func(ctx context.Context, q query) (answer, error) {
+	_, err = c.insist(ctx, q, func(ctx context.Context, _ query) (answer, error) {
 		began := time.Now()
 		old, err := c.behind(ctx, repo, tag)
 		if err != nil {
@@ -352,7 +357,8 @@ func (c *Client) rewrite(ctx context.Context, repo image.Ref, tag string, change
 			}
 			return stop(nil)
 		}
-		if q, err = manifestPush(repo, tag, mediaType, body); err != nil {
+		q, err := manifestPush(repo, tag, mediaType, body)
+		if err != nil {
 			return stop(err)
 		}
 		a, err := c.put(ctx, q)

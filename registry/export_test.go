@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/boltseal/boltseal/image"
 )
 
@@ -13,6 +15,17 @@ func Describe(img image.Pinned, m Manifest) (image.Pinned, error) { return descr
 // NextPage is nextPage of an answer from page with the given Link header.
 func NextPage(page *url.URL, link, prefix string) (string, error) {
 	return nextPage(answer{url: page, header: http.Header{"Link": {link}}}, prefix)
+}
+
+// AppendReferrer is appendReferrer, for the fuzz tests.
+func AppendReferrer(index Manifest, entry ocispec.Descriptor) ([]byte, error) {
+	return appendReferrer(index, entry)
+}
+
+// Pushing returns e as it is where something was to be pushed.
+func Pushing(e *Error) *Error {
+	e.push = true
+	return e
 }
 
 // Scrub is scrub, for the fuzz tests.

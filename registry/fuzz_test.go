@@ -1,9 +1,11 @@
 package registry_test
 
 import (
+	"bytes"
 	"errors"
 	"net/url"
 	"path"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -118,6 +120,45 @@ func FuzzScrub(f *testing.F) {
 		err := registry.Scrub(&url.Error{Op: "Get", URL: before + "?sig=" + marker + after, Err: errors.New("connection refused")})
 		if s := err.Error(); strings.Contains(s, marker) || len(s) > 400 {
 			t.Errorf("%q", s)
+		}
+	})
+}
+
+// Whatever is added to an index, what was there stays there, byte by byte.
+func FuzzAppendReferrer(f *testing.F) {
+	const one = `{"digest":"` + anyDigest + `","size":1,"mediaType":"m","x":{"manifests":[]}}`
+	for _, s := range []string{
+		"", "null", `{"schemaVersion":2,"manifests":null}`, `{"schemaVersion":2,"manifests":[]}`, `{"manifests":[ ],"schemaVersion":2} `,
+		"{ \"schemaVersion\" : 2 ,\n \"manifests\" :\t[ " + one + " ] , \"x\" : [1.0, \"\\u003c\", \"]\"] }",
+		`{"x":{"manifests":[1]},"schemaVersion":2,"manifests":[` + one + `,` + one + `],"annotations":{"manifests":"["}}`,
+		`{"schemaVersion":2,"manif\u0065sts":[` + one + `]}`, `{"schemaVersion":2,"manifests":[],"manifests":[]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	entry := ocispec.Descriptor{MediaType: "m", Digest: "sha256:" + hex64, Size: 7, Annotations: map[string]string{"]": `"`}}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		before, err := registry.ParseFallback(registry.Manifest{Body: body})
+		got, aerr := registry.AppendReferrer(registry.Manifest{MediaType: ocispec.MediaTypeImageIndex, Body: body}, entry)
+		if aerr != nil {
+			if got != nil || !errors.Is(aerr, registry.ErrMalformed) && !errors.Is(aerr, registry.ErrTooMany) && !errors.Is(aerr, registry.ErrTooLarge) {
+				t.Errorf("%q with %v", got, aerr)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("added to what is refused with %v", err)
+		}
+		after, err := registry.ParseFallback(registry.Manifest{Body: got})
+		if err != nil || len(after) != len(before)+1 || len(before) > 0 && !reflect.DeepEqual(after[:len(before)], before) || !reflect.DeepEqual(after[len(before)], entry) {
+			t.Fatalf("%+v, %v", after, err)
+		}
+		// What was added is one piece, and nothing else was touched but spaces.
+		prefix := 0
+		for prefix < len(body) && body[prefix] == got[prefix] {
+			prefix++
+		}
+		if rest := body[prefix:]; len(before) > 0 && !bytes.HasSuffix(got, bytes.TrimLeft(rest, " \t\r\n")) {
+			t.Errorf("%q became %q", body, got)
 		}
 	})
 }

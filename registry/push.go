@@ -213,7 +213,7 @@ func manifestPush(repo image.Ref, reference, mediaType string, body []byte) (que
 	case sep == "@" && reference != digestOf(body):
 		return q, q.corrupt(fmt.Errorf("%w: digest is %s", ErrCorrupt, digestOf(body)))
 	case sep == ":" && !tagPattern.MatchString(reference):
-		return q, q.corrupt(fmt.Errorf("%w: %q is no tag", ErrMalformed, clip(reference)))
+		return q, &Error{Op: q.op, Kind: ErrMalformed, Err: fmt.Errorf("%q is no tag", clip(reference)), push: true}
 	}
 	return q, nil
 }

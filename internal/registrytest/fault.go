@@ -1,6 +1,8 @@
 package registrytest
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ type Fault struct {
 	Times  int    // how often; 0 is always
 	Skip   int    // how many such requests are answered well before
 
+	Before     func()        // is called before anything else
 	Status     int           // answer with this status instead
 	RetryAfter string        // header to go with it
 	Detail     string        // error body to go with it
@@ -60,7 +63,15 @@ func (f *Fault) fits(path string) bool {
 
 // before gives the whole answer, and reports so, where the fault does.
 func (f *Fault) before(req *http.Request, w http.ResponseWriter) bool {
+	if f.Before != nil {
+		f.Before()
+	}
 	if f.Hang > 0 {
+		// The server sees that the client gave up only once the body is read.
+		body, err := io.ReadAll(req.Body)
+		if err == nil {
+			req.Body = io.NopCloser(bytes.NewReader(body))
+		}
 		select {
 		case <-req.Context().Done():
 		case <-time.After(f.Hang):

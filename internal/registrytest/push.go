@@ -75,6 +75,15 @@ func (r *Registry) Manifest(repo, reference string) ([]byte, error) {
 	return rec.Body.Bytes(), nil
 }
 
+// Delete removes a tag or a manifest; it need not be there.
+func (r *Registry) Delete(repo, reference string) error {
+	rec, err := r.do(http.MethodDelete, "/v2/"+repo+"/manifests/"+reference, "", nil)
+	if rec.Code == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
 // PutImage pushes an image whose content follows from seed and returns its descriptor.
 func (r *Registry) PutImage(repo, tag, seed string) (ocispec.Descriptor, error) {
 	config := fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"author":%q}`, seed)
