@@ -24,8 +24,10 @@ const (
 
 	tokenRetries  = 4
 	tokenAttempt  = 10 * time.Second // bounds one attempt, answer included
+	tokenLimit    = 20 * time.Second // bounds all of them, waits included
+	leastAttempt  = time.Second      // that another attempt has to have
 	firstWait     = time.Second      // doubles with every attempt
-	maxRetryAfter = 30 * time.Second
+	maxRetryAfter = time.Hour        // longer ones are all the same
 )
 
 // IDToken returns a token in which GitHub says to audience which workflow this
@@ -33,10 +35,10 @@ const (
 // none unless the job has the permission "id-token: write", which is an error
 // that says so.
 //
-// The request is repeated, at most four times, after 408, 429 and 5xx, and
-// where the connection failed or took too long. The wait is that of the
-// server's Retry-After in seconds, if it asks for a longer one, but 30 s at
-// most.
+// The request is repeated, at most four times and for at most 20 s, after 408,
+// 429 and 5xx, and where the connection failed or took too long. The wait is
+// that of the server's Retry-After in seconds, if it asks for a longer one; for
+// one that is not over in time nobody waits.
 //
 // https://docs.github.com/actions/reference/security/oidc
 func (r *Runner) IDToken(ctx context.Context, audience string) (string, error) {
@@ -121,8 +123,11 @@ func (r *Runner) askForToken(req *http.Request) (string, error) {
 	if wait == nil {
 		wait = sleep
 	}
+	var spent time.Duration // what was waited counts even where a test does not wait
 	for attempt := 0; ; attempt++ {
-		a, err := once(ctx, transport, req)
+		begun := time.Now()
+		a, err := once(ctx, min(tokenAttempt, tokenLimit-spent), transport, req)
+		spent += time.Since(begun)
 		if err == nil && a.status == http.StatusOK {
 			return readToken(a.body)
 		}
@@ -135,15 +140,19 @@ func (r *Runner) askForToken(req *http.Request) (string, error) {
 		} else {
 			err = fmt.Errorf("the server answered %d %s", a.status, http.StatusText(a.status))
 		}
+		pause := max(firstWait<<attempt, a.retryAfter)
 		switch {
 		case !again:
 			return "", err
-		case attempt == tokenRetries:
+		case attempt < tokenRetries && a.retryAfter > firstWait<<attempt && spent+pause+leastAttempt > tokenLimit:
+			return "", fmt.Errorf("%w, and asks to wait %s", err, a.retryAfter)
+		case attempt == tokenRetries, spent+pause+leastAttempt > tokenLimit:
 			return "", fmt.Errorf("%w, asked %d times", err, attempt+1)
 		}
-		if werr := wait(ctx, max(firstWait<<attempt, a.retryAfter)); werr != nil {
+		if werr := wait(ctx, pause); werr != nil {
 			return "", errors.Join(err, werr)
 		}
+		spent += pause
 	}
 }
 
@@ -180,10 +189,10 @@ func hopeless(err error) bool {
 	return errors.Is(err, errTooLarge) || errors.As(err, &cert) || errors.As(err, &record)
 }
 
-// once makes one attempt. It asks the transport, not a client: a redirect is an
+// once makes one attempt, for at most limit. It asks the transport, not a client: a redirect is an
 // answer like others, and does not take the secret elsewhere.
-func once(ctx context.Context, transport http.RoundTripper, req *http.Request) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, tokenAttempt)
+func once(ctx context.Context, limit time.Duration, transport http.RoundTripper, req *http.Request) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	resp, err := transport.RoundTrip(req.Clone(ctx))
 	if err != nil {

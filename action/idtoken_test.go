@@ -112,7 +112,10 @@ func TestIDTokenRetries(t *testing.T) {
 
 		{"Retry-After", []exchange{{status: 429, header: after("7")}, good}, 2, []time.Duration{7 * s}, ""},
 		{"a short one", []exchange{{status: 500}, {status: 429, header: after("1")}, good}, 3, []time.Duration{s, 2 * s}, ""},
-		{"a long one", []exchange{{status: 503, header: after("31")}, {status: 503, header: after("99999999999999999999999")}, good}, 3, []time.Duration{30 * s, 30 * s}, ""},
+		{"a long one", []exchange{{status: 503, header: after("18")}, good}, 2, []time.Duration{18 * s}, ""},
+		{"one that is too long", []exchange{{status: 503, header: after("20")}, good}, 1, nil, "503 Service Unavailable, and asks to wait 20s"},
+		{"one that has no end", []exchange{{status: 503, header: after("99999999999999999999999")}, good}, 1, nil, "asks to wait 1h0m0s"},
+		{"too long together", []exchange{{status: 503, header: after("12")}, {status: 500}, {status: 503, header: after("5")}, good}, 3, []time.Duration{12 * s, 2 * s}, "asks to wait 5s"},
 		{"odd ones", []exchange{{status: 429, header: after("0")}, {status: 429, header: after("-5")}, {status: 429, header: after("1e9")}, {status: 429, header: after("Wed, 21 Oct 2099 07:28:00 GMT")}, good},
 			5, []time.Duration{s, 2 * s, 4 * s, 8 * s}, ""},
 
