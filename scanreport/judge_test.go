@@ -293,9 +293,9 @@ func checkMonotone(t testing.TB, s scenario, rng *rand.Rand) {
 
 func TestJudgeMonotone(t *testing.T) {
 	t.Parallel()
-	runs := 2000
+	runs := 500
 	if raced {
-		runs = 100
+		runs = 50
 	}
 	for seed := range uint64(runs) {
 		rng := rand.New(rand.NewPCG(seed, 7))

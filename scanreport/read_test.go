@@ -430,6 +430,30 @@ func TestSARIFIDs(t *testing.T) {
 	}
 }
 
+// Which rule a result has is told by its ID, and by its index where several rules
+// have that ID or the result has none.
+func TestSARIFRuleOf(t *testing.T) {
+	t.Parallel()
+	const rules = `[{"id":"CVE-2026-10001","properties":{"security-severity":"9.8"}},{"id":"CVE-2026-10002","properties":{"security-severity":"2.0"}},{"id":"CVE-2026-10002","properties":{"security-severity":"7.0"}}]`
+	for result, want := range map[string]scanreport.Severity{
+		`{"ruleId":"CVE-2026-10001"}`:                              scanreport.Critical,
+		`{"ruleId":"CVE-2026-10001","ruleIndex":1}`:                scanreport.Critical, // as old Grypes have it
+		`{"ruleId":"CVE-2026-10001","ruleIndex":-1}`:               scanreport.Critical,
+		`{"ruleId":"CVE-2026-10002","ruleIndex":1}`:                scanreport.Low,
+		`{"ruleId":"CVE-2026-10002","ruleIndex":2}`:                scanreport.High,
+		`{"rule":{"id":"CVE-2026-10002","index":2}}`:               scanreport.High,
+		`{"ruleIndex":0}`:                                          scanreport.Critical,
+		`{"ruleId":"CVE-2026-10003","ruleIndex":0}`:                scanreport.Medium, // by its level
+		`{"ruleId":"CVE-2026-10003","level":"note"}`:               scanreport.Low,
+		`{"ruleId":"CVE-2026-10003","ruleIndex":9,"level":"none"}`: scanreport.Unknown,
+	} {
+		r, err := scanreport.Read([]byte(sarif("x", rules, "["+result+"]")))
+		if err != nil || len(r.Findings()) != 1 || r.Findings()[0].Severity != want {
+			t.Errorf("%s: %+v (%v)", result, r.Findings(), err)
+		}
+	}
+}
+
 // Of several runs all vulnerabilities count, and what another kind of program
 // found does not.
 func TestSARIFRuns(t *testing.T) {
