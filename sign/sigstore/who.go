@@ -3,8 +3,10 @@ package sigstore
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +14,7 @@ import (
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	sgsign "github.com/sigstore/sigstore-go/pkg/sign"
 	sgverify "github.com/sigstore/sigstore-go/pkg/verify"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/verify"
@@ -158,7 +161,12 @@ func (s *Signer) chain(ctx context.Context, leaf *x509.Certificate) ([]*x509.Cer
 	if err != nil {
 		return nil, err
 	}
-	chains, err := sgverify.VerifyLeafCertificate(leaf.NotBefore, leaf, material)
+	// Fulcio's otherName is a subject of which x509 says that it was not understood.
+	understood := *leaf
+	understood.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions), func(oid asn1.ObjectIdentifier) bool {
+		return oid.Equal(cryptoutils.SANOID)
+	})
+	chains, err := sgverify.VerifyLeafCertificate(leaf.NotBefore, &understood, material)
 	if err != nil || len(chains) == 0 || len(chains[0]) < 2 {
 		return nil, refused(verify.BadSignature, "it was issued by %.200q, which is no authority of the trust root", leaf.Issuer.String())
 	}
