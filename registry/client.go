@@ -42,6 +42,7 @@ const (
 
 	maxRedirects = 5
 	maxAttempts  = 4
+	maxTimeouts  = 2 // one may be a connection that got lost, two are a registry that is down
 	firstWait    = 200 * time.Millisecond
 )
 
@@ -56,6 +57,9 @@ type Options struct {
 
 	// Attempt bounds one attempt at a request, answer included. 0 means 30 s.
 	Attempt time.Duration
+	// Silence bounds, within an attempt, the time until an answer begins. 0 means
+	// 12 s. After the second attempt that took too long there is no other.
+	Silence time.Duration
 	// Sleep waits between attempts, and before looking again at what was written;
 	// nil means until d has passed or ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -84,6 +88,10 @@ func New(opts Options) *Client {
 	if opts.Attempt == 0 {
 		opts.Attempt = 30 * time.Second
 	}
+	if opts.Silence == 0 {
+		opts.Silence = 12 * time.Second
+	}
+	opts.Silence = min(opts.Silence, opts.Attempt)
 	if opts.Sleep == nil {
 		opts.Sleep = sleep
 	}
@@ -204,7 +212,9 @@ func retryAfter(a answer, err error, attempt int) (time.Duration, bool) {
 		if te := (*transport.Error)(nil); errors.As(err, &te) { // the ping or the token service
 			return wait, retryable(te.StatusCode)
 		}
-		return wait, !hopeless(err)
+		var ne net.Error
+		timeout := errors.As(err, &ne) && ne.Timeout()
+		return wait, !hopeless(err) && !(timeout && attempt >= maxTimeouts)
 	}
 	if s := a.header.Get("Retry-After"); s != "" {
 		if n, err := strconv.Atoi(s); err == nil && n >= 0 {
@@ -248,8 +258,8 @@ func hopeless(err error) bool {
 // and the whole body.
 func (c *Client) once(ctx context.Context, q query) (answer, error) {
 	// What is sent takes its time too: a quarter of a MiB a second is little.
-	limit := c.opts.Attempt + time.Duration(len(q.body)>>18)*time.Second
-	attempt, cancel := context.WithTimeout(ctx, limit)
+	sending := time.Duration(len(q.body)>>18) * time.Second
+	attempt, cancel := context.WithTimeout(ctx, c.opts.Attempt+sending)
 	defer cancel()
 	h, err := c.host(attempt, q.repo)
 	if err != nil {
@@ -269,10 +279,17 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 	if q.mediaType != "" {
 		req.Header.Set("Content-Type", q.mediaType)
 	}
+	silence := time.AfterFunc(c.opts.Silence+sending, cancel)
 	resp, err := h.do(attempt, c, q.repo, req, q.push)
+	if !silence.Stop() && ctx.Err() == nil {
+		if err == nil {
+			_ = resp.Body.Close() // its context has ended
+		}
+		return answer{}, fmt.Errorf("no answer within %s: %w", c.opts.Silence+sending, context.DeadlineExceeded)
+	}
 	if err != nil {
 		if attempt.Err() != nil && ctx.Err() == nil {
-			return answer{}, fmt.Errorf("no answer within %s: %w", limit, err)
+			return answer{}, fmt.Errorf("no answer within %s: %w", c.opts.Attempt+sending, err)
 		}
 		return answer{}, err
 	}
