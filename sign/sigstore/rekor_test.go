@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -296,6 +297,12 @@ func TestShape(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+	s := newSigstack(t)
+	key, err := ephemeral()
+	must(t, err)
+	s.Rekor2.Inject(sigstoretest.Fault{Change: func(b []byte) []byte { return bytes.Replace(b, []byte(`"logId"`), []byte(`"newer"`), 1) }})
+	_, err = s.client.seal(t.Context(), envelope(), key, nil, s.both(t, 2))
+	checkRefusal(t, steps()[3], s.Rekor2, err, verify.Unavailable, "does not say whose log it is in", "")
 	if shape(nil) == nil || shape(&protorekor.TransparencyLogEntry{}) == nil {
 		t.Error("no entry")
 	}
@@ -313,6 +320,16 @@ func TestOtherTimestamp(t *testing.T) {
 	s.TSA.Inject(sigstoretest.Fault{Status: 201, Body: other})
 	_, err = s.client.seal(t.Context(), envelope(), key, nil, s.both(t, 2))
 	checkRefusal(t, steps()[1], s.TSA, err, verify.Unavailable, "the timestamp is for something else", "")
+	// An authority that refuses says why in its own words.
+	refusal, err := asn1.Marshal(struct{ Status any }{struct {
+		Status int
+		Text   []asn1.RawValue
+	}{2, []asn1.RawValue{{Tag: asn1.TagUTF8String, Bytes: []byte("no\n\x1b[31mhash")}}}})
+	must(t, err)
+	s.TSA.Reset()
+	s.TSA.Inject(sigstoretest.Fault{Status: 200, Body: refusal})
+	_, err = s.client.seal(t.Context(), envelope(), key, nil, s.both(t, 2))
+	checkRefusal(t, steps()[1], s.TSA, err, verify.Unavailable, "no ?[31mhash", "")
 	if stamps([]byte("x"), nil) {
 		t.Error("no timestamp stamps something")
 	}
