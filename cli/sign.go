@@ -319,7 +319,7 @@ func (c Command) readPredicate(text string) (sign.Statement, error) {
 	}
 	checked, err := predicate.Check(uri, body)
 	if err != nil {
-		return sign.Statement{}, usagef("--attest "+text, hintOf(err, "give the predicate itself, in JSON, and the type that it has"), "%w", err)
+		return sign.Statement{}, usagef("--attest "+text, hintOf(err, "give the predicate itself, in JSON, and the type that it has"), "%w", bare(err))
 	}
 	return sign.Statement{Type: uri, Predicate: checked}, nil
 }
@@ -367,6 +367,15 @@ func (s *signing) do(ctx context.Context, done func(done, of int)) (report.Signe
 	}
 	r.Elapsed = s.command.now().Sub(s.started)
 	return r, nil
+}
+
+// bare returns the cause of an error that says what was being done, where the flag
+// says that already.
+func bare(err error) error {
+	if e, ok := err.(*verify.Error); ok { //nolint:errorlint // what wraps it says something else
+		return e.Err
+	}
+	return err
 }
 
 // hintOf is what err suggests, or else next.

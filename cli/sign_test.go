@@ -3,12 +3,21 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
 	"github.com/boltseal/boltseal/cli"
 	"github.com/boltseal/boltseal/internal/registrytest"
@@ -115,16 +124,274 @@ func (w *signWorld) signJSON(args ...string) (result, signedJSON) {
 	return r, doc
 }
 
-// What was signed is said, verifies, and is there when it is signed again.
+// at is repo:v1, which is pushed, by its digest.
+func (w *signWorld) at(repo string) string {
+	w.t.Helper()
+	return w.reg.Host() + "/" + repo + "@" + w.image(repo).Digest.String()
+}
+
+// asked returns how often the services were, and how often the registry was
+// written to.
+func (w *signWorld) asked() (services, writes int) {
+	for _, r := range w.reg.Requests() {
+		if r.Method != "GET" && r.Method != "HEAD" {
+			writes++
+		}
+	}
+	return w.services.Requests(), writes
+}
+
+// reset forgets the requests, those of what the world pushes included.
+func (w *signWorld) reset() {
+	w.reg.Reset(0)
+	w.services.Reset()
+}
+
+// private writes a private key, for which password is asked unless it is "", and
+// returns its file and the public key's.
+func (w *signWorld) private(name, password string) (private, public string) {
+	w.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	public = w.file(name+".pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	if der, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
+		w.t.Fatal(err)
+	}
+	block := &pem.Block{Type: "PRIVATE KEY", Bytes: der}
+	if password != "" {
+		block.Type = "ENCRYPTED SIGSTORE PRIVATE KEY"
+		if block.Bytes, err = encrypted.Encrypt(der, []byte(password)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return w.file(name+".key", pem.EncodeToMemory(block)), public
+}
+
+const spdx = `{"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": "app", "documentNamespace": "https://acme.example/app",
+	"creationInfo": {"created": "2026-03-01T10:30:00Z", "creators": ["Tool: none"]}, "packages": []}`
+
+// What was signed is said, and the command line that is printed verifies it.
 func TestSign(t *testing.T) {
 	t.Parallel()
 	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
-	at := w.reg.Host() + "/team/app@" + w.image("team/app").Digest.String()
-	r, doc := w.signJSON(at, "--format", "bundle", "--format", "legacy", "--bundle-dir", "bundles", "-a", "run=1")
-	if r.code != 0 || !doc.Complete || len(doc.Signed) != 2 || len(doc.Failed) != 0 {
-		t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+	_, public := w.private("cosign", "")
+	w.file("sbom.json", []byte(spdx))
+	const v2 = "https://spdx.dev/Document"
+	t.Cleanup(func() {
+		entries, err := os.ReadDir(filepath.Join(w.dir, "bundles"))
+		if err != nil || len(entries) == 0 {
+			t.Errorf("%d bundles (%v)", len(entries), err)
+		}
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), ".sigstore.json") {
+				t.Errorf("left: %s", e.Name())
+			}
+		}
+	})
+	for _, tc := range []struct {
+		name string
+		args []string
+		want []string // format, storage, predicate type
+		key  bool
+	}{
+		{"bundle", nil, []string{"bundle referrer " + signType}, false},
+		{"legacy", []string{"--format", "legacy"}, []string{"legacy sig-tag "}, false},
+		{"both", []string{"--format", "legacy", "--format", "bundle", "--annotation", "run=1"}, []string{"legacy sig-tag ", "bundle referrer " + signType}, false},
+		{"with an attestation", []string{"--attest", "spdx=sbom.json"}, []string{"bundle referrer " + signType, "bundle referrer " + v2}, false},
+		{"attestation only", []string{"--attest", "spdx=sbom.json", "--attest-only"}, []string{"bundle referrer " + v2}, false},
+		{"key", []string{"--key", "cosign.key"}, []string{"bundle referrer " + signType}, true},
+		{"key, both", []string{"--key", "cosign.key", "--format=bundle", "--format=legacy"}, []string{"bundle referrer " + signType, "legacy sig-tag "}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			at := w.at("team/" + strings.NewReplacer(" ", "-", ",", "").Replace(tc.name))
+			r, doc := w.signJSON(append(tc.args, at, "--bundle-dir", "bundles")...)
+			if r.code != 0 || !doc.Complete || len(doc.Failed) != 0 || r.stderr != "" {
+				t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+			}
+			var got []string
+			for _, s := range doc.Signed {
+				got = append(got, s.Format+" "+s.Storage+" "+s.PredicateType)
+				bundle, err := os.ReadFile(s.Bundle)
+				switch {
+				case s.Reference != at || s.Pinned != at || s.Existed || s.LogIndex == nil || s.Log != "":
+					t.Errorf("%+v", s)
+				case tc.key && (!strings.HasPrefix(s.Identity, "key sha256:") || s.Issuer != ""), !tc.key && (s.Identity != identity || s.Issuer != issuer):
+					t.Errorf("signed by %q (%q)", s.Identity, s.Issuer)
+				case s.Format == "bundle" && (err != nil || !json.Valid(bundle) || !strings.HasPrefix(filepath.Base(s.Bundle), strings.Replace(s.Digest, ":", "-", 1)+".")), s.Format != "bundle" && s.Bundle != "":
+					t.Errorf("bundle %q (%v): %.100s", s.Bundle, err, bundle)
+				}
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("signed %q, want %q", got, tc.want)
+			}
+			for _, command := range doc.Verify {
+				args, ours := strings.CutPrefix(command, "boltseal ")
+				if !ours {
+					continue
+				}
+				args = strings.NewReplacer("cosign.pub", public, "trusted_root.json", w.root).Replace(args)
+				if v := w.run(nil, strings.Fields(args)...); v.code != 0 {
+					t.Errorf("%s: exit %d: %s%s", command, v.code, v.stdout, v.stderr)
+				}
+			}
+			if len(doc.Verify) < 2 || len(doc.Verify) > 4 {
+				t.Errorf("%q", doc.Verify)
+			}
+
+			again, doc := w.signJSON(append(tc.args, at)...)
+			if again.code != 0 || !doc.Complete || len(doc.Signed) != len(tc.want) {
+				t.Errorf("again: exit %d: %s%s", again.code, again.stdout, again.stderr)
+			}
+			for _, s := range doc.Signed {
+				if !s.Existed {
+					t.Errorf("again: %+v", s)
+				}
+			}
+		})
 	}
-	t.Log(r.stdout)
-	r = w.sign(at)
-	t.Log(r.stdout, r.stderr)
+}
+
+// A second run writes nothing, a forced one does; a tag is signed by the digest
+// that it has, and told of.
+func TestSignAgain(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{NoReferrers: true}, sigstoretest.Without{Rekor2: true})
+	digest := w.image("team/app").Digest.String()
+	tag := w.reg.Host() + "/team/app:v1"
+	r, doc := w.signJSON(tag)
+	if r.code != 0 || len(doc.Signed) != 1 || doc.Signed[0].Digest != digest || doc.Signed[0].Reference != tag || doc.Signed[0].Storage != "fallback-tag" || doc.Signed[0].Existed {
+		t.Fatalf("exit %d: %s", r.code, r.stdout)
+	}
+	if len(doc.Notices) != 1 || !strings.Contains(doc.Notices[0], tag+" is a tag") {
+		t.Errorf("notices %q", doc.Notices)
+	}
+	first := doc.Signed[0]
+	w.reset()
+	r, doc = w.signJSON(tag, "--sign-tags")
+	if _, writes := w.asked(); r.code != 0 || writes != 0 || !doc.Signed[0].Existed || *doc.Signed[0].LogIndex != *first.LogIndex || len(doc.Notices) != 0 {
+		t.Errorf("exit %d, %d writes: %s", r.code, writes, r.stdout)
+	}
+	w.reset()
+	r, doc = w.signJSON(tag, "--force")
+	if _, writes := w.asked(); r.code != 0 || writes == 0 || len(doc.Signed) != 1 || doc.Signed[0].Existed || *doc.Signed[0].LogIndex == *first.LogIndex {
+		t.Errorf("exit %d, %d writes: %s", r.code, writes, r.stdout)
+	}
+	text := w.sign(tag)
+	if text.code != 0 || !strings.Contains(text.stdout, "was there already") || !strings.HasPrefix(text.stderr, "notice: "+tag) || !strings.Contains(text.stdout, "\nsigned: 1 image, all of it was there already\n") {
+		t.Errorf("exit %d: %s%s", text.code, text.stdout, text.stderr)
+	}
+}
+
+// Of three images, one of which cannot be had, two are signed, and the report
+// tells them apart.
+func TestSignSome(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	good, tagged := w.at("team/a"), w.reg.Host()+"/team/b:v1"
+	w.image("team/b")
+	r, doc := w.signJSON(good, tagged, w.reg.Host()+"/team/none:v1")
+	if r.code != 1 || doc.Complete || len(doc.Signed) != 2 || len(doc.Failed) != 1 || doc.Failed[0].Reason != "not-found" || doc.Failed[0].Reference != w.reg.Host()+"/team/none:v1" {
+		t.Errorf("exit %d: %s", r.code, r.stdout)
+	}
+	w.reg.Break(registrytest.Fault{Path: "/v2/team/down/", Status: 503})
+	r, doc = w.signJSON(good, w.reg.Host()+"/team/down:v1")
+	if r.code != 3 || doc.Complete || len(doc.Signed) != 1 || len(doc.Failed) != 1 || doc.Failed[0].Reason != "unavailable" || doc.Failed[0].Hint == "" {
+		t.Errorf("exit %d: %s", r.code, r.stdout)
+	}
+}
+
+// Each manifest of an index is signed with --recursive, and the index alone
+// without.
+func TestSignRecursive(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	amd, arm := w.must(w.reg.PutImage("team/app", "amd64", "amd64")), w.must(w.reg.PutImage("team/app", "arm64", "arm64"))
+	amd.Platform, arm.Platform = &ocispec.Platform{OS: "linux", Architecture: "amd64"}, &ocispec.Platform{OS: "linux", Architecture: "arm64"}
+	index := w.must(w.reg.PutIndex("team/app", "v1", amd, arm))
+	at := w.reg.Host() + "/team/app@" + index.Digest.String()
+	for _, tc := range []struct {
+		args []string
+		want []string
+	}{{nil, []string{index.Digest.String() + " "}}, {[]string{"--recursive"}, []string{index.Digest.String() + " ", amd.Digest.String() + " linux/amd64", arm.Digest.String() + " linux/arm64"}}} {
+		r, doc := w.signJSON(append(tc.args, at)...)
+		var got []string
+		for _, s := range doc.Signed {
+			got = append(got, s.Digest+" "+s.Platform)
+		}
+		if r.code != 0 || !slices.Equal(got, tc.want) || len(doc.Verify) != 2 {
+			t.Errorf("exit %d: %q, want %q\n%s", r.code, got, tc.want, r.stdout)
+		}
+	}
+}
+
+// Whoever may not write learns it before anything is in a log.
+func TestSignDenied(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{Tokens: true, NoPush: true}, sigstoretest.Without{})
+	r, doc := w.signJSON(w.at("team/app"))
+	logged := len(w.services.Rekor1.Requests()) + len(w.services.Rekor2.Requests())
+	if r.code != 3 || len(doc.Failed) != 1 || doc.Failed[0].Reason != "denied" || logged != 0 || len(doc.Signed) != 0 {
+		t.Errorf("exit %d, logged %d: %s", r.code, logged, r.stdout)
+	}
+}
+
+// What was checked is attested of each image, with its own scan report, and a
+// second run finds it there.
+func TestSignSummary(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	gate := w.gate()
+	a, b := w.at("team/a"), w.at("team/b")
+	args := []string{a, b, "--require-gate", gate, "--scan-report", w.scan("a.json", a, ""), "--scan-report", w.scan("b.json", b, "LOW"), "--vsa"}
+	for _, existed := range []bool{false, true} {
+		r, doc := w.signJSON(args...)
+		if r.code != 0 || len(doc.Signed) != 4 || len(doc.Checks) != 3 {
+			t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+		}
+		for _, s := range doc.Signed {
+			if s.Existed != existed {
+				t.Errorf("existed %v: %+v", s.Existed, s)
+			}
+		}
+		for _, c := range doc.Checks {
+			if !c.Passed {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+	r := w.run(nil, "verify", a, b, "--attestation-type", "https://slsa.dev/verification_summary/v1", "--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer)
+	if r.code != 0 {
+		t.Errorf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// gate runs a gate that passes, and returns the file of its report.
+func (w *signWorld) gate() string {
+	w.t.Helper()
+	w.signLegacy("team/base", w.image("team/base"), by())
+	file := filepath.Join(w.dir, "gate.json")
+	r := w.run(nil, "verify", w.reg.Host()+"/team/base:v1", "--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer, "--report-file", file)
+	if r.code != 0 {
+		w.t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+	return file
+}
+
+// scan writes Trivy's report about an image, with a finding of the severity
+// unless that is "", and returns its file.
+func (w *signWorld) scan(name, about, severity string) string {
+	w.t.Helper()
+	found := ""
+	if severity != "" {
+		found = `{"VulnerabilityID": "CVE-2026-1001", "PkgName": "openssl", "InstalledVersion": "3.0", "FixedVersion": "3.1", "Status": "fixed", "Severity": "` + severity + `"}`
+	}
+	return w.file(name, []byte(`{"SchemaVersion": 2, "ArtifactName": "`+about+`", "ArtifactType": "container_image", "Metadata": {"RepoDigests": ["`+about+`"]},
+		"Results": [{"Target": "app", "Class": "os-pkgs", "Type": "debian", "Vulnerabilities": [`+found+`]}]}`))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,7 +180,7 @@ func (k *checks) scan(c Command, name string, now time.Time) error {
 	r, err := scanreport.Read(body)
 	empty := errors.Is(err, scanreport.ErrNothingScanned)
 	if err != nil && !empty {
-		return usagef("--scan-report "+name, hintOf(err, "give the JSON report of Trivy or Grype, or SARIF"), "%w", err)
+		return usagef("--scan-report "+name, hintOf(err, "give the JSON report of Trivy or Grype, or SARIF"), "%w", bare(err))
 	}
 	j := r.Judge(k.limits, now)
 	done := report.SignCheck{What: "scan", File: name, Passed: j.Passed(), Summary: judged(r, j, k.limits.FailOn)}
@@ -253,10 +254,10 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 			m, err := s.report.About(subject)
 			switch {
 			case err != nil:
-				why = err
+				why = cmp.Or(why, err)
 				continue
 			case !m.Known && len(images) > 1:
-				why = errors.New("it does not say which image it is about, and there are several")
+				why = errors.New("it has no digest of the image that was scanned, and there are several")
 				continue
 			}
 			about++

@@ -78,7 +78,7 @@ func (s *signerChoice) read(c Command, upload bool) (credentials, error) {
 		return token, nil
 	}
 	if _, err := maker.ParseToken(text, s.audience, c.now()); err != nil {
-		return credentials{}, usagef(name, hintOf(err, "get a new token for the audience "+s.audience+" just before this command"), "%w", err)
+		return credentials{}, usagef(name, hintOf(err, "get a new token for the audience "+s.audience+" just before this command"), "%w", bare(err))
 	}
 	return credentials{token: parse}, nil
 }
@@ -219,11 +219,11 @@ func (s *signerChoice) readKey(c Command) (credentials, error) {
 	key, err := maker.ReadKey(name, text, s.passwordOf(c))
 	switch {
 	case errors.Is(err, maker.ErrNoPassword):
-		return credentials{}, usagef(flag, "set "+passwordVariable+" to its password", "%w", err)
+		return credentials{}, usagef(flag, "set "+passwordVariable+" to its password", "%w", bare(err))
 	case errors.Is(err, maker.ErrPassword):
-		return credentials{}, usagef(flag, "set "+passwordVariable+" to the password that the key was made with", "%w", err)
+		return credentials{}, usagef(flag, "set "+passwordVariable+" to the password that the key was made with", "%w", bare(err))
 	case err != nil:
-		return credentials{}, usagef(flag, hintOf(err, next), "%w", err)
+		return credentials{}, usagef(flag, hintOf(err, next), "%w", bare(err))
 	}
 	return credentials{key: key}, nil
 }

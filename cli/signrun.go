@@ -84,7 +84,7 @@ func (s *signing) made(ctx context.Context, signer *maker.Signer, images []image
 	for i, img := range images {
 		summary, err := s.checks.summary(img)
 		if err != nil {
-			return sign.Result{}, usagef("--vsa", hintOf(err, "leave it out"), "%w", err)
+			return sign.Result{}, usagef("--vsa", hintOf(err, "leave it out"), "%w", bare(err))
 		}
 		orders[i] = order
 		orders[i].Images = images[i : i+1]
@@ -191,12 +191,12 @@ func (s *signing) signer(ctx context.Context, client *registry.Client, done func
 			if sign.Reason(err).NoAnswer() {
 				return nil, &verify.Error{Op: "use the key service", Err: err, Hint: verify.Hint(err)}
 			}
-			return nil, usagef("--key "+publicPart(s.by.service), hintOf(err, "see that the plugin of the key service is installed"), "%w", err)
+			return nil, usagef("--key "+publicPart(s.by.service), hintOf(err, "see that the plugin of the key service is installed"), "%w", bare(err))
 		}
 	}
 	signer, err := maker.New(o)
 	if err != nil {
-		return nil, usagef("", hintOf(err, "boltseal sign --help lists the flags"), "%w", err)
+		return nil, usagef("", hintOf(err, "boltseal sign --help lists the flags"), "%w", bare(err))
 	}
 	return signer, nil
 }

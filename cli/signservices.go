@@ -48,11 +48,11 @@ func (s *signing) choose(body []byte) error {
 		// version 2 unless they are told to.
 		versions = versions[:1]
 		if s.legacy, err = config.Services(now, versions...); err != nil {
-			return usagef("--signing-config", hintOf(err, ""), "%w", err)
+			return usagef("--signing-config", hintOf(err, ""), "%w", bare(err))
 		}
 	}
 	if s.bundles, err = config.Services(now, versions...); err != nil {
-		return usagef("--signing-config", hintOf(err, ""), "%w", err)
+		return usagef("--signing-config", hintOf(err, ""), "%w", bare(err))
 	}
 	s.chosen = true
 	return nil
