@@ -27,6 +27,7 @@ import (
 	sgsign "github.com/sigstore/sigstore-go/pkg/sign"
 	sgsignature "github.com/sigstore/sigstore/pkg/signature"
 
+	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -231,6 +232,9 @@ func TestReadKeyRefuses(t *testing.T) {
 			e := (*verify.Error)(nil)
 			if !errors.As(err, &e) || e.Op != "read the private key k.key" || !strings.Contains(e.Err.Error(), tc.want) || !strings.Contains(e.Hint, tc.hint) {
 				t.Errorf("error %q, hint %q; want %q, %q", err, verify.Hint(err), tc.want, tc.hint)
+			}
+			if sign.Reason(err) != verify.Unsupported {
+				t.Errorf("reason %s: nobody was asked", sign.Reason(err))
 			}
 			for _, is := range []error{ErrPassword, ErrNoPassword} {
 				if errors.Is(err, is) != errors.Is(tc.is, is) {

@@ -44,7 +44,7 @@ func ReadKey(name string, text, password []byte) (*Key, error) {
 	}
 	e := &verify.Error{Op: "read the private key " + name, Err: err}
 	if u := (*refusedInput)(nil); errors.As(err, &u) {
-		e.Err, e.Hint = u.err, u.hint
+		e.Err, e.Hint = u, u.hint
 	}
 	return nil, e
 }
@@ -56,6 +56,15 @@ type refusedInput struct {
 }
 
 func (u *refusedInput) Error() string { return u.err.Error() }
+func (u *refusedInput) Unwrap() error { return u.err }
+
+// Reason tells what is wrong with the input from who did not answer.
+func (u *refusedInput) Reason() verify.Reason {
+	if errors.Is(u.err, ErrKeyService) {
+		return verify.Unavailable
+	}
+	return verify.Unsupported
+}
 
 func badInput(hint, format string, a ...any) error {
 	return &refusedInput{fmt.Errorf(format, a...), hint}

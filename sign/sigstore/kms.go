@@ -32,6 +32,10 @@ const (
 	kmsWaitDelay = time.Second      // for what a plugin that ended has started
 )
 
+// ErrKeyService is in the error of a plugin, or of the service behind it, that
+// failed; it is not in that of a URI or a kind of key that cannot be used.
+var ErrKeyService = errors.New("the key service gave no usable answer")
+
 // KMSKey returns the key that a program sigstore-kms-NAME on PATH keeps under
 // uri, NAME://…, by the plugin protocol of Sigstore
 // (https://github.com/sigstore/sigstore/tree/v1.10.8/pkg/signature/kms/cliplugin).
@@ -58,18 +62,22 @@ func kmsKey(ctx context.Context, uri string) (*Key, error) {
 		return nil, err
 	}
 	if answer.PublicKey == nil {
-		return nil, errors.New("its answer holds no public key")
+		return nil, fmt.Errorf("%w: there is no public key in it", ErrKeyService)
 	}
 	block, _ := pem.Decode(answer.PublicKey.PublicKeyPEM)
 	if block == nil || block.Type != "PUBLIC KEY" {
-		return nil, errors.New("the public key in its answer is no PEM PUBLIC KEY")
+		return nil, fmt.Errorf("%w: the public key in it is no PEM PUBLIC KEY", ErrKeyService)
 	}
 	if p.public, err = x509.ParsePKIXPublicKey(block.Bytes); err != nil {
-		return nil, errors.New("the public key in its answer is damaged, or of a kind that is not known")
+		return nil, fmt.Errorf("%w: the public key in it is damaged, or of a kind that is not known", ErrKeyService)
 	}
 	// The KMS of the large clouds sign with a P-384 or P-521 key by the hash that
 	// goes with it only.
-	return newKey(legible(uri, 100), p.public, p.sign, true)
+	k, err := newKey(legible(uri, 100), p.public, p.sign, true)
+	if err != nil {
+		return nil, &refusedInput{err, "use a key of another kind, such as ECDSA on P-256"}
+	}
+	return k, nil
 }
 
 // A plugin is a program that keeps a key.
@@ -122,12 +130,12 @@ func (p *plugin) signature(ctx context.Context, message, digest []byte, how sgsi
 		return nil, err
 	}
 	if answer.SignMessage == nil || len(answer.SignMessage.Signature) == 0 {
-		return nil, errors.New("its answer holds no signature")
+		return nil, fmt.Errorf("%w: there is no signature in it", ErrKeyService)
 	}
 	// A plugin may know other algorithms than the one that is asked for, and the
 	// key behind its name may be another by now.
 	if err := checkSignature(p.public, how, message, answer.SignMessage.Signature); err != nil {
-		return nil, badInput("look at which algorithm the key is made for", "its answer is not the signature asked for, which is one with %s", how.GetSignatureAlgorithm())
+		return nil, badInput("look at which algorithm the key is made for", "%w: it is not the signature asked for, which is one with %s", ErrKeyService, how.GetSignatureAlgorithm())
 	}
 	return answer.SignMessage.Signature, nil
 }
@@ -180,23 +188,23 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, exec.ErrDot):
 		return nil, badInput("install the program "+p.program+" in a folder on PATH; no KMS is built in", "there is no program %s on PATH", p.program)
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s gave no answer in time: %w", p.program, context.Cause(ctx))
+		return nil, fmt.Errorf("%w: %s was stopped: %w", ErrKeyService, p.program, context.Cause(ctx))
 	case errors.As(err, &exited) && exited.ExitCode() > 0:
 		// The protocol has errors in the answer, and does not look at the status.
 	case errors.Is(err, exec.ErrWaitDelay):
 		// It ended, and something it started did not. The answer is there.
 	case err != nil && !out.cut:
-		return nil, fmt.Errorf("%s did not run to its end: %w: %s", p.program, err, said(""))
+		return nil, fmt.Errorf("%w: %s did not run to its end: %w: %s", ErrKeyService, p.program, err, said(""))
 	}
 	if out.cut {
-		return nil, fmt.Errorf("%s answers with more than %d KiB", p.program, maxKMSAnswer>>10)
+		return nil, fmt.Errorf("%w: %s writes more than %d KiB", ErrKeyService, p.program, maxKMSAnswer>>10)
 	}
 	var answer common.PluginResp
 	if json.Unmarshal(out.kept, &answer) != nil {
-		return nil, badInput("look whether "+p.program+" speaks "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "the answer of %s is not what the protocol has: %s", p.program, said(""))
+		return nil, badInput("look whether "+p.program+" speaks "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "%w: what %s writes is not what the protocol has: %s", ErrKeyService, p.program, said(""))
 	}
 	if answer.ErrorMessage != "" {
-		return nil, fmt.Errorf("%s says: %s", p.program, said(answer.ErrorMessage))
+		return nil, fmt.Errorf("%w: %s says: %s", ErrKeyService, p.program, said(answer.ErrorMessage))
 	}
 	return &answer, nil
 }
@@ -205,7 +213,7 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 func kmsError(op string, err error) error {
 	e := &verify.Error{Op: op, Err: err, Hint: "look whether the program works by itself, with the same credentials"}
 	if u := (*refusedInput)(nil); errors.As(err, &u) {
-		e.Err, e.Hint = u.err, u.hint
+		e.Err, e.Hint = u, u.hint
 	}
 	return e
 }

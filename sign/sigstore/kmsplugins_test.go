@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -36,12 +37,12 @@ func TestKMSKeyRefuses(t *testing.T) {
 		{"test://" + strings.Repeat("a", maxKeyURI), "longer than 2048 bytes", "NAME://KEY"},
 		{"https://example.com/cosign.key", "not fetched from URLs", "save the key in a file"},
 		{"awskms:///alias/x", "there is no program sigstore-kms-awskms on PATH", "install the program sigstore-kms-awskms in a folder on PATH; no KMS is built in"},
-		{"test://garbage", "the answer of sigstore-kms-test is not what the protocol has: ::error::?[31mno key here", "speaks v1 of Sigstore's KMS plugin protocol"},
-		{"test://empty", "its answer holds no public key", "by itself"},
+		{"test://garbage", "what sigstore-kms-test writes is not what the protocol has: ::error::?[31mno key here", "speaks v1 of Sigstore's KMS plugin protocol"},
+		{"test://empty", "there is no public key in it", "by itself"},
 		{"test://nokey", "is no PEM PUBLIC KEY", "by itself"},
 		{"test://says", "sigstore-kms-test says: ::warning::?[1mthe key is locked ask the owner xxx", "by itself"},
-		{"test://flood", "answers with more than 64 KiB", "by itself"},
-		{"test://ok:" + keyFile(t, weak), "1024 bits, which is too weak", "by itself"},
+		{"test://flood", "writes more than 64 KiB", "by itself"},
+		{"test://ok:" + keyFile(t, weak), "1024 bits, which is too weak", "another kind"},
 	} {
 		key, err := KMSKey(t.Context(), tc.uri)
 		e := (*verify.Error)(nil)
@@ -51,6 +52,11 @@ func TestKMSKeyRefuses(t *testing.T) {
 		}
 		if !strings.HasPrefix(e.Op, "read the key ") || !strings.Contains(err.Error(), tc.want) || !strings.Contains(e.Hint, tc.hint) {
 			t.Errorf("%q: error %q, hint %q; want %q, %q", tc.uri, err, e.Hint, tc.want, tc.hint)
+		}
+		// Only what ran can have failed.
+		service := strings.HasPrefix(tc.uri, "test://") && strings.Contains(tc.hint, "by itself") || strings.Contains(tc.hint, "speaks")
+		if errors.Is(err, ErrKeyService) != service || sign.Reason(err).NoAnswer() != service {
+			t.Errorf("%q: %v is of ErrKeyService: %v, of reason %s", tc.uri, err, errors.Is(err, ErrKeyService), sign.Reason(err))
 		}
 		if len(err.Error()) > 700 || strings.ContainsAny(err.Error(), "\n\x1b\x00") {
 			t.Errorf("%q: error %q", tc.uri, err)
@@ -62,7 +68,7 @@ func TestKMSKeyRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		sig, _, err := key.SignData(t.Context(), []byte("data"))
-		if sig != nil || err == nil || !strings.Contains(err.Error(), "sign with sigstore-kms-test: its answer is not the signature asked for") {
+		if sig != nil || err == nil || !strings.Contains(err.Error(), "sign with sigstore-kms-test: the key service gave no usable answer: it is not the signature asked for") {
 			t.Errorf("%s: %v", behaviour, err)
 		}
 	}

@@ -45,7 +45,7 @@ func ParseToken(text, audience string, now time.Time) (Token, error) {
 	if err != nil {
 		e := &verify.Error{Op: "read the identity token", Err: err}
 		if u := (*refusedInput)(nil); errors.As(err, &u) {
-			e.Err, e.Hint = u.err, u.hint
+			e.Err, e.Hint = u, u.hint
 		}
 		return Token{}, e
 	}
@@ -60,7 +60,7 @@ const (
 func parseToken(text, audience string, now time.Time) (Token, error) {
 	switch {
 	case audience == "":
-		return Token{}, errors.New("it is not said which audience it has to be for")
+		return Token{}, badInput("name the audience that the certificate authority wants, such as sigstore", "it is not said for which audience it has to be")
 	case text == "":
 		return Token{}, badInput(giveJWT, "it is empty")
 	case len(text) > maxToken:

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -131,6 +132,9 @@ func TestParseTokenRefuses(t *testing.T) {
 			}
 			if e.Op != "read the identity token" || !strings.Contains(err.Error(), tc.want) || !strings.Contains(e.Hint, tc.hint) {
 				t.Errorf("error %q, hint %q; want %q, %q", err, e.Hint, tc.want, tc.hint)
+			}
+			if sign.Reason(err) != verify.Unsupported {
+				t.Errorf("reason %s: nobody was asked", sign.Reason(err))
 			}
 			if shown := fmt.Sprintf("%v %+v %#v %s", err, err, e, e.Hint); strings.Contains(shown, "hunter2") || strings.ContainsAny(shown, "\n\x1b") {
 				t.Errorf("%q shows what it should not", shown)
