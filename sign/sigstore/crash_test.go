@@ -50,7 +50,7 @@ func TestKilled(t *testing.T) {
 				for _, late := range []bool{false, true} {
 					read := n > len(whole) || strings.HasPrefix(whole[n-1], "GET ") || strings.HasPrefix(whole[n-1], "HEAD ")
 					switch {
-					case late && read, raceEnabled && n%5 > 0:
+					case late && read, raceEnabled && n%9 > 0:
 						continue // nothing has changed
 					case !late && n > 1 && n%3 > 0:
 						continue // as after the request before
@@ -180,7 +180,7 @@ func TestAnswerLost(t *testing.T) {
 			whole := w.wire.requests()
 			step := 1
 			if raceEnabled {
-				step = 6
+				step = 12
 			}
 			for n := 1; n <= len(whole); n += step {
 				img, _ := w.image(fmt.Sprint("lost ", n))
