@@ -16,6 +16,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
+	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/sign/sigstore"
 	"github.com/boltseal/boltseal/verify"
@@ -289,4 +290,31 @@ func TestStrangeIndex(t *testing.T) {
 	}
 	odd := must[ocispec.Descriptor](t)(w.reg.PutManifest("team/app", "", "application/vnd.docker.distribution.manifest.v1+prettyjws", []byte(`{"schemaVersion":1}`)))
 	fails(t, w.sign(context.Background(), bundleOnly(w.pinned("team/app", odd))), verify.Unsupported, "neither an image nor an index")
+}
+
+// A liar is a registry client that says it has written, and has not: what it
+// leads to is an older signature of the same identity, image and text.
+type liar struct {
+	sigstore.Store
+	digest string
+}
+
+func (l liar) Attach(context.Context, image.Ref, ocispec.Descriptor, registry.Attachment) (digest, storage string, err error) {
+	return l.digest, "referrer", nil
+}
+
+func (liar) Update(context.Context, image.Ref, string, func(*registry.Manifest) ([]byte, string, func(registry.Manifest) bool, error)) error {
+	return nil
+}
+
+func TestOlderSignature(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("older")
+	for _, f := range []sign.Format{sign.Bundle, sign.Legacy} {
+		order := sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{f}, Force: true}
+		_, digest, _ := strings.Cut(w.signed(order)[0].Source, "@")
+		res := w.sign(context.Background(), order, func(o *sigstore.Options) { o.Store = liar{o.Store, digest} })
+		fails(t, res, verify.Unavailable, "does not list it")
+	}
 }
