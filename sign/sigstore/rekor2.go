@@ -36,6 +36,10 @@ type rekor2 struct {
 // asks again before is told that the entry is there already.
 const rekor2Attempt = callLimit
 
+// readLimit bounds how long an entry that is there already is read, after the
+// log has taken its time to say so.
+const readLimit = 8 * time.Second
+
 // errTwice is that of an entry which the log has already and which cannot be
 // read from it.
 var errTwice = errors.New("the log has this signature already")
@@ -86,10 +90,16 @@ func (r *rekor2) existing(a answer, leaf []byte) (*protorekor.TransparencyLogEnt
 	if !ok {
 		return nil, errors.New("it does not say where")
 	}
-	t := tiles{asking: r.asking}
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	defer cancel(nil)
+	stop := r.c.after(readLimit, func() { cancel(fmt.Errorf("%w within %s", errNoAnswer, readLimit)) })
+	defer stop()
+	reading := *r.asking
+	reading.ctx = ctx
+	t := tiles{asking: &reading}
 	var id []byte
 	for attempt := 1; ; attempt++ {
-		checkpoint, err := r.do(call{method: http.MethodGet, url: "/api/v2/checkpoint", header: http.Header{"Cache-Control": {"no-cache"}}, limit: maxCheckpoint})
+		checkpoint, err := t.do(call{method: http.MethodGet, url: "/api/v2/checkpoint", header: http.Header{"Cache-Control": {"no-cache"}}, limit: maxCheckpoint})
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +113,7 @@ func (r *rekor2) existing(a answer, leaf []byte) (*protorekor.TransparencyLogEnt
 		if attempt == maxAttempts {
 			return nil, fmt.Errorf("the entry is number %d, and the checkpoint that the log shows has only %d", index, t.size)
 		}
-		if err := r.c.sleep(r.ctx, time.Second); err != nil {
+		if err := r.c.sleep(ctx, time.Second); err != nil {
 			return nil, err
 		}
 	}

@@ -480,7 +480,7 @@ func TestConflict2(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		checkRefusal(t, step{name: name, words: "Rekor"}, s.Rekor2, err, verify.Unavailable, c.words, "")
-		if posts := strings.Count(strings.Join(paths(s.Rekor2), " "), "POST"); posts != 2 {
+		if posts := strings.Count(strings.Join(paths(s.Rekor2), " "), "POST"); posts != 1 {
 			t.Errorf("%s: %q", name, paths(s.Rekor2))
 		}
 	}
@@ -493,6 +493,25 @@ func TestConflict2(t *testing.T) {
 	}})
 	_, err := s.client.seal(t.Context(), envelope(), key, nil, services)
 	checkRefusal(t, step{name: "altered entry", words: "Rekor"}, s.Rekor2, err, verify.Unavailable, "the entry is about another signature", "")
+
+	// It takes entries, and does not show them.
+	s.Reset()
+	s.Rekor2.Inject(fault{Method: "GET", Hold: make(chan struct{})})
+	s.client.after = func(d time.Duration, strike func()) func() bool {
+		if d == readLimit && len(s.Rekor2.Requests()) == 1 {
+			go func() {
+				if s.Rekor2.Await(t.Context(), 2) == nil {
+					strike()
+				}
+			}()
+		}
+		return func() bool { return true }
+	}
+	_, err = s.client.seal(t.Context(), envelope(), key, nil, services)
+	checkRefusal(t, step{name: "silent", words: "Rekor"}, s.Rekor2, err, verify.Unavailable, "no answer within 8s", "")
+	if len(s.Rekor2.Requests()) != 2 || !errors.Is(err, errTwice) {
+		t.Errorf("%q: %v", paths(s.Rekor2), err)
+	}
 
 	// The log cannot be read, and the answer was lost: it is signed anew.
 	s.Reset()

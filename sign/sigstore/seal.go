@@ -26,9 +26,9 @@ import (
 // found where it is; the bundle is to be believed once it verifies.
 func (c *Client) seal(ctx context.Context, content sgsign.Content, key sgsign.Keypair, cert *certificate, s Services) (*protobundle.Bundle, error) {
 	b, err := c.sealOnce(ctx, content, key, cert, s)
-	if errors.Is(err, errTwice) {
-		// The log has this very signature, and it cannot be read from there. Most
-		// keys do not make the same signature again.
+	if errors.Is(err, errTwice) && key.GetKeyAlgorithm() == "ECDSA" {
+		// The log has this very signature, and it cannot be read from there. Such
+		// a key does not make the same one again.
 		return c.sealOnce(ctx, content, key, cert, s)
 	}
 	return b, err
