@@ -29,7 +29,7 @@ const (
 const op = "read the scan report"
 
 // What to do about a file that is none of the formats.
-const nextFormats = "give Trivy's or Grype's JSON: trivy image --format json --output FILE IMAGE, or grype IMAGE -o json=FILE"
+const nextFormats = "give Trivy's or Grype's JSON: " + trivyCommand + ", or grype IMAGE -o json=FILE"
 
 // refuse returns why a report is not read: one of this package's errors, what is
 // wrong, and one next step.

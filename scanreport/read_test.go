@@ -251,6 +251,10 @@ func TestReadRefuses(t *testing.T) {
 		// Nothing to be seen.
 		{"no results", trivy("null"), scanreport.ErrNothingScanned, "no results of the classes"},
 		{"results left out", `{"SchemaVersion":2,"ArtifactType":"container_image"}`, scanreport.ErrNothingScanned, "no results of the classes"},
+		{"packages only", trivy(`[{"Target":"t","Class":"os-pkgs","Packages":[{"Name":"a"}]}]`), scanreport.ErrNothingScanned, "packages and not one vulnerability"},
+		{"packages and licenses", trivy(`[{"Class":"lang-pkgs","Packages":[{}]},{"Class":"license"},{"Class":"os-pkgs"}]`), scanreport.ErrNothingScanned, "packages and not one vulnerability"},
+		{"packages, and a secret left out", trivy(`[{"Class":"lang-pkgs","Packages":[{}]},{"Class":"secret","ExperimentalModifiedFindings":[{}]}]`), scanreport.ErrNothingScanned, "packages and not one vulnerability"},
+		{"predicate: packages only", within(trivy(`[{"Class":"os-pkgs","Packages":[{}]}]`)), scanreport.ErrNothingScanned, "packages and not one vulnerability"},
 		{"Grype: nothing", strings.Replace(grype("[]"), "debian", "", 1), scanreport.ErrNothingScanned, "neither a distribution nor a match"},
 		{"SARIF: nothing", sarif("Trivy", "[]", "[]"), scanreport.ErrNothingScanned, "does not tell a clean image"},
 		{"SARIF: nothing by Scout", sarif("docker scout", "[]", "[]"), scanreport.ErrNothingScanned, "does not tell a clean image"},
@@ -502,5 +506,26 @@ func TestParseSeverity(t *testing.T) {
 		if got, err := scanreport.ParseSeverity(s.String()); got != s || err != nil || i > 0 && s >= scanreport.Severities()[i-1] {
 			t.Errorf("%s: %s (%v)", s, got, err)
 		}
+	}
+}
+
+// Trivy lists packages whatever it was asked to look for, unless it is told not
+// to: a clean image has to show otherwise that it was looked at.
+func TestTrivyClean(t *testing.T) {
+	t.Parallel()
+	const os = `{"Target":"app (debian 12.12)","Class":"os-pkgs","Packages":[{"Name":"a"}]`
+	for name, body := range map[string]string{
+		"no list of packages":   trivy(`[{"Target":"app (debian 12.12)","Class":"os-pkgs"},{"Target":"app","Class":"lang-pkgs"}]`),
+		"a finding, of another": trivy(`[` + os + `},{"Class":"lang-pkgs","Vulnerabilities":[{"VulnerabilityID":"CVE-2026-1","Severity":"LOW"}]}]`),
+		"a finding left out":    trivy(`[` + os + `,"ExperimentalModifiedFindings":[{}]}]`),
+		"end of life":           strings.Replace(trivy(`[`+os+`}]`), `"Results"`, `"Metadata":{"OS":{"EOSL":true}},"Results"`, 1),
+	} {
+		if j := mustRead(t, []byte(body)).Judge(scanreport.Limits{FailOn: scanreport.High}, today); !j.Passed() {
+			t.Errorf("%s: %v", name, j.Err())
+		}
+	}
+	_, err := scanreport.Read([]byte(trivy(`[` + os + `}]`)))
+	if hint := verify.Hint(err); !strings.Contains(hint, "trivy image --scanners vuln --list-all-pkgs=false --format json") {
+		t.Errorf("the next step is %q", hint)
 	}
 }

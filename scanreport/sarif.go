@@ -118,7 +118,7 @@ func readSARIF(text []byte) (Report, error) {
 		return Report{}, err
 	}
 	r.tool = strings.Join(s.tools, ", ")
-	const nextJSON = "give the scanner's own JSON, which says more: trivy image --format json --output FILE IMAGE, or grype IMAGE -o json=FILE"
+	const nextJSON = "give the scanner's own JSON, which says more: " + trivyCommand + ", or grype IMAGE -o json=FILE"
 	switch {
 	case len(r.findings) > 0:
 		return r, nil

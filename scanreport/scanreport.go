@@ -143,7 +143,7 @@ func read(text []byte, has map[string]first, predicates bool) (Report, error) {
 // foreign returns why a document is none that is read, where that can be told by
 // its names.
 func foreign(has map[string]first) error {
-	const scan = "scan the image, and give what the scanner writes: trivy image --format json --output FILE IMAGE"
+	const scan = "scan the image, and give what the scanner writes: " + trivyCommand
 	switch {
 	case has["bomFormat"] != 0:
 		return refuse(ErrNotReport, scan, "it is an SBOM (CycloneDX)")
@@ -156,7 +156,7 @@ func foreign(has map[string]first) error {
 	case has["predicateType"] != 0, has["_type"] != 0:
 		return refuse(ErrNotReport, "give what stands in it as predicate: jq .predicate", "it is a whole in-toto statement")
 	case has["ClusterName"] != 0:
-		return notImage("Trivy", "a cluster", "trivy image --format json --output FILE IMAGE")
+		return notImage("Trivy", "a cluster", trivyCommand)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type (
 	trivyResult struct {
 		Target          string                   `json:"Target"`
 		Class           string                   `json:"Class"`
+		Packages        list[json.RawMessage]    `json:"Packages"`
 		Vulnerabilities list[trivyVulnerability] `json:"Vulnerabilities"`
 		// Those that .trivyignore or VEX left out, with --show-suppressed.
 		Modified list[json.RawMessage] `json:"ExperimentalModifiedFindings"`
@@ -52,7 +53,10 @@ func trivyOpaque() []string {
 	}
 }
 
-const nextTrivy = "scan the image for vulnerabilities: trivy image --scanners vuln --format json --output FILE IMAGE"
+const (
+	trivyCommand = "trivy image --scanners vuln --list-all-pkgs=false --format json --output FILE IMAGE"
+	nextTrivy    = "scan the image for vulnerabilities: " + trivyCommand
+)
 
 func readTrivy(text []byte) (Report, error) {
 	var head struct {
@@ -69,7 +73,7 @@ func readTrivy(text []byte) (Report, error) {
 		return Report{}, err
 	}
 	if doc.ArtifactType != "container_image" {
-		return Report{}, notImage("Trivy", trivyArtifact(doc.ArtifactType), "trivy image --format json --output FILE IMAGE")
+		return Report{}, notImage("Trivy", trivyArtifact(doc.ArtifactType), trivyCommand)
 	}
 	r := Report{format: Trivy, tool: strings.TrimSpace("Trivy " + cut(doc.Trivy.Version)), sound: true, unsupported: doc.Metadata.OS.EOSL}
 	digests, err := texts(doc.Metadata.RepoDigests, "RepoDigests")
@@ -81,25 +85,28 @@ func readTrivy(text []byte) (Report, error) {
 		return Report{}, err
 	}
 	r.about = []about{newAbout(doc.Metadata.ImageID, slices.Concat(digests, []string{cut(doc.ArtifactName)}, tags))}
-	packages, others := 0, []string{}
+	packages, listed, looked, others := 0, false, doc.Metadata.OS.EOSL, []string{}
 	err = doc.Results.each("Results", maxResults, func(i int, result trivyResult) error {
-		before := len(r.findings)
+		before, suppressed := len(r.findings), r.suppressed
 		err := result.Vulnerabilities.each("Vulnerabilities", maxFindings, func(_ int, v trivyVulnerability) error {
 			return r.add(v.finding(result.Target))
 		})
 		if err != nil {
 			return err
 		}
-		switch {
-		case result.Class == "os-pkgs", result.Class == "lang-pkgs", len(r.findings) > before:
-			packages++
-		case !slices.Contains(others, result.Class) && len(others) < maxList:
-			others = append(others, result.Class)
-		}
-		return result.Modified.each("ExperimentalModifiedFindings", maxFindings, func(int, json.RawMessage) error {
+		err = result.Modified.each("ExperimentalModifiedFindings", maxFindings, func(int, json.RawMessage) error {
 			r.suppressed++
 			return nil
 		})
+		switch {
+		case result.Class == "os-pkgs", result.Class == "lang-pkgs", len(r.findings) > before:
+			packages++
+			listed = listed || result.Packages.there()
+			looked = looked || len(r.findings) > before || r.suppressed > suppressed
+		case !slices.Contains(others, result.Class) && len(others) < maxList:
+			others = append(others, result.Class)
+		}
+		return err
 	})
 	switch {
 	case err != nil:
@@ -108,8 +115,14 @@ func readTrivy(text []byte) (Report, error) {
 		return Report{}, refuse(ErrNotVulnerabilities, nextTrivy, "Trivy looked for other things only: its results are of the class %s", quoted(strings.Join(others, ", ")))
 	case packages == 0:
 		r.empty = true
-		return r, refuse(ErrNothingScanned, "scan with --list-all-pkgs, which shows what was looked at; if the image really has no packages, say so with --allow-empty-scan",
+		return r, refuse(ErrNothingScanned, nextTrivy+"; if the image really has no packages, say so with --allow-empty-scan",
 			"Trivy lists no results of the classes os-pkgs and lang-pkgs: it found no packages, or was not asked to look for vulnerabilities")
+	case listed && !looked:
+		// Trivy lists packages whenever it is asked for a list, which is its default,
+		// and not otherwise unless it looks for vulnerabilities.
+		r.empty = true
+		return r, refuse(ErrNothingScanned, "have it list only what it looked at for vulnerabilities: "+trivyCommand,
+			"Trivy lists packages and not one vulnerability, as it does where it was not asked to look for any (--scanners)")
 	}
 	return r, nil
 }
