@@ -92,6 +92,10 @@ func read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file", name)
 	}
+	tooLarge := fmt.Errorf("%s is larger than %d bytes", name, limit)
+	if info.Size() > limit { // need not be read to know it
+		return nil, tooLarge
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -100,8 +104,8 @@ func read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
+	if err == nil && int64(len(data)) > limit { // it has grown
+		err = tooLarge
 	}
 	return data, err
 }
