@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,9 +187,9 @@ func TestHandoverMeanwhile(t *testing.T) {
 		old(t, dir, "bake.json", "p.json")
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		looked := 0
+		var looked atomic.Int32 // by several requests at the same time
 		w.reg.Break(registrytest.Fault{Path: "/v2/", Body: func(body []byte) []byte {
-			looked++
+			looked.Add(1)
 			if got := content(t, filepath.Join(dir, "p.json")); got != closedPolicy(t, "source-policy-strict") {
 				t.Errorf("while the run goes on the policy is %s", got)
 			}
@@ -204,7 +205,7 @@ func TestHandoverMeanwhile(t *testing.T) {
 		args = append(args[4:6], append(args[6:], args[:4]...)...)
 		var out bytes.Buffer
 		code := cli.Command{Dir: dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: lookup(env)}.Main(ctx, args)
-		if looked == 0 {
+		if looked.Load() == 0 {
 			t.Fatalf("nobody was asked: %s", out.String())
 		}
 		written, bake := content(t, filepath.Join(dir, "p.json")), content(t, filepath.Join(dir, "bake.json"))
