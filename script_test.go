@@ -60,6 +60,8 @@ func TestScript(t *testing.T) {
 			w := &world{registrytest.Start(registrytest.Options{}), sig}
 			e.Defer(w.reg.Close)
 			e.Values[worldKey{}] = w
+			// A program with the race detector sleeps before it exits, by default for a second.
+			e.Setenv("GORACE", "atexit_sleep_ms=50")
 			e.Setenv("REGISTRY", w.reg.Host())
 			e.Setenv("ROOT", filepath.Join(e.WorkDir, "trusted_root.json"))
 			e.Setenv("HOME", e.WorkDir)
