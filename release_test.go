@@ -76,8 +76,8 @@ func release(t *testing.T, root, dir string, env []string, args ...string) (code
 // of the folder's and with other settings of the user's.
 func TestReleaseReproducible(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds boltseal twice")
+	if raced || testing.Short() {
+		t.Skip("builds boltseal twice, without the race detector")
 	}
 	host := runtime.GOOS + "/" + runtime.GOARCH
 	name := "boltseal_" + runtime.GOOS + "_" + runtime.GOARCH

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -427,13 +428,19 @@ func TestMetadataRefused(t *testing.T) {
 		{"provenance of a target in another case", `{"app":{"buildx.build.PROVENANCE":` + materials(evil) + `}}`, "is not"},
 		{"a target twice", `{"app":{"buildx.build.provenance":` + materials(evil) + `},"app":{"buildx.build.provenance":` + materials(image1) + `}}`, "stands twice"},
 		{"a name twice in a target", `{"app":{"a":1,"a":2}}`, "stands twice"},
-		{"too large", strings.Repeat(" ", audit.MaxBytes+1), "at most"},
 	} {
 		if builds, err := audit.ReadMetadata("x", []byte(tc.body), nil); err == nil || !strings.Contains(err.Error(), tc.says) || len(builds) > 0 {
 			t.Errorf("%s: %d builds, %v", tc.name, len(builds), err)
 		}
 	}
-	if _, err := audit.ReadMetadata("x", []byte(strings.Repeat(" ", audit.MaxBytes-2)+"{}"), nil); err != nil {
+	if raced {
+		return // what follows is large
+	}
+	space := bytes.Repeat([]byte(" "), audit.MaxBytes)
+	if builds, err := audit.ReadMetadata("x", append(space, "{}"...), nil); err == nil || !strings.Contains(err.Error(), "at most") || len(builds) > 0 {
+		t.Errorf("too large: %d builds, %v", len(builds), err)
+	}
+	if _, err := audit.ReadMetadata("x", append(space[2:], "{}"...), nil); err != nil {
 		t.Errorf("just not too large: %v", err)
 	}
 }

@@ -142,6 +142,9 @@ func TestManyRefused(t *testing.T) {
 // What is deep in a request costs no more than what is not: it is read once.
 // No other test of this package may run meanwhile.
 func TestDeepIsNoCopy(t *testing.T) {
+	if raced {
+		t.Skip("much data: looked at without the race detector")
+	}
 	large := `,"x":"` + strings.Repeat("x", 1<<20) + `"`
 	room := func(depth int) uint64 {
 		body := []byte(metadata(nested(depth, large)))

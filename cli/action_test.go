@@ -701,6 +701,9 @@ func (s stepResult) harmless(t *testing.T) {
 // runner takes, and what is left out is said.
 func TestActionLimits(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("much data: looked at without the race detector")
+	}
 	w := newWorld(t, registrytest.Options{})
 	w.reg.Break(registrytest.Fault{Path: "/v2/team/long", Status: 404})
 	var images strings.Builder

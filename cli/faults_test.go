@@ -162,6 +162,9 @@ func TestRegistryDamage(t *testing.T) {
 			if s.name != "tag" && tc.name == "redirect round in circles" {
 				continue // for the others this leads to the tag, which is no circle
 			}
+			if raced && s.name != "tag" && tc.name == "too long" {
+				continue // much data
+			}
 			t.Run(tc.name+" "+s.name, func(t *testing.T) {
 				t.Parallel()
 				start := time.Now()

@@ -1,5 +1,5 @@
 //go:build !race
 
-package cli_test
+package cli
 
-const raced = false
+const Raced = false

@@ -85,8 +85,8 @@ func TestPinProperties(t *testing.T) {
 	}
 	pinned, refused := map[image.Kind]int{}, 0
 	sifted := map[string]bool{} // cases in which a build would use another image
-	for _, name := range cases {
-		if strings.HasPrefix(filepath.Base(name), "bound_") {
+	for i, name := range cases {
+		if strings.HasPrefix(filepath.Base(name), "bound_") || Raced && i%10 != 0 { // nothing in them runs at the same time
 			continue
 		}
 		files := caseFiles(t, name)
@@ -111,6 +111,9 @@ func TestPinProperties(t *testing.T) {
 				}
 			}
 		}
+	}
+	if Raced {
+		return
 	}
 	for _, kind := range []image.Kind{image.From, image.CopyFrom, image.MountFrom, image.Syntax, image.ComposeImage, image.BakeContext, image.Container, image.Service, image.DockerUses, image.Pod} {
 		if pinned[kind] < 5 {

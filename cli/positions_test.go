@@ -26,8 +26,8 @@ func TestPositions(t *testing.T) {
 		t.Fatalf("%d cases (%v)", len(cases), err)
 	}
 	seen := map[image.Kind]int{}
-	for _, name := range cases {
-		if strings.HasPrefix(filepath.Base(name), "bound_") {
+	for i, name := range cases {
+		if strings.HasPrefix(filepath.Base(name), "bound_") || Raced && i%10 != 0 { // nothing in them runs at the same time
 			continue
 		}
 		files := caseFiles(t, name)
@@ -43,7 +43,7 @@ func TestPositions(t *testing.T) {
 		}
 	}
 	for _, kind := range []image.Kind{image.From, image.CopyFrom, image.MountFrom, image.Syntax, image.ComposeImage, image.BakeContext, image.Container, image.Service, image.DockerUses, image.Pod} {
-		if seen[kind] < 5 {
+		if seen[kind] < 5 && !Raced {
 			t.Errorf("%d uses of kind %s", seen[kind], kind)
 		}
 	}

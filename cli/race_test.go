@@ -1,6 +1,6 @@
 //go:build race
 
-package cli_test
+package cli
 
-// raced says that the race detector makes everything ten times as long.
-const raced = true
+// Raced says that the race detector makes everything ten times as long.
+const Raced = true

@@ -88,6 +88,10 @@ func TestRequestCounts(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
+			if raced && tc.images > 8 { // fifty signatures take it long
+				tc.want = strings.ReplaceAll(tc.want, fmt.Sprint(tc.images, " "), "8 ")
+				tc.images = 8
+			}
 			w := newWorld(t, tc.reg)
 			args := []string{"verify", "--trusted-root", w.root, "--certificate-identity", identity, "--certificate-oidc-issuer", issuer, "--output", "json"}
 			if tc.reg.User != "" {

@@ -353,6 +353,9 @@ func TestSourcePolicyProve(t *testing.T) {
 // A message to BuildKit has 16 MiB; the rules are shorter in it than in the file.
 func TestSourcePolicyTooMuch(t *testing.T) {
 	t.Parallel()
+	if raceEnabled {
+		t.Skip("many images: looked at without the race detector")
+	}
 	long := strings.Repeat("a", 200)
 	var images []given
 	for i := range 16_000 {

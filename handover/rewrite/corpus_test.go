@@ -39,8 +39,8 @@ func TestCorpus(t *testing.T) {
 	}
 	tally := map[string]int{}
 	rewritten, pinned := map[image.Kind]int{}, 0
-	for _, name := range cases {
-		if strings.HasPrefix(filepath.Base(name), "bound_") {
+	for i, name := range cases {
+		if strings.HasPrefix(filepath.Base(name), "bound_") || raced && i%10 != 0 { // nothing in them runs at the same time
 			continue
 		}
 		text, err := os.ReadFile(name)
@@ -87,7 +87,7 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	for _, kind := range []image.Kind{image.From, image.CopyFrom, image.MountFrom, image.Syntax, image.ComposeImage, image.BakeContext, image.Container, image.Service, image.DockerUses, image.Pod} {
-		if rewritten[kind] < 5 {
+		if rewritten[kind] < 5 && !raced {
 			t.Errorf("%d of kind %s are rewritten", rewritten[kind], kind)
 		}
 	}

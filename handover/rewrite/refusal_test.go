@@ -252,6 +252,9 @@ func (anything) For(image.Use) gate.Terms {
 // not once for each: its words are counted for comparison.
 func TestBounds(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("it is about time: looked at without the race detector")
+	}
 	var args, anchors strings.Builder
 	var uses, scalars []image.Use
 	for i := range 2000 {

@@ -173,7 +173,7 @@ func TestManyWays(t *testing.T) {
 	files["f40.yaml"] = &fstest.MapFile{Data: []byte("services: {a: {image: a}}\n")}
 	start := time.Now()
 	found := scanFiles(files)
-	if took := time.Since(start); took > 5*time.Second || len(found.Uses) == 0 {
+	if took := time.Since(start); took > 5*time.Second && !raced || !said(found, "values in one project") {
 		t.Errorf("%v: %s", took, want(found))
 	}
 }

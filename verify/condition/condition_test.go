@@ -190,7 +190,7 @@ func TestBounds(t *testing.T) {
 		"half a document":                    {`true`, `{"a":`, false},
 		"nothing":                            {`true`, ``, false},
 	} {
-		if raced && (len(tc.predicate) > 1<<20 || name == "a loop in a loop") {
+		if raced && (len(tc.predicate) > 1<<20 || name == "a loop in a loop" || name == "many expressions that are none") {
 			continue
 		}
 		c, err := condition.Compile(tc.expr)
@@ -202,6 +202,9 @@ func TestBounds(t *testing.T) {
 		if ok || err == nil || errors.Is(err, condition.ErrTooLarge) != tc.large {
 			t.Errorf("%s: %v, %v", name, ok, err)
 		}
+	}
+	if raced {
+		return
 	}
 	sbom := `{"packages":[` + strings.TrimSuffix(strings.Repeat(`{"name":"a","license":"MIT"},`, 8000), ",") + `]}`
 	if c, err := condition.Compile(`predicate.packages.all(p, p.name != "x" && p.license != "GPL")`); err != nil {

@@ -166,8 +166,11 @@ func flipAll(t *testing.T, config Config, img image.Pinned, p part) {
 	want := meaning(before)
 	where := paths(p.body)
 	step := 1
-	if testing.Short() || raceEnabled {
-		step = 7 // the whole of it takes the race detector minutes; plain go test flips every byte
+	switch { // plain go test flips every byte
+	case Raced:
+		step = 31 // the whole of it takes the race detector minutes
+	case testing.Short():
+		step = 7
 	}
 	var (
 		mu      sync.Mutex

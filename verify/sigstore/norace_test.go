@@ -2,4 +2,4 @@
 
 package sigstore
 
-const raceEnabled = false
+const Raced = false

@@ -295,6 +295,9 @@ func TestWhereRefuses(t *testing.T) {
 		{"too many steps", `predicate.all(a, predicate.all(b, a == b))`, "[" + strings.Repeat("1,", 5000) + "1]", verify.Unsupported, "too large"},
 		{"too deep", `true`, strings.Repeat(`{"a":`, 600) + "1" + strings.Repeat("}", 600), verify.Unsupported, "too large"},
 	} {
+		if sigstore.Raced && tc.name == "too many steps" {
+			continue // as many as there may be take it long
+		}
 		w := newWorld(t)
 		img, d := w.image("a")
 		statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"x","digest":{"sha256":%q}}],"predicateType":%q,"predicate":%s}`, d.Digest.Encoded(), slsaType, tc.predicate)
