@@ -48,7 +48,7 @@ func documents() map[string][]string {
 		"https://slsa.dev/verification_summary/v1":        {vsa},
 		"https://in-toto.io/attestation/test-result/v0.1": {testResult},
 		"https://in-toto.io/Link/v1":                      {link},
-		"https://example.com/of/our/own/v1":               {`{}`, `{"a":[1,{"b":null}]}`, spdx23, cyclonedx},
+		"https://example.com/of/our/own/v1":               {`{}`, `{"a":[1,{"b":null}]}`, `{"a":"\",\"a\":{[\\","b":["a","a"]}`, spdx23, cyclonedx},
 	}
 }
 

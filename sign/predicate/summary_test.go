@@ -102,6 +102,7 @@ func TestSummaryClaims(t *testing.T) {
 		{"scan without a time", func(v *predicate.VSA) {
 			v.Gates, v.Scans[0].Time, v.Limits = nil, time.Time{}, predicate.Limits{FailOn: "low"}
 		}, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_SCAN_PASSED"]`, ``, `{"failOn":"low"}`},
+		{"gate after the scan", func(v *predicate.VSA) { v.Gates[0].Time = v.Gates[0].Time.Add(time.Hour) }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T12:00:00Z"`, `{"allowList":"sha256:` + digestOf("allow\n") + `","failOn":"high","ignoreUnfixed":true,"requireGate":true}`},
 		{"empty allow-list", func(v *predicate.VSA) { v.Limits.Allow = []byte{} }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T11:01:00Z"`, `{"allowList":"sha256:` + digestOf("") + `","failOn":"high","ignoreUnfixed":true,"requireGate":true}`},
 	} {
 		v := checked()

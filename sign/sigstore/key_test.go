@@ -200,6 +200,7 @@ func TestReadKeyRefuses(t *testing.T) {
 		{"text after", append(bytes.Clone(good), "hunter2-hunter2"...), "-", nil, "something follows the key", "remove"},
 		{"encrypted PKCS #8", pemOf("ENCRYPTED PRIVATE KEY", []byte{1}, nil), "pw", nil, "it is an encrypted PKCS #8 key", "cosign import-key-pair"},
 		{"old encryption", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}, Bytes: []byte{1}}), "pw", nil, "as OpenSSL did before PKCS #8", "cosign import-key-pair"},
+		{"old encryption without its mark", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"DEK-Info": "AES-256-CBC,00"}, Bytes: []byte{1}}), "pw", nil, "as OpenSSL did before PKCS #8", "cosign import-key-pair"},
 		{"OpenSSH", pemOf("OPENSSH PRIVATE KEY", []byte{1}, nil), "-", nil, "it is a key of OpenSSH", "ssh-keygen"},
 		{"DSA", pemOf("DSA PRIVATE KEY", []byte{1}, nil), "-", nil, `it is a PEM "DSA PRIVATE KEY"`, "cosign generate-key-pair"},
 		{"garbage as PKCS #8", pemOf("PRIVATE KEY", []byte("hunter2-hunter2"), nil), "-", nil, "its PEM PRIVATE KEY is damaged", "cosign generate-key-pair"},
