@@ -25,9 +25,13 @@ const (
 	// it took for ourselves, and at most maxSettling.
 	settling    = 500 * time.Millisecond
 	maxSettling = 10 * time.Second
-	// maxRounds bounds how often a tag is written for one change, and how often it
-	// is looked at after each.
-	maxRounds = 32
+	// maxRounds bounds how often a tag is written for one change: of twenty writers
+	// that begin at once, hardly one needs six. maxQuiet bounds how often it is
+	// looked at after each, while others write.
+	maxQuiet  = 24
+	maxRounds = 12
+	// maxUnkept bounds how often what was written may be as if it had not been.
+	maxUnkept = 3
 	// maxLooks bounds how often the referrers API is asked for what was just
 	// pushed: some registries list it a moment later.
 	maxLooks = 3
@@ -220,9 +224,6 @@ func appendReferrer(index Manifest, entry ocispec.Descriptor) ([]byte, error) {
 	out.Write(added)
 	out.WriteByte(']')
 	out.Write(index.Body[to:])
-	if out.Len() > maxManifest {
-		return nil, fmt.Errorf("%w: the index would have %d bytes, at most %d are read", ErrTooLarge, out.Len(), maxManifest)
-	}
 	index.Body = out.Bytes()
 	if again, err := readFallback(index); err != nil || len(again) != len(list)+1 {
 		return nil, fmt.Errorf("%w: nothing can be added to it", ErrMalformed)
@@ -272,24 +273,36 @@ func (c *Client) Update(ctx context.Context, repo image.Ref, tag string, change 
 	}
 	defer done()
 	var w written
+	unkept := 0
 	for round := range maxRounds {
 		if round > 0 { // whoever was faster was as fast as we were
-			if err := c.pause(ctx, rand.N(settling<<min(round-1, 3))); err != nil { //nolint:gosec // spreads load; nothing depends on it being unpredictable
+			if err := c.pause(ctx, rand.N(settling<<min(round-1, 2))); err != nil { //nolint:gosec // spreads load; nothing depends on it being unpredictable
 				return updateError(repo, tag, err)
 			}
 		}
 		if err := c.rewrite(ctx, repo, tag, change, &w); err != nil || w.holds == nil {
 			return err
 		}
-		if stays, err := c.stays(ctx, repo, tag, w); err != nil || stays {
+		now, err := c.stays(ctx, repo, tag, w)
+		if err != nil || now.stays {
 			return err
+		}
+		if now.digest == w.before { // no other writer would do that
+			unkept++
+		}
+		if unkept == maxUnkept {
+			return updateError(repo, tag, fmt.Errorf("%w: %w", ErrCorrupt, errUnkept))
 		}
 	}
 	return updateError(repo, tag, errContended)
 }
 
-// errContended says that others wrote a tag again and again.
-var errContended = errors.New("others keep changing it")
+var (
+	// errContended says that others wrote a tag again and again.
+	errContended = errors.New("others keep changing it")
+	// errUnkept says that a tag leads to what it led to before it was written.
+	errUnkept = errors.New("the registry says that it has stored it, and then does not have it")
+)
 
 func updateError(repo image.Ref, tag string, err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) {
@@ -320,7 +333,8 @@ func (c *Client) turn(ctx context.Context, repo image.Ref, tag string) (done fun
 
 // A written is what was put behind a tag. The zero written is nothing.
 type written struct {
-	digest string              // of what was behind the tag then
+	before string              // the digest of what was behind the tag; "" for nothing
+	digest string              // of what was written
 	holds  func(Manifest) bool // nil: nothing was written so far
 	took   time.Duration       // from reading the tag to having written it
 }
@@ -342,19 +356,20 @@ func (c *Client) rewrite(ctx context.Context, repo image.Ref, tag string, change
 		return err
 	}
 	_, err = c.insist(ctx, q, func(ctx context.Context, _ query) (answer, error) {
-		began := time.Now()
+		began, before := time.Now(), ""
 		old, err := c.behind(ctx, repo, tag)
 		if err != nil {
 			return stop(err)
+		}
+		if old != nil {
+			before = old.Digest
 		}
 		body, mediaType, holds, err := change(old)
 		switch {
 		case err != nil:
 			return stop(updateError(repo, tag, err))
 		case body == nil:
-			if old != nil {
-				w.digest = old.Digest
-			}
+			w.digest = before // it is there: only the answer was lost
 			return stop(nil)
 		}
 		q, err := manifestPush(repo, tag, mediaType, body)
@@ -362,7 +377,7 @@ func (c *Client) rewrite(ctx context.Context, repo image.Ref, tag string, change
 			return stop(err)
 		}
 		a, err := c.put(ctx, q)
-		*w = written{digest: digestOf(body), holds: holds, took: time.Since(began)}
+		*w = written{before: before, digest: digestOf(body), holds: holds, took: time.Since(began)}
 		return a, err
 	})
 	if stopped {
@@ -383,24 +398,31 @@ func (c *Client) behind(ctx context.Context, repo image.Ref, tag string) (*Manif
 	return &m, nil
 }
 
-// stays reports whether what was written is behind the tag for so long that no
+// A look is what was found behind a tag that was written. The zero look is
+// nothing.
+type look struct {
+	stays  bool
+	digest string
+}
+
+// stays says whether what was written is behind the tag for so long that no
 // other writer, who does not know of it, can still replace it. Until nobody else
 // writes, it looks again.
-func (c *Client) stays(ctx context.Context, repo image.Ref, tag string, w written) (bool, error) {
+func (c *Client) stays(ctx context.Context, repo image.Ref, tag string, w written) (look, error) {
 	wait := min(max(settling, 2*w.took), maxSettling)
 	last := w.digest
-	for range maxRounds {
+	for range maxQuiet {
 		if err := c.pause(ctx, wait+rand.N(wait/2)); err != nil { //nolint:gosec // spreads load; nothing depends on it being unpredictable
-			return false, updateError(repo, tag, err)
+			return look{}, updateError(repo, tag, err)
 		}
 		m, err := c.behind(ctx, repo, tag)
-		if err != nil || m == nil || !w.holds(*m) {
-			return false, err
+		if err != nil || m == nil {
+			return look{}, err
 		}
-		if m.Digest == last {
-			return true, nil
+		if !w.holds(*m) || m.Digest == last {
+			return look{stays: w.holds(*m), digest: m.Digest}, nil
 		}
 		last = m.Digest
 	}
-	return false, updateError(repo, tag, errContended)
+	return look{}, updateError(repo, tag, errContended)
 }

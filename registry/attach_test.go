@@ -46,7 +46,7 @@ func fallback(t *testing.T, r *registrytest.Registry, subject ocispec.Descriptor
 	}
 	list, err := registry.ParseFallback(registry.Manifest{Body: body})
 	if err != nil {
-		t.Fatalf("%v: %s", err, body)
+		t.Fatal(err)
 	}
 	return list
 }
@@ -419,6 +419,51 @@ func TestAttachOverwritten(t *testing.T) {
 	}
 }
 
+// An answer that got lost may be that to a write that was done: it is not done
+// again, and looked at like any other.
+func TestAttachAnswerLost(t *testing.T) {
+	t.Parallel()
+	r := start(t, registrytest.Options{NoReferrers: true})
+	subject := put(t)(r.PutImage("a", "v1", "seed"))
+	r.Break(registrytest.Fault{Method: "PUT", Path: fallbackTag(subject) + "$", Reset: true, Times: 1})
+	c, sleeps := client(registry.Options{})
+	digest, _, err := c.Attach(t.Context(), ref(t, r.Host()+"/a"), subject, bundle("x"))
+	if err != nil || !slices.Equal(digests(fallback(t, r, subject)), []string{digest}) {
+		t.Error(err)
+	}
+	var got []string
+	for _, q := range r.Requests() {
+		if strings.HasSuffix(q.URI, fallbackTag(subject)) {
+			got = append(got, q.Method)
+		}
+	}
+	if !slices.Equal(got, []string{"GET", "PUT", "GET", "GET"}) || len(sleeps.all()) != 2 {
+		t.Errorf("requests %v, waits %v", got, sleeps.all())
+	}
+}
+
+// In a list that is longer than what is read, ours is not found.
+func TestAttachLost(t *testing.T) {
+	t.Parallel()
+	r := start(t, registrytest.Options{NoReferrers: true})
+	subject := put(t)(r.PutImage("a", "v1", "seed"))
+	c := hooked(func(n int) {
+		if n > 1 {
+			return
+		}
+		all := fallback(t, r, subject)
+		for i := range 256 {
+			all = append(all, registrytest.Describe("m", []byte{byte(i)}))
+		}
+		put(t)(r.PutIndex("a", fallbackTag(subject), all...))
+	})
+	_, storage, err := c.Attach(t.Context(), ref(t, r.Host()+"/a"), subject, bundle("x"))
+	wantErr(t, err, verify.Unavailable, registry.ErrUnavailable, registry.ErrTooMany)
+	if storage != "" {
+		t.Errorf("storage %q", storage)
+	}
+}
+
 // While others write, what is there may still be replaced by somebody who read the
 // tag before: it is looked at until nobody does.
 func TestAttachWaitsForOthers(t *testing.T) {
@@ -450,10 +495,12 @@ func TestUpdateGivesUp(t *testing.T) {
 	t.Parallel()
 	r := start(t, registrytest.Options{NoReferrers: true})
 	subject := put(t)(r.PutImage("a", "v1", "seed"))
-	other := put(t)(r.PutImage("a", "", "other"))
 	waits := 0
 	for name, step := range map[string]func(n int){
-		"always replaced": func(n int) { waits = n; put(t)(r.PutIndex("a", fallbackTag(subject), other)) },
+		"always replaced": func(n int) {
+			waits = n
+			put(t)(r.PutIndex("a", fallbackTag(subject), put(t)(r.PutImage("a", "", fmt.Sprint(n)))))
+		},
 		"always added to": func(n int) {
 			waits = n
 			put(t)(r.PutReferrer("a", subject, "m", registrytest.Layer{MediaType: "m", Blob: fmt.Append(nil, n)}))
@@ -464,8 +511,24 @@ func TestUpdateGivesUp(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "others keep changing it") || storage != "" {
 			t.Errorf("%s: %s %v", name, storage, err)
 		}
-		if waits > 64 {
+		if waits > 32 {
 			t.Errorf("%s: %d waits", name, waits)
+		}
+	}
+	// A registry that takes everything and keeps nothing is told from other writers.
+	silent := start(t, registrytest.Options{NoReferrers: true})
+	for name, before := range map[string]func(){
+		"nothing": func() {},
+		"others'": func() { put(t)(silent.PutIndex("a", fallbackTag(subject), put(t)(silent.PutImage("a", "", "other")))) },
+	} {
+		silent.Reset(0)
+		before()
+		silent.Break(registrytest.Fault{Method: "PUT", Path: fallbackTag(subject) + "$", Status: 201})
+		c, sleeps := client(registry.Options{})
+		_, storage, err := c.Attach(t.Context(), ref(t, silent.Host()+"/a"), subject, bundle("x"))
+		wantErr(t, err, verify.Unavailable, registry.ErrUnavailable, registry.ErrCorrupt)
+		if err == nil || !strings.Contains(err.Error(), "does not have it") || storage != "" || len(sleeps.all()) != 5 {
+			t.Errorf("%s: %s %v, waits %v", name, storage, err, sleeps.all())
 		}
 	}
 	for name, body := range map[string]string{"broken": `{"x":1}`, "gone": ""} {

@@ -22,6 +22,9 @@ func AppendReferrer(index Manifest, entry ocispec.Descriptor) ([]byte, error) {
 	return appendReferrer(index, entry)
 }
 
+// Rewinding is what is below everything that repeats a request.
+func Rewinding(inner http.RoundTripper) http.RoundTripper { return rewinding{inner} }
+
 // Pushing returns e as it is where something was to be pushed.
 func Pushing(e *Error) *Error {
 	e.push = true

@@ -480,7 +480,7 @@ func TestPushTokenExpires(t *testing.T) {
 		r := start(t, registrytest.Options{Tokens: true})
 		part.Status, part.Times = 401, 1
 		part.Detail = strings.Repeat("x", 100<<10)
-		c, _ := client(registry.Options{})
+		c, sleeps := client(registry.Options{})
 		repo := ref(t, r.Host()+"/a")
 		if err := pushManifest(t, c, repo, "other"); err != nil {
 			t.Fatal(err)
@@ -491,9 +491,43 @@ func TestPushTokenExpires(t *testing.T) {
 		if err := w.write(t, c, repo); err != nil {
 			t.Errorf("%s: %v", w.name, err)
 		}
-		if n := count(r); n["token 200"] != 1 {
-			t.Errorf("%s: requests %v", w.name, n)
+		waits := len(sleeps.all())
+		if w.name == "update" {
+			waits-- // before looking again
 		}
+		if n := count(r); n["token 200"] != 1 || waits != 0 {
+			t.Errorf("%s: requests %v, waits %v", w.name, n, sleeps.all())
+		}
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// What sends one request twice sends the same twice. net/http recovers from less
+// over HTTP/1, if nothing was written yet, and not over HTTP/2.
+func TestRewinding(t *testing.T) {
+	t.Parallel()
+	var got []string
+	rt := registry.Rewinding(roundTripper(func(req *http.Request) (*http.Response, error) {
+		body, err := io.ReadAll(req.Body)
+		got = append(got, string(body))
+		return &http.Response{Body: http.NoBody}, err
+	}))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://registry.test/", strings.NewReader(blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	if !slices.Equal(got, []string{blob, blob}) {
+		t.Errorf("sent %q", got)
 	}
 }
 
@@ -528,10 +562,10 @@ func TestPushMixed(t *testing.T) {
 				_, _ = io.WriteString(w, manifest)
 			}
 		})
-		c, _ := client(registry.Options{})
+		c, sleeps := client(registry.Options{})
 		want := []string{"read", "refused -", "token repository:a:pull,push -", "put " + manifest, "put " + manifest}
 		if known {
-			c, _ = client(registry.Options{Keychain: login(hostOf(server))})
+			c, sleeps = client(registry.Options{Keychain: login(hostOf(server))})
 			want = []string{"read", "read", "refused Basic", "token repository:a:pull,push Basic", "put " + manifest, "put " + manifest} // GET /v2/ is the first
 		}
 		repo := ref(t, hostOf(server)+"/a")
@@ -544,10 +578,46 @@ func TestPushMixed(t *testing.T) {
 			}
 		}
 		mu.Lock()
-		if !slices.Equal(log, want) {
-			t.Errorf("requests\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(want, "\n"))
+		if !slices.Equal(log, want) || len(sleeps.all()) != 0 {
+			t.Errorf("waits %v, requests\n%s\nwant\n%s", sleeps.all(), strings.Join(log, "\n"), strings.Join(want, "\n"))
 		}
 		mu.Unlock()
+	}
+}
+
+// Where only some repositories want credentials, one of those is pushed to with
+// another token than it was read with.
+func TestPushMixedRepositories(t *testing.T) {
+	t.Parallel()
+	var server *httptest.Server
+	server = serve(t, func(w http.ResponseWriter, req *http.Request) {
+		scope := "repository:b:pull"
+		if req.Method == http.MethodPut {
+			scope += ",push"
+		}
+		switch {
+		case req.URL.Path == "/token":
+			_, _ = fmt.Fprintf(w, `{"token":%q}`, req.URL.Query().Get("scope"))
+		case strings.HasPrefix(req.URL.Path, "/v2/b/") && req.Header.Get("Authorization") != "Bearer "+scope:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+server.URL+`/token",service="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case req.Method == http.MethodPut:
+			w.WriteHeader(http.StatusCreated)
+		default:
+			_, _ = io.WriteString(w, manifest)
+		}
+	})
+	c, _ := client(registry.Options{})
+	for _, repo := range []string{"/open", "/b"} {
+		if _, err := c.Manifest(t.Context(), ref(t, hostOf(server)+repo), "v1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pushManifest(t, c, ref(t, hostOf(server)+"/b"), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if c.Requests() != 1+3+2 {
+		t.Errorf("%d requests", c.Requests())
 	}
 }
 
@@ -898,6 +968,14 @@ func TestPushRefused(t *testing.T) {
 				t.Errorf("waits %v", sleeps.all())
 			}
 		})
+	}
+	// What may pass is no refusal, whatever it is called.
+	r := start(t, registrytest.Options{})
+	r.Break(registrytest.Fault{Method: "PUT", Status: 429, Detail: body("TOOMANYREQUESTS", "rate limit exceeded")})
+	c, _ := client(registry.Options{})
+	err := pushManifest(t, c, ref(t, r.Host()+"/a"), "v1")
+	if hint := hintOf(t, err, r.Host()); errors.Is(err, registry.ErrQuota) || !strings.Contains(hint, "rate limit") {
+		t.Errorf("%v: hint %q", err, hint)
 	}
 	if hint := hintOf(t, registry.Pushing(&registry.Error{Kind: registry.ErrDenied}), "ghcr.io"); !strings.Contains(hint, "`packages: write`") || !strings.Contains(hint, "pull,push") {
 		t.Errorf("hint for ghcr.io: %q", hint)
