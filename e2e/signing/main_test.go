@@ -73,7 +73,7 @@ func waitTogether() error {
 	if said {
 		return nil
 	}
-	return flag.Set(name, "32")
+	return flag.Set(name, "64")
 }
 
 // generateKey has cosign 3 generate a key, which takes it a second to encrypt.

@@ -144,19 +144,25 @@ func (o outcome) String() string {
 func (o outcome) said() string { return o.stdout + o.stderr }
 
 // limit is on any process; what has to end sooner says so itself.
-const limit = 100 * time.Second
+const limit = time.Minute
 
 // execute runs a program with the environment of a job that may sign.
 func (w *workplace) execute(program string, env, args []string) outcome {
 	w.t.Helper()
-	// The test's own context is done before its cleanup, but not before it ends.
+	o := w.executeFor(limit, program, env, args)
+	if o.code == -1 {
+		w.t.Fatalf("%s %q has not ended after %s\n%s", filepath.Base(program), args, limit, o)
+	}
+	return o
+}
+
+// executeFor is execute for a program that is killed after that time.
+func (w *workplace) executeFor(limit time.Duration, program string, env, args []string) outcome {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
 	defer cancel()
 	o, err := w.start(ctx, program, env, args)
 	check(w.t, err)
-	if ctx.Err() != nil {
-		w.t.Fatalf("%s %q has not ended after %s\n%s", filepath.Base(program), args, limit, o)
-	}
 	return o
 }
 
@@ -283,12 +289,21 @@ type verdict struct {
 	Reason string `json:"reason"`
 	Digest string `json:"digest"`
 	Checks []struct {
-		Message  string `json:"message"`
-		Evidence []evidence
+		Message    string      `json:"message"`
+		Evidence   []evidence  `json:"evidence"`
+		Candidates []candidate `json:"candidates"`
 	} `json:"checks"`
 }
 
-// Evidence is what made it pass.
+// A candidate is a signature that was found, sound or not.
+type candidate struct {
+	Storage string `json:"storage"`
+	Source  string `json:"source"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+// An evidence is what made it pass.
 type evidence struct {
 	Format        string `json:"format"`
 	Storage       string `json:"storage"`
@@ -304,6 +319,15 @@ func (v verdict) evidence() []evidence {
 	var all []evidence
 	for _, c := range v.Checks {
 		all = append(all, c.Evidence...)
+	}
+	return all
+}
+
+// candidates returns those of all checks.
+func (v verdict) candidates() []candidate {
+	var all []candidate
+	for _, c := range v.Checks {
+		all = append(all, c.Candidates...)
 	}
 	return all
 }
@@ -340,10 +364,121 @@ func (w *workplace) verified(ref string, flags ...string) []evidence {
 	return v.evidence()
 }
 
+// signatures fails the test unless there are so many, all of them sound.
+func (w *workplace) signatures(img image, want int, check []string) {
+	w.t.Helper()
+	v := w.verify(img.pinned(), check...)
+	sound := slices.DeleteFunc(v.candidates(), func(c candidate) bool { return c.Reason != "verified" })
+	if !v.Passed || len(sound) != want || len(v.candidates()) != want {
+		w.t.Errorf("%d sound of %d signatures, want %d:\n%s", len(sound), len(v.candidates()), want, v)
+	}
+}
+
 // refused has boltseal verify one image, which must fail for that reason.
 func (w *workplace) refused(reason, ref string, flags ...string) {
 	w.t.Helper()
 	if v := w.verify(ref, flags...); v.Passed || v.Reason != reason {
 		w.t.Errorf("%s: reason %q, want %s:\n%s", ref, v.Reason, reason, v)
 	}
+}
+
+// A signing is what boltseal sign says of a run.
+type signing struct {
+	outcome
+	Complete bool `json:"complete"`
+	Signed   []struct {
+		Digest        string `json:"digest"`
+		Format        string `json:"format"`
+		Storage       string `json:"storage"`
+		PredicateType string `json:"predicate_type"`
+		Identity      string `json:"identity"`
+		Issuer        string `json:"issuer"`
+		LogIndex      *int64 `json:"log_index"`
+		Existed       bool   `json:"existed"`
+	} `json:"signed"`
+	Failed []struct {
+		Digest  string `json:"digest"`
+		Reason  string `json:"reason"`
+		Message string `json:"message"`
+		Hint    string `json:"hint"`
+	} `json:"failed"`
+	Verify []string `json:"verify"`
+}
+
+// existed returns how many signatures were there before, of how many.
+func (s signing) existed() (there, all int) {
+	for _, i := range s.Signed {
+		if i.Existed {
+			there++
+		}
+	}
+	return there, len(s.Signed)
+}
+
+// sign has boltseal sign.
+func (w *workplace) sign(args ...string) signing {
+	w.t.Helper()
+	return w.signWith(nil, args...)
+}
+
+// signWith is sign with more in the environment.
+func (w *workplace) signWith(env []string, args ...string) signing {
+	w.t.Helper()
+	o := w.boltsealWith(env, append([]string{"sign", "--trusted-root", stack.TrustedRoot, "--output", "json"}, args...)...)
+	return w.signing(o)
+}
+
+// signing reads what boltseal sign has said.
+func (w *workplace) signing(o outcome) signing {
+	w.t.Helper()
+	s := signing{outcome: o}
+	if o.stdout != "" {
+		if err := json.Unmarshal([]byte(o.stdout), &s); err != nil {
+			w.t.Fatalf("%v in the report of\n%s", err, o)
+		}
+	}
+	if complete := o.code == 0; complete != s.Complete {
+		w.t.Errorf("complete: %t in the report of\n%s", s.Complete, o)
+	}
+	return s
+}
+
+// signed has boltseal sign, which must succeed.
+func (w *workplace) signed(args ...string) signing {
+	w.t.Helper()
+	s := w.sign(args...)
+	if !s.Complete {
+		w.t.Fatal(s)
+	}
+	return s
+}
+
+// consume runs the commands that boltseal says consumers run, in a shell, with
+// cosign 3.
+func (w *workplace) consume(commands []string) {
+	w.t.Helper()
+	bin := w.path("bin")
+	if !exists(bin) {
+		check(w.t, os.Mkdir(bin, 0o700))
+		check(w.t, os.Symlink(boltseal, filepath.Join(bin, "boltseal")))
+		check(w.t, os.Symlink(cosignProgram(w.t, 3), filepath.Join(bin, "cosign")))
+		check(w.t, os.Symlink(stack.TrustedRoot, w.path("trusted_root.json")))
+	}
+	for _, program := range []string{"cosign ", "boltseal "} {
+		if !slices.ContainsFunc(commands, func(c string) bool { return strings.Contains(c, program) }) {
+			w.t.Errorf("no command of %s: %q", program, commands)
+		}
+	}
+	for _, command := range commands {
+		env := []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")}
+		if o := w.execute("/bin/sh", env, []string{"-c", command}); o.code != 0 {
+			w.t.Errorf("%s\n%s", command, o)
+		}
+	}
+}
+
+// writes returns the requests since the last Forget that may have changed
+// something.
+func (w *workplace) writes() []sigstack.Request {
+	return slices.DeleteFunc(w.Requests(), func(r sigstack.Request) bool { return r.Method == "GET" || r.Method == "HEAD" })
 }

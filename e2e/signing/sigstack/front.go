@@ -54,7 +54,7 @@ func (s *Stack) NewFront(ctx context.Context) (f *Front, err error) {
 		{&f.Registry, "registry", registry.New(quiet, registry.WithReferrersSupport(true))},
 		{&f.Legacy, "registry without referrers", registry.New(quiet)},
 	} {
-		if *open.service, err = newService(open.name, open.handler, &f.journal); err != nil {
+		if *open.service, err = newService(open.name, open.handler, &f.journal, &s.ports); err != nil {
 			return nil, err
 		}
 	}
@@ -62,7 +62,7 @@ func (s *Stack) NewFront(ctx context.Context) (f *Front, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
-	f.Fulcio, err = newService("Fulcio", fulcio, &f.journal)
+	f.Fulcio, err = newService("Fulcio", fulcio, &f.journal, &s.ports)
 	return f, err
 }
 

@@ -9,6 +9,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -142,14 +144,16 @@ func (a *certificateAuthority) newFulcio(ctx context.Context, ctURL string, ctKe
 	if err != nil {
 		return nil, err
 	}
-	log, err := ctclient.New(ctURL, &http.Client{Timeout: 10 * time.Second}, jsonclient.Options{PublicKey: string(ctPEM)})
+	ctLog, err := ctclient.New(ctURL, &http.Client{Timeout: 10 * time.Second}, jsonclient.Options{
+		PublicKey: string(ctPEM), Logger: log.New(io.Discard, "", 0),
+	})
 	if err != nil {
 		return nil, err
 	}
 	authority := &windowCA{window: window, BaseCA: baseca.BaseCA{SignerWithChain: &ca.SignerCerts{
 		Certs: []*x509.Certificate{a.intermediate.certificate, a.root.certificate}, Signer: a.intermediate.key,
 	}}}
-	grpc := server.NewGRPCCAServer(log, authority, algorithms, server.NewIssuerPool(a.issuers))
+	grpc := server.NewGRPCCAServer(ctLog, authority, algorithms, server.NewIssuerPool(a.issuers))
 	mux := runtime.NewServeMux(
 		runtime.WithMetadata(func(_ context.Context, r *http.Request) metadata.MD {
 			return metadata.Pairs(server.MetadataOIDCTokenKey, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))

@@ -56,7 +56,7 @@ type rekor struct {
 }
 
 // startRekor starts one that keeps its state in dir, and waits until it answers.
-func startRekor(ctx context.Context, dir string, log *os.File) (*rekor, error) {
+func startRekor(ctx context.Context, dir string, log *os.File, free *portRange) (*rekor, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func startRekor(ctx context.Context, dir string, log *os.File) (*rekor, error) {
 	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3)
+	ports, err := free.freed(3)
 	if err != nil {
 		return nil, err
 	}
@@ -99,22 +99,6 @@ func startRekor(ctx context.Context, dir string, log *os.File) (*rekor, error) {
 		return nil, fmt.Errorf("%w; see %s", err, log.Name())
 	}
 	return r, nil
-}
-
-// freePorts returns ports of loopback that nobody listens on.
-func freePorts(n int) ([]string, error) {
-	ports := make([]string, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it listens at once, or not
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() //nolint:errcheck // not before all are chosen; nothing was written
-		if _, ports[i], err = net.SplitHostPort(l.Addr().String()); err != nil {
-			return nil, err
-		}
-	}
-	return ports, nil
 }
 
 // wait returns when the server is healthy.

@@ -34,13 +34,14 @@ import (
 
 // startTrillian starts Trillian's log server and its sequencer on storage in
 // memory, and returns the port of the server.
-func startTrillian(ctx context.Context) (port string, stop func(), err error) {
+func startTrillian(ctx context.Context, free *portRange) (port string, stop func(), err error) {
 	trees := memory.NewTreeStorage()
 	registry := extension.Registry{
-		AdminStorage: memory.NewAdminStorage(trees), LogStorage: memory.NewLogStorage(trees, nil),
+		AdminStorage: memory.NewAdminStorage(trees),
+		LogStorage:   &distinct{LogStorage: memory.NewLogStorage(trees, nil), leaves: map[string]*trillian.LogLeaf{}},
 		QuotaManager: quota.Noop(), ElectionFactory: election2.NoopFactory{},
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it listens at once, or not
+	listener, err := free.listen()
 	if err != nil {
 		return "", nil, err
 	}
@@ -63,8 +64,8 @@ func startTrillian(ctx context.Context) (port string, stop func(), err error) {
 
 // startRekorV1 starts Rekor v1 and returns its key. A process has room for one:
 // its configuration is viper's, and its log a variable of its package.
-func startRekorV1(ctx context.Context) (key crypto.PublicKey, handler http.Handler, stop func(), err error) {
-	port, stop, err := startTrillian(ctx)
+func startRekorV1(ctx context.Context, free *portRange) (key crypto.PublicKey, handler http.Handler, stop func(), err error) {
+	port, stop, err := startTrillian(ctx, free)
 	if err != nil {
 		return nil, nil, nil, err
 	}

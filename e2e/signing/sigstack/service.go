@@ -100,10 +100,16 @@ func (j *journal) answered(entry *Request, status int) Request {
 	return *entry
 }
 
-// newService starts one on a free port.
-func newService(name string, handler http.Handler, j *journal) (*Service, error) {
-	s := &Service{Name: name, handler: handler, journal: j, Host: "127.0.0.1:0"}
-	return s, s.Up()
+// newService starts one on a port of its own.
+func newService(name string, handler http.Handler, j *journal, ports *portRange) (*Service, error) {
+	listener, err := ports.listen()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	host := listener.Addr().String()
+	s := &Service{Name: name, Host: host, URL: "http://" + host, handler: handler, journal: j}
+	s.server = serve(listener, http.HandlerFunc(s.serve))
+	return s, nil
 }
 
 // Up listens again after [Service.Down]; it does nothing if that was not called.
@@ -117,8 +123,6 @@ func (s *Service) Up() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
-	s.Host = listener.Addr().String()
-	s.URL = "http://" + s.Host
 	s.server = serve(listener, http.HandlerFunc(s.serve))
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -41,6 +40,7 @@ type Stack struct {
 	tsa       http.Handler
 	rekor     *rekor
 	rekorV1   http.Handler
+	ports     portRange
 	closers   []func()
 }
 
@@ -71,11 +71,11 @@ func Start(ctx context.Context, dir string) (s *Stack, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() { _ = log.Close() })
-	if s.rekor, err = startRekor(ctx, dir, log); err != nil {
+	if s.rekor, err = startRekor(ctx, dir, log, &s.ports); err != nil {
 		return nil, fmt.Errorf("log, Rekor v2: %w", err)
 	}
 	s.closers = append(s.closers, s.rekor.stop)
-	key, rekorV1, stop, err := startRekorV1(ctx)
+	key, rekorV1, stop, err := startRekorV1(ctx, &s.ports)
 	if stop != nil {
 		s.closers = append(s.closers, stop)
 	}
@@ -115,7 +115,7 @@ func (s *Stack) startIssuer() error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it listens at once, or not
+	listener, err := s.ports.listen()
 	if err != nil {
 		return err
 	}
