@@ -48,7 +48,7 @@ func documents() map[string][]string {
 		"https://slsa.dev/verification_summary/v1":        {vsa},
 		"https://in-toto.io/attestation/test-result/v0.1": {testResult},
 		"https://in-toto.io/Link/v1":                      {link},
-		"https://example.com/of/our/own/v1":               {`{}`, `{"a":[1,{"b":null}]}`, `{"a":"\",\"a\":{[\\","b":["a","a"]}`, spdx23, cyclonedx},
+		"https://example.com/of/our/own/v1":               {`{}`, `{"a":[1,{"b":null}]}`, spdx23, cyclonedx},
 	}
 }
 
@@ -216,7 +216,7 @@ func TestCheckEscapes(t *testing.T) {
 // what it says.
 func TestCheckKeepsWhatIsWritten(t *testing.T) {
 	t.Parallel()
-	const doc = `{"n":[1.0,1e400,-0,123456789012345678901234567890,0.1000],"s":"<a>&\u00e9é\/\u2028","k":{"B":1,"a":1,"A":2}}`
+	const doc = `{"n":[1.0,1e400,-0,123456789012345678901234567890,0.1000],"s":"<a>&\u00e9é\/\u2028","k":{"B":1,"a":1,"A":2},"q":"\",\"q\":{[\\","l":["q","q"]}`
 	got, err := predicate.Check("https://example.com/own", []byte(doc))
 	if err != nil || string(got) != doc {
 		t.Errorf("%s, %v; want %s", got, err, doc)
