@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/verify"
@@ -142,7 +143,7 @@ func read(body []byte) (object, error) {
 	if trimmed := bytes.TrimSpace(body); trimmed[0] != '{' {
 		return nil, refusef("give the predicate as a JSON object, {…}", "it is JSON, but not an object")
 	}
-	if err := distinct(body); err != nil {
+	if err := plain(body); err != nil {
 		return nil, err
 	}
 	var doc object
@@ -180,10 +181,12 @@ func notJSON(body []byte, cause error) error {
 	return refusef("give the predicate as JSON", "it is not JSON%s", at)
 }
 
-// distinct returns an error if a name stands twice in one object of body, which
-// is valid JSON, or something in it is too deep or too many: of two values of
-// one name, readers differ in which they take.
-func distinct(body []byte) error {
+// plain returns an error unless all readers take the same from body, which is
+// valid JSON, or something in it is too deep or too many. Of two values of one
+// name, readers differ in which they take. A number that no float64 holds, and
+// half of a pair that stands for one character, stop those that read a statement
+// into Protocol Buffers, as cosign does: they would find no attestation at all.
+func plain(body []byte) error {
 	var open []map[string]bool // of each object its names, nil for a list
 	name := false              // whether a string would be a name
 	for i := 0; i < len(body); i++ {
@@ -210,6 +213,9 @@ func distinct(body []byte) error {
 				}
 				end++
 			}
+			if !paired(body[i : end+1]) {
+				return refusef(`write texts as UTF-8 instead of \u…`, "a text in it has half of a UTF-16 pair: %.40q", body[i:end+1])
+			}
 			if name {
 				if err := enter(open[len(open)-1], body[i:end+1]); err != nil {
 					return err
@@ -217,9 +223,39 @@ func distinct(body []byte) error {
 				name = false
 			}
 			i = end
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			end := i + 1
+			for end < len(body) && strings.IndexByte("0123456789+-.eE", body[end]) >= 0 {
+				end++
+			}
+			if _, err := strconv.ParseFloat(string(body[i:end]), 64); err != nil {
+				return refusef("write it as a text", "a number in it is too large for most readers: %.40q", body[i:end])
+			}
+			i = end - 1
 		}
 	}
 	return nil
+}
+
+// paired reports whether each \u of a surrogate in a quoted text is one of a pair
+// (RFC 8259, section 8.2).
+func paired(quoted []byte) bool {
+	high := false // the last character was the first half of a pair
+	for i := 0; i < len(quoted); i++ {
+		var r uint64
+		if quoted[i] == '\\' {
+			if i++; quoted[i] == 'u' {
+				r, _ = strconv.ParseUint(string(quoted[i+1:i+5]), 16, 16) // four hex digits, as it is JSON
+				i += 4
+			}
+		}
+		low := r >= 0xdc00 && r < 0xe000
+		if high != low {
+			return false
+		}
+		high = r >= 0xd800 && r < 0xdc00
+	}
+	return !high
 }
 
 func enter(names map[string]bool, quoted []byte) error {

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/structpb"
+
 	"github.com/boltseal/boltseal/sign/predicate"
 	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
@@ -128,6 +131,14 @@ func TestCheckRefuses(t *testing.T) {
 		{"name twice", own, `{"a":1,"b":{"c":1,"c":2}}`, `the name "c" stands twice`, "remove one"},
 		{"name twice, written otherwise", own, `{"a":[{"c":1,"\u0063":2}]}`, `the name "c" stands twice`, "remove one"},
 		{"name twice around others", own, `{"a":{"x":[1,"b",{}]},"b":1,"a":2}`, `the name "a" stands twice`, "remove one"},
+		{"number", own, `{"a":[-1e400]}`, `a number in it is too large for most readers: "-1e400"`, "as a text"},
+		{"long number", own, `{"a":` + strings.Repeat("9", 400) + `}`, `too large for most readers: "9999`, "as a text"},
+		{"first half", own, `{"a":"\ud83d"}`, "half of a UTF-16 pair", "as UTF-8"},
+		{"first half in a name", own, `{"\ud83dx":1}`, "half of a UTF-16 pair", "as UTF-8"},
+		{"first half twice", own, `{"a":"\ud83d\ud83d\ude00"}`, "half of a UTF-16 pair", "as UTF-8"},
+		{"second half", own, `{"a":"\ude00"}`, "half of a UTF-16 pair", "as UTF-8"},
+		{"pair the other way round", own, `{"a":"\ude00\ud83d"}`, "half of a UTF-16 pair", "as UTF-8"},
+		{"pair with a line break between", own, `{"a":"\ud83d\n\ude00"}`, "half of a UTF-16 pair", "as UTF-8"},
 		{"deep", own, strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), "nested deeper than 64", "flatter"},
 		{"deep lists", own, `{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}", "nested deeper than 64", "flatter"},
 		{"statement", spdx, statement, `it is a whole in-toto statement of type "https://spdx.dev/Document"`, "jq .predicate FILE"},
@@ -216,7 +227,7 @@ func TestCheckEscapes(t *testing.T) {
 // what it says.
 func TestCheckKeepsWhatIsWritten(t *testing.T) {
 	t.Parallel()
-	const doc = `{"n":[1.0,1e400,-0,123456789012345678901234567890,0.1000],"s":"<a>&\u00e9é\/\u2028","k":{"B":1,"a":1,"A":2},"q":"\",\"q\":{[\\","l":["q","q"]}`
+	const doc = `{"n":[1.0,1e300,-0,1E-400,123456789012345678901234567890,0.1000],"s":"<a>&\u00e9é\/\u2028\ud83d\uDE00\\ud800","k":{"B":1,"a":1,"A":2},"q":"\",\"q\":{[\\","l":["q","q"]}`
 	got, err := predicate.Check("https://example.com/own", []byte(doc))
 	if err != nil || string(got) != doc {
 		t.Errorf("%s, %v; want %s", got, err, doc)
@@ -334,11 +345,15 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		var in, out map[string]any
-		if json.Unmarshal(bytes.TrimPrefix(body, []byte("\uFEFF")), &in) != nil {
-			return // a number that no float64 holds
+		if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\uFEFF")), &in); err != nil {
+			t.Error(err)
 		}
 		if err := json.Unmarshal(got, &out); err != nil || !reflect.DeepEqual(in, out) {
 			t.Errorf("%s is not %s", got, body)
+		}
+		// Those who read it into Protocol Buffers can.
+		if err := protojson.Unmarshal(got, new(structpb.Struct)); err != nil {
+			t.Errorf("%s: %v", got, err)
 		}
 	})
 }
