@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -255,7 +256,8 @@ func listIn(index []byte) (from, to int, err error) {
 }
 
 // Update changes what tag leads to: it reads it, has change say what is to be
-// there instead, writes that, and looks whether it stays there. It begins again
+// there instead, writes that if the tag still leads to what was read, and looks
+// whether it stays there. It begins again
 // where another writer got in between, so that what others have added is kept.
 //
 // change gets nil where there is no such tag, and may be called several times.
@@ -356,34 +358,64 @@ func (c *Client) rewrite(ctx context.Context, repo image.Ref, tag string, change
 		return err
 	}
 	_, err = c.insist(ctx, q, func(ctx context.Context, _ query) (answer, error) {
-		began, before := time.Now(), ""
-		old, err := c.behind(ctx, repo, tag)
-		if err != nil {
-			return stop(err)
-		}
-		if old != nil {
-			before = old.Digest
-		}
-		body, mediaType, holds, err := change(old)
+		n, err := c.next(ctx, repo, tag, change)
 		switch {
 		case err != nil:
-			return stop(updateError(repo, tag, err))
-		case body == nil:
-			w.digest = before // it is there: only the answer was lost
+			return stop(err)
+		case n.body == nil:
+			w.digest = n.before // it is there: only the answer was lost
 			return stop(nil)
 		}
-		q, err := manifestPush(repo, tag, mediaType, body)
+		q, err := manifestPush(repo, tag, n.mediaType, n.body)
 		if err != nil {
 			return stop(err)
 		}
 		a, err := c.put(ctx, q)
-		*w = written{before: before, digest: digestOf(body), holds: holds, took: time.Since(began)}
+		*w = written{before: n.before, digest: digestOf(n.body), holds: n.holds, took: time.Since(n.began)}
 		return a, err
 	})
 	if stopped {
 		return why
 	}
 	return err
+}
+
+// A planned is what a tag is to lead to.
+type planned struct {
+	began     time.Time // before it was seen what the tag leads to
+	before    string    // the digest of that; "" for nothing
+	body      []byte    // nil: nothing is to be written
+	mediaType string
+	holds     func(Manifest) bool
+}
+
+// next has change say what the tag is to lead to. That may take any time: it
+// pushes what the manifest will name. So the tag is looked at again afterwards,
+// and what was made of what is no longer there is made anew. Other writers wait
+// for longer than it takes from that look to having written.
+func (c *Client) next(ctx context.Context, repo image.Ref, tag string, change func(*Manifest) ([]byte, string, func(Manifest) bool, error)) (planned, error) {
+	n := planned{began: time.Now()}
+	old, err := c.behind(ctx, repo, tag)
+	for range maxRounds {
+		if err != nil {
+			return planned{}, err
+		}
+		n.before = ""
+		if old != nil {
+			n.before = old.Digest
+		}
+		if n.body, n.mediaType, n.holds, err = change(old); err != nil {
+			return planned{}, updateError(repo, tag, err)
+		}
+		if n.body == nil {
+			return n, nil
+		}
+		n.began = time.Now()
+		if old, err = c.behind(ctx, repo, tag); err == nil && (old == nil && n.before == "" || old != nil && old.Digest == n.before) {
+			return n, nil
+		}
+	}
+	return planned{}, cmp.Or(err, updateError(repo, tag, errContended))
 }
 
 // behind returns what the tag leads to, nil where there is no such tag.

@@ -147,7 +147,7 @@ func TestAttachRequests(t *testing.T) {
 			registrytest.Options{NoReferrers: true}, "fallback-tag", 1,
 			func(subject, tag string) []string {
 				return []string{
-					"GET /v2/a/referrers/" + subject + " 404", "GET /v2/a/manifests/" + tag + " 404",
+					"GET /v2/a/referrers/" + subject + " 404", "GET /v2/a/manifests/" + tag + " 404", "GET /v2/a/manifests/" + tag + " 404",
 					"PUT /v2/a/manifests/" + tag + " 201", "GET /v2/a/manifests/" + tag + " 200",
 				}
 			},
@@ -437,7 +437,7 @@ func TestAttachAnswerLost(t *testing.T) {
 			got = append(got, q.Method)
 		}
 	}
-	if !slices.Equal(got, []string{"GET", "PUT", "GET", "GET"}) || len(sleeps.all()) != 2 {
+	if !slices.Equal(got, []string{"GET", "GET", "PUT", "GET", "GET"}) || len(sleeps.all()) != 2 {
 		t.Errorf("requests %v, waits %v", got, sleeps.all())
 	}
 }
@@ -597,6 +597,47 @@ func TestUpdate(t *testing.T) {
 	})
 	if !errors.Is(err, own) || !strings.Contains(err.Error(), r.Host()+"/a:v1") {
 		t.Error(err)
+	}
+}
+
+// However long change takes, what others write meanwhile is kept, although they
+// waited for no longer than they thought that it would take.
+func TestUpdateSlowChange(t *testing.T) {
+	t.Parallel()
+	for name, seed := range map[string]string{"nothing": "", "something": "{0}"} {
+		r := start(t, registrytest.Options{})
+		repo := ref(t, r.Host()+"/a")
+		if seed != "" {
+			put(t)(r.PutManifest("a", "v1", "text/x", []byte(seed)))
+		}
+		add := func(line string, meanwhile func()) func(*registry.Manifest) ([]byte, string, func(registry.Manifest) bool, error) {
+			holds := func(m registry.Manifest) bool { return strings.Contains(string(m.Body), line) }
+			return func(old *registry.Manifest) ([]byte, string, func(registry.Manifest) bool, error) {
+				var body []byte
+				if old != nil {
+					body = old.Body
+				}
+				meanwhile()
+				return append(slices.Clone(body), line...), "text/x", holds, nil
+			}
+		}
+		theirs := 0
+		meanwhile := func() {
+			if theirs++; theirs <= 2 {
+				c, _ := client(registry.Options{})
+				if err := c.Update(t.Context(), repo, "v1", add(fmt.Sprintf("{%d}", theirs), func() {})); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		c, _ := client(registry.Options{})
+		if err := c.Update(t.Context(), repo, "v1", add("{ours}", meanwhile)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := c.Manifest(t.Context(), repo, "v1")
+		if err != nil || string(m.Body) != seed+"{1}{2}{ours}" {
+			t.Errorf("after %s: %q %v", name, m.Body, err)
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ const (
 	maxAttempts  = 4
 	maxTimeouts  = 2 // one may be a connection that got lost, two are a registry that is down
 	firstWait    = 200 * time.Millisecond
+	maxPushWait  = 20 * time.Second // before all attempts at a push together
 )
 
 // Options say how registries are reached. The zero Options reach public
@@ -176,6 +177,7 @@ func (c *Client) get(ctx context.Context, q query) (answer, error) {
 
 // insist asks by means of once, again where that may help.
 func (c *Client) insist(ctx context.Context, q query, once func(context.Context, query) (answer, error)) (answer, error) {
+	waited := time.Duration(0)
 	for attempt := 1; ; attempt++ {
 		a, err := once(ctx, q)
 		if err == nil && q.isGood(a) {
@@ -184,6 +186,11 @@ func (c *Client) insist(ctx context.Context, q query, once func(context.Context,
 		e := q.failure(a, err)
 		wait, again := retryAfter(a, err, attempt)
 		if !again || ctx.Err() != nil {
+			return answer{}, e
+		}
+		// A job that pushes is to end in half a minute where it cannot.
+		if waited += wait; q.push && waited > maxPushWait {
+			e.Err = errors.Join(e.Err, fmt.Errorf("the wait of %s that it asks for is too long", wait.Round(time.Second)))
 			return answer{}, e
 		}
 		if err := c.pause(ctx, wait); err != nil {

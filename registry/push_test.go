@@ -440,15 +440,28 @@ func TestPushRetryAfter(t *testing.T) {
 			})
 		}
 	}
-	r := start(t, registrytest.Options{})
-	r.Break(registrytest.Fault{Method: "PUT", Status: 429, RetryAfter: "3600"})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	c, sleeps := client(registry.Options{})
-	_, err := c.PushManifest(ctx, ref(t, r.Host()+"/a"), "v1", "m", []byte(manifest))
-	wantErr(t, err, verify.Unavailable, registry.ErrUnavailable)
-	if len(sleeps.all()) != 0 || err == nil || !strings.Contains(err.Error(), "longer than --timeout leaves") {
-		t.Errorf("waits %v: %v", sleeps.all(), err)
+	// Where it is too long, or all of them are, it is not waited for.
+	for _, tc := range []struct {
+		after   string
+		timeout time.Duration
+		waits   int
+		says    string
+	}{
+		{"15", 10 * time.Second, 0, "longer than --timeout leaves"},
+		{"21", time.Hour, 0, "the wait of 21s that it asks for is too long"},
+		{"3600", time.Hour, 0, "the wait of 1h0m0s that it asks for is too long"},
+		{"9", time.Hour, 2, "the wait of 9s that it asks for is too long"},
+	} {
+		r := start(t, registrytest.Options{})
+		r.Break(registrytest.Fault{Method: "PUT", Status: 429, RetryAfter: tc.after})
+		ctx, cancel := context.WithTimeout(t.Context(), tc.timeout)
+		c, sleeps := client(registry.Options{})
+		_, err := c.PushManifest(ctx, ref(t, r.Host()+"/a"), "v1", "m", []byte(manifest))
+		cancel()
+		wantErr(t, err, verify.Unavailable, registry.ErrUnavailable)
+		if len(sleeps.all()) != tc.waits || err == nil || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("Retry-After %s: waits %v: %v", tc.after, sleeps.all(), err)
+		}
 	}
 }
 
