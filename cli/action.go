@@ -59,7 +59,9 @@ func (s step) run(ctx context.Context) int {
 	all := &handovers{}
 	no, _ := s.outputs(gate.Report{}, "", all)
 	untold := s.runner.SetOutputs(no...)
-	if signs(s.command.getenv("BOLTSEAL_INPUTS")) {
+	text := s.command.getenv("BOLTSEAL_INPUTS")
+	s.mask(text)
+	if signs(text) {
 		return s.sign(ctx, untold)
 	}
 	dir, nowhere := s.folder()
@@ -120,7 +122,6 @@ func (s step) prepare(ctx context.Context, all *handovers) (*verification, error
 	if err != nil {
 		return nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
 	}
-	s.mask(in)
 	var v verifyFlags
 	f := pflag.NewFlagSet("action", pflag.ContinueOnError)
 	v.register(f)
@@ -150,20 +151,29 @@ func (s step) prepare(ctx context.Context, all *handovers) (*verification, error
 	return run, err
 }
 
-// mask hides the secrets among the inputs.
-func (s step) mask(in inputs) {
-	for _, name := range []string{"registry-password", "github-token", "key-password", "identity-token"} {
-		if value := strings.TrimSpace(in[name]); name != "identity-token" || webToken().MatchString(value) {
+// mask hides the secrets among the inputs, before they are known to be sound.
+func (s step) mask(text string) {
+	for name, value := range given(text) {
+		value = strings.TrimSpace(value)
+		switch name {
+		case "registry-password", "github-token", "key-password":
 			s.runner.Mask(value)
+		case "identity-token":
+			if webToken().MatchString(value) || opaque(value) {
+				s.runner.Mask(value)
+			}
+		case "key":
+			if private(value) {
+				s.runner.Mask(value)
+			}
 		}
-	}
-	if private(in["key"]) {
-		s.runner.Mask(in["key"])
 	}
 }
 
 // private reports whether text has a private key, or a part of one.
-func private(text string) bool { return strings.Contains(text, "PRIVATE KEY") }
+func private(text string) bool {
+	return strings.Contains(text, "PRIVATE KEY") || opaque(strings.TrimSpace(text))
+}
 
 // access reads who asks registries.
 func (s step) access(c *Command, r *registryFlags, in inputs) error {

@@ -33,6 +33,7 @@ type job struct {
 	vars map[string]string
 
 	workspace string // "": this package's folder
+	now       func() time.Time
 }
 
 // lookup is the environment of the step.
@@ -82,7 +83,7 @@ func (j *job) runIn(ctx context.Context) stepResult {
 	j.t.Helper()
 	var log bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup, Sleep: noWait, Dir: j.workspace}
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &log, Stderr: &log, LookupEnv: j.lookup, Sleep: noWait, Dir: j.workspace, Now: j.now}
 	s := stepResult{code: c.Main(ctx, []string{"boltseal", "action"}), log: log.String(), commands: runnertest.Commands(log.String())}
 	read := func(variable string) string {
 		body, err := os.ReadFile(j.vars[variable])

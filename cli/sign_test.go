@@ -60,7 +60,7 @@ func newSignWorld(t *testing.T, o registrytest.Options, without sigstoretest.Wit
 func (w *signWorld) file(name string, body []byte) string {
 	w.t.Helper()
 	path := filepath.Join(w.dir, name)
-	if err := os.WriteFile(path, body, 0o600); err != nil {
+	if err := os.WriteFile(path, body, 0o600); err != nil { //nolint:gosec // a folder of the test's
 		w.t.Fatal(err)
 	}
 	return path
@@ -80,10 +80,15 @@ func (w *signWorld) sign(args ...string) result {
 // run runs boltseal with an environment.
 func (w *signWorld) run(env map[string]string, args ...string) result {
 	w.t.Helper()
+	return w.runWith("", env, args...)
+}
+
+func (w *signWorld) runWith(stdin string, env map[string]string, args ...string) result {
+	w.t.Helper()
 	var out, errs bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	c := cli.Command{
-		Dir: w.dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Sleep: noWait, Now: func() time.Time { return now },
+		Dir: w.dir, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Sleep: noWait, Now: func() time.Time { return now },
 		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	}
 	code := c.Main(w.t.Context(), append([]string{"boltseal"}, args...))
@@ -283,6 +288,17 @@ func TestSignAgain(t *testing.T) {
 	if _, writes := w.asked(); r.code != 0 || writes == 0 || len(doc.Signed) != 1 || doc.Signed[0].Existed || *doc.Signed[0].LogIndex == *first.LogIndex {
 		t.Errorf("exit %d, %d writes: %s", r.code, writes, r.stdout)
 	}
+	w.must(w.reg.PutImage("team/app", "latest", "team/app"))
+	for _, more := range [][]string{nil, {"--require-gate", w.gate(), "--vsa"}} {
+		r, doc = w.signJSON(append(more, tag, w.reg.Host()+"/team/app", "--sign-tags", "--force")...)
+		entries := map[int64]int{}
+		for _, s := range doc.Signed {
+			entries[*s.LogIndex]++
+		}
+		if want := 1 + len(more)/3; r.code != 0 || len(doc.Signed) != 2*want || len(entries) != want {
+			t.Errorf("two tags: exit %d, entries %v: %s", r.code, entries, r.stdout)
+		}
+	}
 	text := w.sign(tag)
 	if text.code != 0 || !strings.Contains(text.stdout, "was there already") || !strings.HasPrefix(text.stderr, "notice: "+tag) || !strings.Contains(text.stdout, "\nsigned: 1 image, all of it was there already\n") {
 		t.Errorf("exit %d: %s%s", text.code, text.stdout, text.stderr)
@@ -349,7 +365,7 @@ func TestSignSummary(t *testing.T) {
 	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
 	gate := w.gate()
 	a, b := w.at("team/a"), w.at("team/b")
-	args := []string{a, b, "--require-gate", gate, "--scan-report", w.scan("a.json", a, ""), "--scan-report", w.scan("b.json", b, "LOW"), "--vsa"}
+	args := []string{a, b, "--require-gate", gate, "--scan-report", w.scan("a.json", a, ""), "--scan-report", w.scan("b.json", b, "LOW"), "--vsa", "--bundle-dir", "bundles"}
 	for _, existed := range []bool{false, true} {
 		r, doc := w.signJSON(args...)
 		if r.code != 0 || len(doc.Signed) != 4 || len(doc.Checks) != 3 {
@@ -358,6 +374,12 @@ func TestSignSummary(t *testing.T) {
 		for _, s := range doc.Signed {
 			if s.Existed != existed {
 				t.Errorf("existed %v: %+v", s.Existed, s)
+			}
+			if want := map[string]string{a: "a.json", b: "b.json"}[s.Reference]; s.PredicateType != signType {
+				resource, reports := w.summarized(s.Bundle)
+				if slices.Sort(reports); resource != s.Pinned || !slices.Equal(reports, []string{want, "gate.json"}) {
+					t.Errorf("%s: a summary of %s, from %q", s.Pinned, resource, reports)
+				}
 			}
 		}
 		for _, c := range doc.Checks {
@@ -370,6 +392,35 @@ func TestSignSummary(t *testing.T) {
 	if r.code != 0 {
 		t.Errorf("exit %d: %s%s", r.code, r.stdout, r.stderr)
 	}
+}
+
+// summarized reads a bundle: of what its verification summary is, and from which
+// reports.
+func (w *signWorld) summarized(bundle string) (resource string, reports []string) {
+	w.t.Helper()
+	body, err := os.ReadFile(bundle)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var doc struct {
+		DSSEEnvelope struct{ Payload []byte } `json:"dsseEnvelope"`
+	}
+	if err := json.Unmarshal(body, &doc); err != nil {
+		w.t.Fatal(err)
+	}
+	var statement struct {
+		Predicate struct {
+			ResourceURI       string `json:"resourceUri"`
+			InputAttestations []struct{ Name string }
+		}
+	}
+	if err := json.Unmarshal(doc.DSSEEnvelope.Payload, &statement); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range statement.Predicate.InputAttestations {
+		reports = append(reports, r.Name)
+	}
+	return statement.Predicate.ResourceURI, reports
 }
 
 // gate runs a gate that passes, and returns the file of its report.

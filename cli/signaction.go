@@ -31,18 +31,24 @@ const (
 // maxSignedOutput bounds the output signed, in bytes, as those of the gate are.
 const maxSignedOutput = 192 << 10
 
-// signs reports whether the inputs make the step one that signs. It is asked
-// before they are known to be sound.
-func signs(text string) bool {
-	var given map[string]any
-	_ = json.Unmarshal([]byte(text), &given) // parseInputs says what is wrong with it
-	for name, value := range given {
-		if value, ok := value.(string); ok && strings.EqualFold(name, "sign") && value != "" {
-			return true
+// given returns the inputs that are text, with their names in lower case. It is
+// for what is asked before they are known to be sound: [parseInputs] says what is
+// wrong with them.
+func given(text string) map[string]string {
+	var all map[string]any
+	_ = json.Unmarshal([]byte(text), &all)
+	of := map[string]string{}
+	for name, value := range all {
+		name = strings.ToLower(name)
+		if value, ok := value.(string); ok && of[name] == "" {
+			of[name] = value
 		}
 	}
-	return false
+	return of
 }
+
+// signs reports whether the inputs make the step one that signs.
+func signs(text string) bool { return given(text)["sign"] != "" }
 
 // suit refuses inputs that say nothing to a step of that kind: whoever wrote them
 // believes that they do.
@@ -134,7 +140,6 @@ func (s step) prepareSign(dir string) (*signing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
 	}
-	s.mask(in)
 	if s.runner.Event() == "pull_request_target" {
 		return nil, usagef(signedImage, "sign where it is merged, on push", "nothing is signed on pull_request_target, which runs with the repository's secrets on a proposal by anybody; no key and no token was read")
 	}

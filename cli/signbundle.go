@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -49,6 +50,9 @@ func (c Command) signBundle(code *int) *cobra.Command {
 			content, err := readBounded(c.path(args[0]), maxBlob)
 			if err != nil {
 				return usagef("FILE", "name the file to sign", "%w", err)
+			}
+			if inToto && !json.Valid(content) {
+				return usagef("FILE", "give an in-toto statement", "%s is no JSON", args[0])
 			}
 			s := &signing{command: c, flags: f, started: c.now(), order: sign.Order{Formats: []sign.Format{sign.Bundle}}}
 			if err := s.readServices(); err != nil {

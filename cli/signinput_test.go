@@ -16,7 +16,7 @@ import (
 // A badSign is input that signs nothing.
 type badSign struct {
 	name string
-	args []string          // IMAGE stands for an image that could be signed
+	args []string          // IMAGE and TAG stand for an image that could be signed
 	env  map[string]string // besides that of a job with a token; "-" takes a variable away
 	code int
 	says []string // behind "boltseal: " and "  next: ", or in the report
@@ -35,11 +35,11 @@ func TestSignBadInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	change := func(old, new string) []byte {
-		if !strings.Contains(string(gate), old) {
-			t.Fatalf("the report has no %s", old)
+	change := func(from, to string) []byte {
+		if !strings.Contains(string(gate), from) {
+			t.Fatalf("the report has no %s", from)
 		}
-		return []byte(strings.Replace(string(gate), old, new, 1))
+		return []byte(strings.Replace(string(gate), from, to, 1))
 	}
 	at := func(d time.Duration) []byte {
 		return change(now.Format(time.RFC3339), now.Add(d).Format(time.RFC3339))
@@ -83,14 +83,12 @@ func TestSignBadInput(t *testing.T) {
 	w.scan("other.json", other, "")
 	noToken := map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": "-", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "-"}
 	elsewhere := map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": "-", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "-", "GITHUB_ACTIONS": "-"}
-	with := func(env map[string]string, more ...string) map[string]string {
+	with := func(env map[string]string, name, value string) map[string]string {
 		env = maps.Clone(env)
-		for i := 0; i < len(more); i += 2 {
-			env[more[i]] = more[i+1]
-		}
+		env[name] = value
 		return env
 	}
-	fork := with(noToken, "GITHUB_EVENT_NAME", "pull_request", "GITHUB_EVENT_PATH", filepath.Join(w.dir, "event.json"))
+	fork := with(with(noToken, "GITHUB_EVENT_NAME", "pull_request"), "GITHUB_EVENT_PATH", filepath.Join(w.dir, "event.json"))
 	for _, tc := range []badSign{
 		{"no image", nil, nil, 2, []string{"there is nothing to sign", "name the images that were pushed"}},
 		{"an address", []string{"https://ghcr.io/acme/app"}, nil, 2, []string{"is an address"}},
@@ -149,6 +147,7 @@ func TestSignBadInput(t *testing.T) {
 
 		{"gate that is not there", []string{"IMAGE", "--require-gate", "none.json"}, nil, 2, []string{"--require-gate: open "}},
 		{"gate that did not pass", []string{"IMAGE", "--require-gate", "failed.json"}, nil, 1, []string{"look at the gate's report failed.json", "the run did not pass"}},
+		{"gate that did not pass, for a tag", []string{"TAG", "--require-gate", "failed.json"}, nil, 1, []string{"the run did not pass"}},
 		{"gate that was killed", []string{"IMAGE", "--require-gate", "empty"}, nil, 1, []string{"it is empty: the run that was to write it did not come to its end"}},
 		{"gate that is cut off", []string{"IMAGE", "--require-gate", "cut.json"}, nil, 1, []string{"it is cut off"}},
 		{"gate of another program", []string{"IMAGE", "--require-gate", "stranger.json"}, nil, 1, []string{"it is no JSON report of boltseal verify"}},
@@ -194,7 +193,7 @@ func TestSignBadInput(t *testing.T) {
 				args = args[:1]
 			}
 			for _, a := range tc.args {
-				args = append(args, strings.Replace(a, "IMAGE", img, 1))
+				args = append(args, strings.NewReplacer("IMAGE", img, "TAG", w.reg.Host()+"/team/app:v1").Replace(a))
 			}
 			r := w.run(env, args...)
 			if r.code != tc.code {

@@ -112,6 +112,9 @@ func (s *signerChoice) readToken(c Command) (name, text string, err error) {
 		return flag + " " + s.token, text, nil
 	}
 	body, err := readBounded(c.path(s.token), maxToken)
+	if err != nil && opaque(s.token) {
+		return "", "", usagef(flag, next, "it looks like a secret itself, and not like the name of a file")
+	}
 	if err != nil {
 		return "", "", usagef(flag, next, "%w", err)
 	}
@@ -206,6 +209,9 @@ func (s *signerChoice) readKey(c Command) (credentials, error) {
 	default:
 		var err error
 		if text, err = readBounded(c.path(s.key), maxText); err != nil {
+			if opaque(s.key) {
+				return credentials{}, usagef("--key", next, "it looks like a secret itself, and not like one in PEM")
+			}
 			if errors.Is(err, fs.ErrNotExist) {
 				return credentials{}, usagef("--key", "name the file as it is found from the working directory", "%w", err)
 			}
@@ -226,6 +232,13 @@ func (s *signerChoice) readKey(c Command) (credentials, error) {
 		return credentials{}, usagef(flag, hintOf(err, next), "%w", bare(err))
 	}
 	return credentials{key: key}, nil
+}
+
+// opaque reports whether s looks like a secret, such as a key in base64, and not
+// like a name: nobody has to see it in an error.
+func opaque(s string) bool {
+	const least = 64
+	return len(s) >= least && !strings.HasPrefix(s, "/") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-") == ""
 }
 
 // passwordOf returns the password of the key, nil where none is given; one that

@@ -80,15 +80,21 @@ func (s *signing) made(ctx context.Context, signer *maker.Signer, images []image
 	if !s.checks.attest {
 		return signer.Sign(ctx, order), nil
 	}
-	orders := make([]sign.Order, len(images))
-	for i, img := range images {
+	var orders []sign.Order
+	of := map[string]int{} // several references may name one image
+	for _, img := range images {
+		if i, known := of[img.String()]; known {
+			orders[i].Images = append(orders[i].Images, img)
+			continue
+		}
 		summary, err := s.checks.summary(img)
 		if err != nil {
 			return sign.Result{}, usagef("--vsa", hintOf(err, "leave it out"), "%w", bare(err))
 		}
-		orders[i] = order
-		orders[i].Images = images[i : i+1]
-		orders[i].Attestations = append(slices.Clone(order.Attestations), summary)
+		of[img.String()] = len(orders)
+		order.Images = []image.Pinned{img}
+		order.Attestations = append(slices.Clone(s.order.Attestations), summary)
+		orders = append(orders, order)
 	}
 	var (
 		all     sync.WaitGroup
@@ -143,8 +149,7 @@ func (s *signing) trustNotices() []string {
 	return []string{s.trust.Warning()}
 }
 
-// resolve binds each reference to a digest, once. Two that name the same are
-// signed once.
+// resolve binds each reference to a digest, once.
 func (s *signing) resolve(ctx context.Context, client *registry.Client) ([]image.Pinned, []sign.Failure) {
 	pinned, errs := make([]image.Pinned, len(s.refs)), make([]error, len(s.refs))
 	var all sync.WaitGroup
@@ -161,15 +166,12 @@ func (s *signing) resolve(ctx context.Context, client *registry.Client) ([]image
 		images   []image.Pinned
 		failures []sign.Failure
 	)
-	seen := map[string]bool{}
 	for i, img := range pinned {
-		switch {
-		case errs[i] != nil:
+		if errs[i] != nil {
 			failures = append(failures, sign.Failure{Reference: s.refs[i].String(), Err: errs[i]})
-		case !seen[img.String()]:
-			seen[img.String()] = true
-			images = append(images, img)
+			continue
 		}
+		images = append(images, img)
 	}
 	return images, failures
 }

@@ -1,0 +1,209 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/boltseal/boltseal/internal/registrytest"
+	"github.com/boltseal/boltseal/internal/sigstoretest"
+)
+
+// leaks returns which of the secrets, or of the pieces of them, stand in text.
+func leaks(text string, secrets map[string][]string) []string {
+	var found []string
+	for name, pieces := range secrets {
+		for _, piece := range pieces {
+			if strings.Contains(text, piece) {
+				found = append(found, name)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// shown removes what the runner takes out of the log.
+func shown(log string) string {
+	var b strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.HasPrefix(line, "::add-mask::") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// No secret is in anything that is written, whatever goes well or wrong.
+func TestSignSecrets(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{Tokens: true, User: "ci", Password: "registry-password-0123456789"}, sigstoretest.Without{})
+	img := w.at("team/app")
+	w.file("text", []byte("no JSON"))
+	private, _ := w.private("plain", "")
+	locked, _ := w.private("locked", "key-password-0123456789")
+	text := func(file string) string {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	// What precedes in a key of P-256 is the same in all of them.
+	piecesOf := func(file string) []string {
+		l := strings.Split(text(file), "\n")
+		return []string{l[1][48:], l[2][:20]}
+	}
+	token, err := w.services.Token(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired, err := w.services.Token(map[string]any{"exp": now.Unix() - 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined := strings.Join(strings.Split(text(private), "\n")[1:4], "")
+	const unsigned = "eyJhbGciOiJub25lIn0.c2VjcmV0LXRva2VuLTAxMjM0NTY3ODk."
+	secrets := map[string][]string{
+		"request token": {sigstoretest.RequestToken}, "registry password": {"registry-password-0123456789"}, "key password": {"key-password-0123456789"},
+		"wrong password": {"wrong-password-0123456789"}, "token": {signature(token)}, "expired token": {signature(expired)}, "github token": {"ghs_0123456789abcdefghij"},
+		"private key": piecesOf(private), "locked key": piecesOf(locked), "no token": {"c2VjcmV0LXRva2VuLTAxMjM0NTY3ODk"},
+	}
+	w.file("token", []byte(token))
+	w.file("cut.key", []byte(text(private)[:140]))
+	// A service may quote what it is sent.
+	quoting := func(s *sigstoretest.Service, status int) func() {
+		return func() {
+			knows := token
+			if s == w.services.Runner {
+				knows += " " + sigstoretest.RequestToken
+			}
+			s.Inject(sigstoretest.Fault{Status: status, Body: []byte(`{"message": "bad credential ` + knows + `", "code": 3}`), Header: http.Header{"X-Token": {token}}})
+		}
+	}
+	for i, tc := range []struct {
+		name  string
+		in    map[string]string // of the Action
+		args  []string          // of the command line, which has the same and no Action
+		env   map[string]string
+		fault func()
+	}{
+		{name: "runner's token"},
+		{name: "token as input", in: map[string]string{"identity-token": token}, args: []string{"--identity-token", "env://MY_TOKEN"}},
+		{name: "token as file", in: map[string]string{"identity-token": "token"}, args: []string{"--identity-token", "token"}},
+		{name: "token as variable", env: map[string]string{"SIGSTORE_ID_TOKEN": token}},
+		{name: "token on the command line", in: map[string]string{"identity-token": token + "x"}, args: []string{"--identity-token", token}},
+		{name: "expired token", in: map[string]string{"identity-token": expired}, env: map[string]string{"SIGSTORE_ID_TOKEN": expired}},
+		{name: "no token at all", in: map[string]string{"identity-token": unsigned}, env: map[string]string{"SIGSTORE_ID_TOKEN": unsigned}},
+		{name: "token for others", in: map[string]string{"identity-token": token, "oidc-client-id": "other"}, args: []string{"--oidc-client-id", "other"}},
+		{name: "key as text", in: map[string]string{"key": text(private)}, args: []string{"--key", text(private)}},
+		{name: "key as text, indented", in: map[string]string{"key": strings.ReplaceAll(text(private), "\n", "\n  ")}, args: []string{"--key", "env://KEY"}, env: map[string]string{"KEY": text(private)}},
+		{name: "key as text that is cut off", in: map[string]string{"key": text(private)[:140]}, args: []string{"--key", text(private)[:140]}},
+		{name: "key without its first line", in: map[string]string{"key": text(private)[28:]}, args: []string{"--key", text(private)[28:]}},
+		{name: "key as one line", in: map[string]string{"key": joined}, args: []string{"--key", joined}},
+		{name: "a key for a token", in: map[string]string{"identity-token": joined[20:]}, args: []string{"--identity-token", joined[20:]}},
+		{name: "key file that is cut off", in: map[string]string{"key": "cut.key"}, args: []string{"--key", "cut.key"}},
+		{name: "locked key", in: map[string]string{"key": text(locked), "key-password": "key-password-0123456789\n"}, args: []string{"--key", "locked.key"}, env: map[string]string{"COSIGN_PASSWORD": "key-password-0123456789"}},
+		{name: "wrong password", in: map[string]string{"key": "locked.key", "key-password": "wrong-password-0123456789"}, args: []string{"--key", "locked.key"}, env: map[string]string{"COSIGN_PASSWORD": "wrong-password-0123456789"}},
+		{name: "bad predicate", in: map[string]string{"attest": "spdx=text", "identity-token": token}, args: []string{"--attest", "spdx=text"}},
+		{name: "inputs of the gate", in: map[string]string{"mode": "warn", "key": text(private), "identity-token": token, "key-password": "key-password-0123456789"}},
+		{name: "misspelt", in: map[string]string{"sing": "x", "key": text(private), "identity-token": token}},
+		{name: "pull_request_target", in: map[string]string{"key": text(private), "identity-token": token}, env: map[string]string{"GITHUB_EVENT_NAME": "pull_request_target"}},
+		{name: "Fulcio refuses", fault: quoting(w.services.Fulcio, 400)},
+		{name: "Fulcio is down", fault: quoting(w.services.Fulcio, 503)},
+		{name: "the runner refuses", fault: quoting(w.services.Runner, 403)},
+		{name: "the runner is down", fault: quoting(w.services.Runner, 500)},
+		{name: "the runner answers nonsense", fault: func() { w.services.Runner.Inject(sigstoretest.Fault{Body: []byte(`{"value": "` + token + ` "}`)}) }},
+		{name: "the runner redirects", fault: func() {
+			w.services.Runner.Inject(sigstoretest.Fault{Status: 302, Header: http.Header{"Location": {"https://evil.example/?" + token}}})
+		}},
+		{name: "Rekor is down", fault: quoting(w.services.Rekor2, 503)},
+		{name: "the timestamp authority is down", fault: quoting(w.services.TSA, 500)},
+		{name: "the registry refuses", fault: func() {
+			w.reg.Break(registrytest.Fault{Method: "POST", Status: 403, Detail: `{"errors": [{"code": "DENIED", "message": "no"}]}`})
+		}},
+	} {
+		for _, action := range []bool{true, false} {
+			if raced && i%4 != 0 {
+				continue
+			}
+			w.reset()
+			if tc.fault != nil {
+				tc.fault()
+			}
+			var out string
+			dirs := []string{}
+			env := maps.Clone(w.env)
+			maps.Copy(env, tc.env)
+			env["GITHUB_TOKEN"], env["MY_TOKEN"], env["RUNNER_DEBUG"] = "ghs_0123456789abcdefghij", token, "1"
+			if action {
+				j := w.job()
+				maps.Copy(j.vars, env)
+				in := w.signInputs(img, with("registry-username", "ci"), with("registry-password", "registry-password-0123456789"), with("github-token", "ghs_0123456789abcdefghij"), with("bundle-dir", filepath.Join(j.dir, "bundles")), with("force", "true"))
+				maps.Copy(in, tc.in)
+				s := j.run(in)
+				outputs, err := json.Marshal(s.outputs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = shown(s.log) + string(outputs) + s.summary
+				dirs = append(dirs, j.dir)
+				for _, name := range []string{"key", "identity-token", "key-password"} {
+					for line := range strings.Lines(tc.in[name]) {
+						secret := name == "key-password" || name == "identity-token" && len(line) > 30 || name == "key" && (strings.Contains(tc.in[name], "PRIVATE KEY") || tc.in[name] == joined)
+						if line = strings.TrimSpace(line); line != "" && secret && !masks(s.log, line) {
+							t.Errorf("%s: %s is not masked", tc.name, name)
+						}
+					}
+				}
+			} else {
+				bundles := filepath.Join(t.TempDir(), "bundles")
+				dirs = append(dirs, bundles)
+				if err := os.MkdirAll(bundles, 0o750); err != nil {
+					t.Fatal(err)
+				}
+				format := []string{"text", "json"}[i%2]
+				args := append([]string{"sign", img, "--registry-username", "ci", "--registry-password-stdin", "--bundle-dir", bundles, "--output", format, "--force"}, append(tc.args, w.flags()...)...)
+				r := w.runWith("registry-password-0123456789\n", env, args...)
+				out += r.stdout + r.stderr
+				if strings.Contains(out, "add-mask") {
+					t.Errorf("%s: a mask, which shows what it hides where no runner reads it", tc.name)
+				}
+			}
+			for _, dir := range dirs {
+				root := os.DirFS(dir)
+				err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+					if err != nil || d.IsDir() {
+						return err
+					}
+					body, err := fs.ReadFile(root, path)
+					out += string(body)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(out) < 100 {
+				t.Errorf("%s: only %q was looked at", tc.name, out)
+			}
+			if found := leaks(out, secrets); len(found) > 0 {
+				t.Errorf("%s (Action: %v): %q leaked:\n%s", tc.name, action, found, out)
+			}
+		}
+	}
+}
+
+// masks reports whether the runner was told to hide a line.
+func masks(log, secret string) bool {
+	return strings.Contains(log, "::add-mask::"+secret+"\n") || strings.Contains(log, "::add-mask::  "+secret+"\n")
+}
+
+// signature is a piece of the part of a token that is secret: what is before it is
+// in the certificate, or known.
+func signature(token string) string { return token[strings.LastIndex(token, ".")+1:][:20] }
