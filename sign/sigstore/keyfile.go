@@ -51,8 +51,9 @@ func ReadKey(name string, text, password []byte) (*Key, error) {
 
 // A refusedInput says why a key or a token cannot be used, and what to do about it.
 type refusedInput struct {
-	err  error
-	hint string
+	err     error
+	hint    string
+	expired bool // it is sound, and not valid now
 }
 
 func (u *refusedInput) Error() string { return u.err.Error() }
@@ -60,14 +61,17 @@ func (u *refusedInput) Unwrap() error { return u.err }
 
 // Reason tells what is wrong with the input from who did not answer.
 func (u *refusedInput) Reason() verify.Reason {
-	if errors.Is(u.err, ErrKeyService) {
+	switch {
+	case errors.Is(u.err, ErrKeyService):
 		return verify.Unavailable
+	case u.expired:
+		return verify.Expired
 	}
 	return verify.Unsupported
 }
 
 func badInput(hint, format string, a ...any) error {
-	return &refusedInput{fmt.Errorf(format, a...), hint}
+	return &refusedInput{err: fmt.Errorf(format, a...), hint: hint}
 }
 
 const (
@@ -94,7 +98,7 @@ func readKey(name string, text, password []byte) (*Key, error) {
 	}
 	k, err := newKey(name, signer.Public(), inMemory(signer), false)
 	if err != nil {
-		return nil, &refusedInput{err, newKeyFor}
+		return nil, &refusedInput{err: err, hint: newKeyFor}
 	}
 	return k, nil
 }

@@ -75,7 +75,7 @@ func kmsKey(ctx context.Context, uri string) (*Key, error) {
 	// goes with it only.
 	k, err := newKey(legible(uri, 100), p.public, p.sign, true)
 	if err != nil {
-		return nil, &refusedInput{err, "use a key of another kind, such as ECDSA on P-256"}
+		return nil, &refusedInput{err: err, hint: "use a key of another kind, such as ECDSA on P-256"}
 	}
 	return k, nil
 }

@@ -197,14 +197,18 @@ func (c claims) usable(audience string, now time.Time) error {
 		return errors.New("there is no clock to tell whether it is valid")
 	}
 	if !now.Before(c.expires) {
-		return badInput(askAgain, "the token%s expired at %s (UTC), and now is %s", from, c.expires.Format(layout), now.UTC().Format(layout))
+		return notNow(askAgain, "the token%s expired at %s (UTC), and now is %s", from, c.expires.Format(layout), now.UTC().Format(layout))
 	}
 	for _, t := range []time.Time{c.notBefore, c.issued} {
 		if t.After(now.Add(clockSkew)) {
-			return badInput("set the clock of this machine", "the token%s is valid from %s (UTC), and now is %s", from, t.Format(layout), now.UTC().Format(layout))
+			return notNow("set the clock of this machine", "the token%s is valid from %s (UTC), and now is %s", from, t.Format(layout), now.UTC().Format(layout))
 		}
 	}
 	return nil
+}
+
+func notNow(hint, format string, a ...any) error {
+	return &refusedInput{err: fmt.Errorf(format, a...), hint: hint, expired: true}
 }
 
 // listed is at most three audiences for a message.
