@@ -86,7 +86,7 @@ func (w *work) found(m vsig.Made, by *signatory) {
 		}
 		same := m.Layer.Digest == s.layer.Digest
 		if res.item.format == sign.Legacy { // others may have signed the same payload
-			same = same && m.Layer.Annotations[annotationSignature] == s.layer.Annotations[annotationSignature]
+			same = sameLayer(m.Layer, s.layer)
 		}
 		if same && by.made(m) && res.item.isThere(m) {
 			*res = result{item: res.item, made: m}

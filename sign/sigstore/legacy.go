@@ -10,6 +10,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -176,8 +178,10 @@ func (w *work) appendTo(ctx context.Context, repo image.Ref, tag string, s *seal
 		if err != nil {
 			return nil, "", nil, err
 		}
-		if _, err := w.opts.Store.PushBlob(ctx, repo, ocispec.MediaTypeImageConfig, config); err != nil {
-			return nil, "", nil, err
+		if config != nil {
+			if _, err := w.opts.Store.PushBlob(ctx, repo, ocispec.MediaTypeImageConfig, config); err != nil {
+				return nil, "", nil, err
+			}
 		}
 		return body, ocispec.MediaTypeImageManifest, func(m registry.Manifest) bool { return lists(m, s.layer) }, nil
 	})
@@ -189,24 +193,56 @@ func lists(m registry.Manifest, layer ocispec.Descriptor) bool {
 	if json.Unmarshal(m.Body, &doc) != nil {
 		return false
 	}
-	for _, l := range doc.Layers {
-		if l.Digest == layer.Digest && l.Annotations[annotationSignature] == layer.Annotations[annotationSignature] {
-			return true
+	return slices.ContainsFunc(doc.Layers, func(l ocispec.Descriptor) bool { return sameLayer(l, layer) })
+}
+
+// sameLayer compares what a signature is made of: the signature alone is not
+// enough, since an RSA key makes the same one each time, and what proves it may
+// have been left out or removed.
+func sameLayer(a, b ocispec.Descriptor) bool {
+	return a.Digest == b.Digest && maps.Equal(a.Annotations, b.Annotations)
+}
+
+// lacking returns the first of the layers that is the same signature with nothing
+// to prove it that the new layer does not have; -1 where there is none. Another
+// time stamp is as good.
+func lacking(layers []json.RawMessage, layer ocispec.Descriptor) int {
+	return slices.IndexFunc(layers, func(text json.RawMessage) bool {
+		var l ocispec.Descriptor
+		if json.Unmarshal(text, &l) != nil || l.Digest != layer.Digest || l.Annotations[annotationSignature] != layer.Annotations[annotationSignature] {
+			return false
 		}
-	}
-	return false
+		for name, value := range l.Annotations {
+			if has, ok := layer.Annotations[name]; !ok || has != value && name != annotationTimestamp {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // An object is a JSON object whose values are kept as they are.
 type object = map[string]json.RawMessage
 
-// with returns the manifest old with one more layer, and its config. Whatever
-// else old says stays. A manifest that is not one of cosign's is an error.
+// with returns the manifest old with one more layer, and its config. Where old has
+// the same signature with less to prove it, such as no log entry, the layer takes
+// its place, and config is nil: it stays. Whatever else old says stays. A manifest
+// that is not one of cosign's is an error.
 func (w *work) with(ctx context.Context, repo image.Ref, old *registry.Manifest, layer ocispec.Descriptor) (body, config []byte, err error) {
 	doc, layers, conf := object{}, []json.RawMessage{}, object{}
 	if old != nil {
 		if doc, layers, err = cosignManifest(old); err != nil {
 			return nil, nil, err
+		}
+		if i := lacking(layers, layer); i >= 0 {
+			if layers[i], err = marshal(layer); err != nil {
+				return nil, nil, err
+			}
+			if doc["layers"], err = marshal(layers); err != nil {
+				return nil, nil, err
+			}
+			body, err = marshal(doc)
+			return body, nil, err
 		}
 		if conf, err = w.config(ctx, repo, doc); err != nil {
 			return nil, nil, err

@@ -3,9 +3,13 @@ package sigstore_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -196,5 +200,61 @@ func TestLegacyUnlogged(t *testing.T) {
 	}
 	if a := m.Layers[0].Annotations; len(a) != 1 || a["dev.cosignproject.cosign/signature"] == "" {
 		t.Errorf("annotations %v", a)
+	}
+}
+
+// An RSA key makes the same signature each time. One that lacks its log entry,
+// because it was made without or somebody removed it, is made whole again; what
+// it has besides is kept beside.
+func TestLegacySameSignature(t *testing.T) {
+	t.Parallel()
+	const logEntry = "dev.sigstore.cosign/bundle"
+	private := must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048))
+	der := must[[]byte](t)(x509.MarshalPKCS8PrivateKey(private))
+	key := must[*sigstore.Key](t)(sigstore.ReadKey("rsa.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil))
+	byKey := func(o *sigstore.Options) { o.Key, o.Token = key, nil }
+	for name, tc := range map[string]struct {
+		there  map[string]string // what the first one has besides its signature
+		layers int
+	}{
+		"no log entry":         {nil, 1},
+		"another's annotation": {map[string]string{"theirs": "1"}, 2},
+		"another log entry":    {map[string]string{logEntry: "{}"}, 2},
+	} {
+		w := newWorld(t, registrytest.Options{})
+		img, _ := w.image(name)
+		layers := func() []ocispec.Descriptor {
+			var m ocispec.Manifest
+			if err := json.Unmarshal(must[[]byte](t)(w.reg.Manifest("team/app", sigTag(img.Digest()))), &m); err != nil {
+				t.Fatal(err)
+			}
+			var c ocispec.Image
+			if err := json.Unmarshal(must[[]byte](t)(w.client().Blob(context.Background(), img.Ref(), m.Config)), &c); err != nil || len(c.RootFS.DiffIDs) != len(m.Layers) {
+				t.Errorf("%s: %d layers, and the config has %v, %v", name, len(m.Layers), c.RootFS.DiffIDs, err)
+			}
+			return m.Layers
+		}
+		w.signed(legacyOnly(img), byKey, func(o *sigstore.Options) { o.IgnoreLog, o.Trust = true, nil })
+		if tc.there != nil {
+			var m ocispec.Manifest
+			if err := json.Unmarshal(must[[]byte](t)(w.reg.Manifest("team/app", sigTag(img.Digest()))), &m); err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(m.Layers[0].Annotations, tc.there)
+			must[ocispec.Descriptor](t)(w.reg.PutManifest("team/app", sigTag(img.Digest()), m.MediaType, must[[]byte](t)(json.Marshal(m))))
+		}
+		for run := range 2 {
+			records := w.signed(legacyOnly(img), byKey)
+			if len(records) != 1 || records[0].LogIndex == nil || records[0].Existed != (run == 1) {
+				t.Errorf("%s, run %d: %+v", name, run, records)
+			}
+			got := layers()
+			if len(got) != tc.layers || got[tc.layers-1].Annotations[logEntry] == "" {
+				t.Errorf("%s, run %d: layers %v", name, run, got)
+			}
+		}
+		if n := len(w.srv.Rekor1.Requests()); n != 1 {
+			t.Errorf("%s: %d requests to the log", name, n)
+		}
 	}
 }
