@@ -134,7 +134,7 @@ func TestParseTokenRefuses(t *testing.T) {
 				t.Errorf("error %q, hint %q; want %q, %q", err, e.Hint, tc.want, tc.hint)
 			}
 			reason := verify.Unsupported
-			if strings.Contains(tc.want, " expired at ") || strings.Contains(tc.want, " valid from ") {
+			if strings.Contains(tc.want, "expired at ") || strings.Contains(tc.want, "valid from ") {
 				reason = verify.Expired
 			}
 			if got := sign.Reason(err); got != reason {
