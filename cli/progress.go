@@ -31,11 +31,16 @@ func (c Command) progress() *progress {
 	return p
 }
 
-// step is called after each image.
-func (p *progress) step(done, of int) {
+// step is called after each image that is checked.
+func (p *progress) step(done, of int) { p.say(fmt.Sprintf("%d of %d images checked", done, of)) }
+
+// signed is called after each image that is signed.
+func (p *progress) signed(done, of int) { p.say(fmt.Sprintf("%d of %d images signed", done, of)) }
+
+func (p *progress) say(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.text = fmt.Sprintf("%d of %d images checked", done, of)
+	p.text = text
 	p.draw()
 }
 

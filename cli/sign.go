@@ -112,7 +112,7 @@ func (c Command) runSign(ctx context.Context, f signFlags, args []string) (int, 
 		return ExitUsage, err
 	}
 	progress := c.progress()
-	s, err := run.do(ctx, progress.step)
+	s, err := run.do(ctx, progress.signed)
 	progress.end()
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		return ExitUsage, err

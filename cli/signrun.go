@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -189,12 +191,13 @@ func (s *signing) signer(ctx context.Context, client *registry.Client, done func
 	}
 	o.Services, o.Legacy = s.bundles, s.legacy
 	if s.by.service != "" {
-		if o.Key, err = maker.KMSKey(ctx, s.by.service); err != nil {
+		if s.by.key, err = maker.KMSKey(ctx, s.by.service); err != nil {
 			if sign.Reason(err).NoAnswer() {
-				return nil, &verify.Error{Op: "use the key service", Err: err, Hint: verify.Hint(err)}
+				return nil, err
 			}
 			return nil, usagef("--key "+publicPart(s.by.service), hintOf(err, "see that the plugin of the key service is installed"), "%w", bare(err))
 		}
+		o.Key = s.by.key
 	}
 	signer, err := maker.New(o)
 	if err != nil {
@@ -227,7 +230,7 @@ func (s *signing) openBundles() error {
 func (s *signing) record(r *report.Signed, records []sign.Record) error {
 	var errs []error
 	for _, x := range records {
-		item := report.SignedItem{Record: x}
+		item := report.SignedItem{Record: x, Hash: s.by.hash(x)}
 		if s.public() && x.LogIndex != nil && searchable(x) {
 			item.Log = fmt.Sprintf("%s%d", report.SearchAddress, *x.LogIndex)
 		}
@@ -253,6 +256,23 @@ func writeBundle(dir string, x sign.Record) (string, error) {
 	name := strings.Replace(x.Image.Digest(), ":", "-", 1) + "." + hex.EncodeToString(sum[:6]) + ".sigstore.json"
 	path := filepath.Join(dir, name)
 	return path, writeWhole(path, x.Bundle) // it is public, as the registry's
+}
+
+// hash is that of a signature in Rekor v2 by a key on a larger curve, which cosign
+// has to be told of.
+func (c credentials) hash(x sign.Record) string {
+	if c.key == nil || x.Format == sign.Legacy || x.LogIndex == nil || searchable(x) {
+		return ""
+	}
+	if public, ok := c.key.GetPublicKey().(*ecdsa.PublicKey); ok {
+		switch public.Curve {
+		case elliptic.P384():
+			return "sha384"
+		case elliptic.P521():
+			return "sha512"
+		}
+	}
+	return ""
 }
 
 // searchable reports whether the public search knows the log entry: Rekor v2 has

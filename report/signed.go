@@ -37,6 +37,7 @@ type SignedItem struct {
 	sign.Record
 	File string // that has the bundle, "" if none
 	Log  string // address at which everybody can look up the log entry, "" if there is none
+	Hash string // that cosign has to be told of, such as "sha384"; "" for the one that it takes by itself
 }
 
 // A SignCheck is one thing that was looked at before anything was signed.

@@ -101,6 +101,7 @@ func signings() map[string]report.Signed {
 		"elsewhere": run(report.Signed{Items: []report.SignedItem{made("registry.local:5000/acme/app:v1", "a")}, Consumer: report.Consumer{
 			TrustedRoot: true, Repository: "registry.local:5000/acme/signatures", Annotations: map[string]string{"run": "1", "by": "it's me"}, Insecure: []string{"registry.local:5000"},
 		}}),
+		"hash":    run(report.Signed{Items: []report.SignedItem{made(app, "a", byKey, func(i *report.SignedItem) { i.Hash = "sha384" })}}),
 		"staging": run(report.Signed{Items: []report.SignedItem{made(app, "a")}, Consumer: report.Consumer{Instance: "staging"}}),
 		"some": run(report.Signed{
 			Items:    []report.SignedItem{made(app, "a")},
@@ -217,7 +218,7 @@ func TestSignedHostile(t *testing.T) {
 func TestSignedComplete(t *testing.T) {
 	t.Parallel()
 	unanswered := []string{"half", "hostile", "no_answer"}
-	complete := []string{"all", "attested", "elsewhere", "existed", "key", "one", "staging"}
+	complete := []string{"all", "attested", "elsewhere", "existed", "hash", "key", "one", "staging"}
 	for name, s := range signings() {
 		if s.Complete() != slices.Contains(complete, name) || s.NoAnswer() != slices.Contains(unanswered, name) {
 			t.Errorf("%s: complete %v, no answer %v", name, s.Complete(), s.NoAnswer())

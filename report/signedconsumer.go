@@ -59,6 +59,9 @@ func (c Consumer) cosign(i SignedItem) string {
 		words = append([]string{"COSIGN_REPOSITORY=" + quoted(c.Repository)}, words...)
 	}
 	words = append(words, c.signer(i, i.Identity, "certificate-identity")...)
+	if i.Hash != "" {
+		words = append(words, "--signature-digest-algorithm", quoted(i.Hash))
+	}
 	if c.TrustedRoot || c.Instance != "" {
 		words = append(words, "--trusted-root", "trusted_root.json")
 	}
