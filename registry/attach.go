@@ -106,6 +106,43 @@ func (c *Client) Attach(ctx context.Context, repo image.Ref, subject ocispec.Des
 	return digest, "referrer", nil
 }
 
+// CheckAttach reports whether n more artifacts can be attached to the manifest
+// with the digest subject, as far as it can be told without doing so: that there
+// are not too many to be read again, and that the index which stands in for the
+// referrers API, where there is none, can be added to.
+func (c *Client) CheckAttach(ctx context.Context, repo image.Ref, subject string, n int) error {
+	list, err := c.Referrers(ctx, repo, subject)
+	if errors.Is(err, ErrNoReferrersAPI) {
+		list, err = c.writable(ctx, repo, strings.Replace(subject, ":", "-", 1))
+	}
+	if err == nil && len(list)+n > maxReferrers {
+		err = fmt.Errorf("%w: there are %d referrers, at most %d are read", ErrTooMany, len(list), maxReferrers)
+	}
+	if errors.Is(err, ErrTooMany) {
+		return &Error{Op: "attach to " + repo.Name() + "@" + clip(subject), Kind: ErrUnavailable, Err: err, push: true}
+	}
+	return err
+}
+
+// writable returns the list behind a tag that stands in for the referrers API, or
+// an error where it could not be added to.
+func (c *Client) writable(ctx context.Context, repo image.Ref, tag string) ([]ocispec.Descriptor, error) {
+	old, err := c.behind(ctx, repo, tag)
+	if err != nil || old == nil {
+		return nil, err
+	}
+	list, err := readFallback(*old)
+	if err == nil {
+		if _, _, err = listIn(old.Body); err != nil {
+			err = fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
+	}
+	if err != nil {
+		return nil, updateError(repo, tag, err)
+	}
+	return list, nil
+}
+
 // attachable says why a cannot be attached to subject.
 func attachable(repo image.Ref, subject ocispec.Descriptor, a Attachment) error {
 	var err error

@@ -319,12 +319,51 @@ func TestAttachRefuses(t *testing.T) {
 			if storage != "" {
 				t.Errorf("storage %q", storage)
 			}
+			if name != "too large then" { // which depends on what is to be added
+				err = c.CheckAttach(t.Context(), ref(t, r.Host()+"/a"), subject.Digest.String(), 1)
+				wantErr(t, err, reason, tc.kinds...)
+			}
 			for _, q := range r.Requests() {
 				if q.Method == "PUT" && strings.HasSuffix(q.URI, fallbackTag(subject)) {
 					t.Error("the tag was written")
 				}
 			}
 		})
+	}
+}
+
+// How many can be added is told before.
+func TestCheckAttach(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]registrytest.Options{"referrers API": {}, "none": {NoReferrers: true}} {
+		r := start(t, o)
+		subject := put(t)(r.PutImage("a", "v1", "seed"))
+		c, _ := client(registry.Options{})
+		check := func(n int) error {
+			return c.CheckAttach(t.Context(), ref(t, r.Host()+"/a"), subject.Digest.String(), n)
+		}
+		if err := check(256); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for i := range 3 {
+			put(t)(r.PutReferrer("a", subject, "m", registrytest.Layer{MediaType: "m", Blob: fmt.Append(nil, i)}))
+		}
+		if err := check(253); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		err := check(254)
+		wantErr(t, err, verify.Unavailable, registry.ErrTooMany, registry.ErrUnavailable)
+		if err == nil || !strings.Contains(err.Error(), "there are 3 referrers, at most 256 are read") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if hint := verify.Hint(registry.Explain("sign", r.Host(), err)); !strings.Contains(hint, "delete signatures and attestations that nobody needs") {
+			t.Errorf("%s: next step %q", name, hint)
+		}
+		for _, q := range r.Requests() {
+			if q.Method != "GET" {
+				t.Errorf("%s: %s %s", name, q.Method, q.URI)
+			}
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ func TestSecondLook(t *testing.T) {
 			img, d := w.image("moment")
 			w.reg.Break(registrytest.Fault{Method: http.MethodPut, Path: "/manifests/sha256:", Header: map[string]string{"OCI-Subject": d.Digest.String()}})
 			empty := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
-			w.reg.Break(registrytest.Fault{Path: "/referrers/", Skip: 1, Times: misses, Body: func([]byte) []byte { return empty }})
+			w.reg.Break(registrytest.Fault{Path: "/referrers/", Skip: 2, Times: misses, Body: func([]byte) []byte { return empty }})
 			var waits []time.Duration
 			res := w.sign(context.Background(), bundleOnly(img), func(o *sigstore.Options) {
 				o.Sleep = func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil }
@@ -316,5 +316,41 @@ func TestOlderSignature(t *testing.T) {
 		_, digest, _ := strings.Cut(w.signed(order)[0].Source, "@")
 		res := w.sign(context.Background(), order, func(o *sigstore.Options) { o.Store = liar{o.Store, digest} })
 		fails(t, res, verify.Unavailable, "does not list it")
+	}
+}
+
+// What could not be stored beside what is there is not logged.
+func TestNotAttachable(t *testing.T) {
+	t.Parallel()
+	const index = ocispec.MediaTypeImageIndex
+	many := make([]string, 256)
+	for i := range many {
+		many[i] = fmt.Sprintf(`{"mediaType":"m","size":1,"digest":"sha256:%064x"}`, i)
+	}
+	for name, tc := range map[string]struct{ mediaType, body, says, hint string }{
+		"docker's list": {"application/vnd.docker.distribution.manifest.list.v2+json", `{"schemaVersion":2,"manifests":[]}`, "not an index", "look at what is behind the tag"},
+		"no version":    {index, `{"manifests":[]}`, "its schemaVersion is not 2", "look at what is behind the tag"},
+		"no list":       {index, `{"schemaVersion":2,"mediaType":"` + index + `"}`, "has no list of manifests", "look at what is behind the tag"},
+		"full":          {index, `{"schemaVersion":2,"manifests":[` + strings.Join(many, ",") + `]}`, "there are 256 referrers, at most 256 are read", "delete signatures and attestations"},
+	} {
+		w := newWorld(t, registrytest.Options{NoReferrers: true})
+		img, _ := w.image(name)
+		tag := strings.Replace(img.Digest(), ":", "-", 1)
+		must[ocispec.Descriptor](t)(w.reg.PutManifest("team/app", tag, tc.mediaType, []byte(tc.body)))
+		order := bundleOnly(img)
+		order.Force = true // what is there is not read: so many are not
+		res := w.sign(context.Background(), order)
+		fails(t, res, verify.Unsupported, tc.says)
+		if len(res.Failures) == 1 && !strings.Contains(verify.Hint(res.Failures[0].Err), tc.hint) {
+			t.Errorf("%s: next step %q", name, verify.Hint(res.Failures[0].Err))
+		}
+		if n := len(w.srv.Rekor2.Requests()) + len(w.srv.TSA.Requests()); n > 0 {
+			t.Errorf("%s: %d requests to the log and the timestamp authority", name, n)
+		}
+		for _, q := range w.wire.writes() {
+			if strings.Contains(q, "/manifests/") {
+				t.Errorf("%s: %s", name, q)
+			}
+		}
 	}
 }

@@ -141,6 +141,21 @@ func storeBundle(b *protobundle.Bundle) (ocispec.Descriptor, []byte, error) {
 	return describe(bundleType, body.Bytes()), body.Bytes(), nil
 }
 
+// attachable returns an error where n bundles could not be added to what refers to
+// the image already.
+func (w *work) attachable(ctx context.Context, n int) error {
+	repo := w.home(w.m.img)
+	err := w.opts.Store.CheckAttach(ctx, repo, w.m.img.Digest(), n)
+	if err == nil {
+		return nil
+	}
+	e := registry.Explain("see what refers to "+w.m.img.String(), repo.Registry(), err)
+	if errors.Is(err, registry.ErrTooMany) || errors.Is(err, registry.ErrMalformed) {
+		return refused(verify.Unsupported, "%w", e)
+	}
+	return e
+}
+
 // attach pushes a bundle.
 func (w *work) attach(ctx context.Context, s *sealed) error {
 	var st statement

@@ -26,6 +26,7 @@ import (
 type Store interface {
 	vsig.Store
 	CheckPush(ctx context.Context, repo image.Ref) error
+	CheckAttach(ctx context.Context, repo image.Ref, subject string, n int) error
 	PushBlob(ctx context.Context, repo image.Ref, mediaType string, body []byte) (ocispec.Descriptor, error)
 	Attach(ctx context.Context, repo image.Ref, subject ocispec.Descriptor, a registry.Attachment) (digest, storage string, err error)
 	Update(ctx context.Context, repo image.Ref, tag string, change func(old *registry.Manifest) (body []byte, mediaType string, holds func(registry.Manifest) bool, err error)) error
@@ -376,11 +377,26 @@ func (w *work) mayPush(ctx context.Context) error {
 	return nil
 }
 
-// mayAppend gives up a legacy signature that could not be stored.
+// mayAppend gives up what could not be stored beside what is there.
 func (w *work) mayAppend(ctx context.Context) {
-	for i := range w.results {
-		if res := &w.results[i]; res.item.format == sign.Legacy && errors.Is(res.err, errUndone) {
-			if err := within(ctx, w.slots, func() error { return w.appendable(ctx) }); err != nil {
+	for _, legacy := range []bool{false, true} {
+		var items []*result
+		for i := range w.results {
+			if res := &w.results[i]; (res.item.format == sign.Legacy) == legacy && errors.Is(res.err, errUndone) {
+				items = append(items, res)
+			}
+		}
+		if len(items) == 0 {
+			continue
+		}
+		err := within(ctx, w.slots, func() error {
+			if legacy {
+				return w.appendable(ctx)
+			}
+			return w.attachable(ctx, len(items))
+		})
+		if err != nil {
+			for _, res := range items {
 				res.err = err
 			}
 		}
