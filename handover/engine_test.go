@@ -142,7 +142,7 @@ func TestEngineRandom(t *testing.T) {
 
 // shorter returns how often to repeat something.
 func shorter(n int) int {
-	if raceEnabled || testing.Short() {
+	if raced || testing.Short() {
 		return n / 20
 	}
 	return n

@@ -382,7 +382,7 @@ func TestRegoCheck(t *testing.T) {
 // load_json reads 4 MiB and does not say that there is more.
 func TestRegoTooMuch(t *testing.T) {
 	t.Parallel()
-	if raceEnabled {
+	if raced {
 		t.Skip("many images: looked at without the race detector")
 	}
 	var images []given

@@ -2,4 +2,4 @@
 
 package handover_test
 
-const raceEnabled = false
+const raced = false

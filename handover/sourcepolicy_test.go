@@ -353,7 +353,7 @@ func TestSourcePolicyProve(t *testing.T) {
 // A message to BuildKit has 16 MiB; the rules are shorter in it than in the file.
 func TestSourcePolicyTooMuch(t *testing.T) {
 	t.Parallel()
-	if raceEnabled {
+	if raced {
 		t.Skip("many images: looked at without the race detector")
 	}
 	long := strings.Repeat("a", 200)

@@ -784,7 +784,7 @@ func TestMarkdownLeftOut(t *testing.T) {
 		{"little room", 3, 1000, 2200, 3, 3, []string{"… and 997 more images: see r.json.", "… and 1 more failure: see r.json.", "Left out: 997 signatures: see r.json.", "The picture of who vouches for which image was left out."}},
 		{"no room", 30, 1000, 1100, 3, 3, []string{"… and 997 more images, 27 of them failed: see r.json.", "Left out: 30 failures: see r.json."}},
 	} {
-		if raceEnabled && tc.limit == 0 {
+		if raced && tc.limit == 0 {
 			continue
 		}
 		text := summary{file: "r.json", most: tc.limit}.of(t, failing(tc.failed, tc.of))

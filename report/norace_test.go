@@ -2,4 +2,4 @@
 
 package report_test
 
-const raceEnabled = false
+const raced = false

@@ -139,7 +139,7 @@ func TestNotesText(t *testing.T) {
 func TestNotesBounds(t *testing.T) {
 	t.Parallel()
 	for failed := range 25 {
-		if raceEnabled && failed%6 != 0 {
+		if raced && failed%6 != 0 {
 			continue
 		}
 		var subjects []subject

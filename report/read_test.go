@@ -153,7 +153,7 @@ func TestReadRefuses(t *testing.T) {
 			t.Errorf("%s: %v", mode, err)
 		}
 	}
-	if raceEnabled {
+	if raced {
 		return // what follows is large
 	}
 	if _, err := report.Read(append(bytes.Repeat([]byte(" "), report.MaxJSON-len(readReport)), readReport...)); err != nil {

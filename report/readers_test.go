@@ -383,7 +383,7 @@ func TestSARIFResults(t *testing.T) {
 
 // Of too many results the rest is counted.
 func TestSARIFLimit(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || raced {
 		t.Skip("it takes long, and nothing in it runs beside something else")
 	}
 	t.Parallel()

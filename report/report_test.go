@@ -752,7 +752,7 @@ func ExampleText() {
 // sample returns all; with the race detector, which finds nothing in writers of
 // one goroutine and slows them tenfold, each nth of them.
 func sample[T any](all []T, n int) []T {
-	if !raceEnabled {
+	if !raced {
 		return all
 	}
 	var some []T

@@ -152,6 +152,9 @@ func TestWorkOfPatterns(t *testing.T) {
 // Rules as people write them count for as many files as there may be.
 func TestOrdinaryWork(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("it is about much work, and starts no goroutines")
+	}
 	var text strings.Builder
 	for i := range 30 {
 		fmt.Fprintf(&text, "/build-%[1]d/\n*.o%[1]d\n*.py%[1]d\ntmp%[1]d\n!keep%[1]d\n**/target%[1]d/*.class\n[Bb]in%[1]d/\n.env%[1]d.*\ndist%[1]d/**\n*~%[1]d\n", i)
