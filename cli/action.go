@@ -159,20 +159,18 @@ func (s step) mask(text string) {
 		case "registry-password", "github-token", "key-password":
 			s.runner.Mask(value)
 		case "identity-token":
-			if webToken().MatchString(value) || opaque(value) {
+			if webToken().MatchString(value) || !nameable(value) {
 				s.runner.Mask(value)
 			}
 		case "key":
 			if private(value) {
 				s.runner.Mask(value)
+				for _, piece := range pieces(value) {
+					s.runner.Mask(piece)
+				}
 			}
 		}
 	}
-}
-
-// private reports whether text has a private key, or a part of one.
-func private(text string) bool {
-	return strings.Contains(text, "PRIVATE KEY") || opaque(strings.TrimSpace(text))
 }
 
 // access reads who asks registries.
@@ -224,6 +222,7 @@ func (s step) debug(in inputs) {
 			if private(value) {
 				continue
 			}
+			value = publicKeyNames(value)
 		case "tuf-mirror", "download-base":
 			value = publicPart(value)
 		}

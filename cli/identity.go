@@ -169,7 +169,7 @@ func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, er
 		case address && (scheme == "https" || scheme == "http"):
 			return nil, usagef("--key "+name, "download the key once, see that it is the right one, and keep it with the project", "a key is not fetched: whoever answers there could exchange it")
 		case address && scheme != "env":
-			return nil, usagef("--key "+name, "export the public key, as in: cosign public-key --key "+name+" > cosign.pub", "key services and addresses are not asked")
+			return nil, usagef("--key "+publicPart(name), "export the public key, as in: cosign public-key --key "+publicPart(name)+" > cosign.pub", "key services and addresses are not asked")
 		}
 		var text []byte
 		if variable, ok := strings.CutPrefix(name, "env://"); ok {
@@ -179,10 +179,10 @@ func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, er
 		} else {
 			var err error
 			if text, err = readBounded(name, maxText); err != nil {
-				if errors.Is(err, fs.ErrNotExist) {
+				if errors.Is(err, fs.ErrNotExist) && nameable(name) {
 					return nil, usagef("--key", "name a PEM file as it is found from the working directory; in CI, check out the repository before this step", "%w", err)
 				}
-				return nil, usagef("--key", next, "%w", err)
+				return nil, usagef("--key", next, "%w", unread(name, err))
 			}
 		}
 		k, err := sigstore.ParseKey(name, text)

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"os"
@@ -116,6 +117,13 @@ func TestSignBadInput(t *testing.T) {
 		{"key of a variable that is not set", []string{"IMAGE", "--key", "env://NONE"}, nil, 2, []string{"--key env://NONE: the variable NONE is empty or not set"}},
 		{"key of the web", []string{"IMAGE", "--key", "https://acme.example/cosign.key"}, nil, 2, []string{"--key: a private key is not fetched from an address"}},
 		{"key service without a plugin", []string{"IMAGE", "--key", "nobody://key"}, nil, 2, []string{"--key nobody://key: there is no program sigstore-kms-nobody on PATH", "install the program"}},
+		{"key in base64", []string{"IMAGE", "--key", base64.StdEncoding.EncodeToString([]byte("-----BEGIN EC PRIVATE KEY-----"))}, nil, 2, []string{"--key: it looks like a key in base64", "next: decode it first"}},
+		{"key in quotes", []string{"IMAGE", "--key", `"-----BEGIN EC PRIVATE KEY-----\n"`}, nil, 2, []string{"--key: it has a key in it, and does not begin with one", "next: give the text as the file has it"}},
+		{"name that may be a key", []string{"IMAGE", "--key", strings.Repeat("MIGHAgEA", 10)}, nil, 2, []string{"--key: it is not the name of a file that can be read (no such file or directory), and it is not shown", "next: give a private key"}},
+		{"name that is too long", []string{"IMAGE", "--key", strings.Repeat("a.b/", 100)}, nil, 2, []string{"--key: it is not the name of a file that can be read"}},
+		{"no variable of a key", []string{"IMAGE", "--key", "env://a.b"}, nil, 2, []string{"--key: what follows env:// is no name of a variable", "such as env://COSIGN_PRIVATE_KEY"}},
+		{"no variable of a token", []string{"IMAGE", "--identity-token", "env://a.b"}, nil, 2, []string{"--identity-token: what follows env:// is no name of a variable"}},
+		{"access token on the command line", []string{"IMAGE", "--identity-token", "ghp_0123456789"}, nil, 2, []string{"--identity-token: it is an access token (ghp_…), not an identity token"}},
 		{"lines that are no PEM", []string{"IMAGE", "--key", "secret\nsecret"}, nil, 2, []string{"--key: it has several lines"}},
 		{"key and token", []string{"IMAGE", "--key", "cosign.key", "--identity-token", "x"}, nil, 2, []string{"--key: ", "leave one of --key and --identity-token out"}},
 

@@ -104,6 +104,10 @@ func (s *signerChoice) readToken(c Command) (name, text string, err error) {
 		return "", "", nil
 	case webToken().MatchString(s.token): // not quoted: it is a secret
 		return "", "", usagef(flag, next, "it looks like the token itself, which everybody on this machine could read on a command line")
+	case accessToken(s.token) != "":
+		return "", "", usagef(flag, next, "it is an access token (%s…), not an identity token", accessToken(s.token))
+	case inEnv && !isVariable(variable):
+		return "", "", usagef(flag, next, "what follows env:// is no name of a variable")
 	case inEnv:
 		text := strings.TrimSpace(c.getenv(variable))
 		if text == "" {
@@ -116,7 +120,7 @@ func (s *signerChoice) readToken(c Command) (name, text string, err error) {
 		return "", "", usagef(flag, next, "it looks like a secret itself, and not like the name of a file")
 	}
 	if err != nil {
-		return "", "", usagef(flag, next, "%w", err)
+		return "", "", usagef(flag, next, "%w", unread(s.token, err))
 	}
 	return flag + " " + s.token, strings.TrimSpace(string(body)), nil
 }
@@ -190,37 +194,36 @@ func fromFork(c Command) bool {
 // readKey reads --key.
 func (s *signerChoice) readKey(c Command) (credentials, error) {
 	const next = "give a private key: a file such as cosign.key, env://NAME for a variable that has its text, or NAME://… of a key service"
-	name, text := s.key, []byte(nil)
+	flag, name, text := "--key", "given as PEM", []byte(nil)
 	scheme, _, address := strings.Cut(s.key, "://")
-	switch {
-	case strings.HasPrefix(s.key, pemBegin):
-		name, text = "given as PEM", []byte(s.key)
-	case scheme == "env" || s.key == keyVariable && c.getenv(keyVariable) != "":
-		variable := strings.TrimPrefix(s.key, "env://")
+	switch variable, inEnv := strings.CutPrefix(s.key, "env://"); {
+	case strings.HasPrefix(strings.TrimSpace(s.key), pemBegin):
+		text = []byte(strings.TrimSpace(s.key))
+	case strings.Contains(s.key, privatePEM), strings.Contains(s.key, pemBegin): // none of these is quoted
+		return credentials{}, usagef("--key", "give the text as the file has it, from -----BEGIN on and without quotes; or put it into a variable and write env://NAME", "it has a key in it, and does not begin with one")
+	case strings.Contains(s.key, pemInBase64):
+		return credentials{}, usagef("--key", "decode it first, as base64 -d does", "it looks like a key in base64")
+	case strings.ContainsFunc(s.key, endsLine):
+		return credentials{}, usagef("--key", next, "it has several lines, and does not begin with %s", strings.TrimSpace(pemBegin))
+	case inEnv && !isVariable(variable):
+		return credentials{}, usagef("--key", "write env:// and the name of the variable, such as env://"+keyVariable, "what follows env:// is no name of a variable")
+	case inEnv || s.key == keyVariable && c.getenv(keyVariable) != "":
+		name, flag = s.key, "--key "+s.key
 		if text = []byte(c.getenv(variable)); len(text) == 0 {
-			return credentials{}, usagef("--key "+s.key, next, "the variable %s is empty or not set", variable)
+			return credentials{}, usagef(flag, next, "the variable %s is empty or not set", variable)
 		}
 	case address && (scheme == "http" || scheme == "https"):
 		return credentials{}, usagef("--key", next, "a private key is not fetched from an address")
 	case address:
 		return credentials{service: s.key}, nil
-	case strings.ContainsAny(s.key, "\r\n"): // not quoted: it may be a key after all
-		return credentials{}, usagef("--key", next, "it has several lines, and does not begin with %s", strings.TrimSpace(pemBegin))
 	default:
 		var err error
-		if text, err = readBounded(c.path(s.key), maxText); err != nil {
-			if opaque(s.key) {
-				return credentials{}, usagef("--key", next, "it looks like a secret itself, and not like one in PEM")
-			}
-			if errors.Is(err, fs.ErrNotExist) {
-				return credentials{}, usagef("--key", "name the file as it is found from the working directory", "%w", err)
-			}
-			return credentials{}, usagef("--key", next, "%w", err)
+		if text, err = readBounded(c.path(s.key), maxText); errors.Is(err, fs.ErrNotExist) && nameable(s.key) {
+			return credentials{}, usagef("--key", "name the file as it is found from the working directory", "%w", err)
+		} else if err != nil {
+			return credentials{}, usagef("--key", next, "%w", unread(s.key, err))
 		}
-	}
-	flag := "--key " + name
-	if name == "given as PEM" {
-		flag = "--key"
+		name, flag = s.key, "--key "+s.key
 	}
 	key, err := maker.ReadKey(name, text, s.passwordOf(c))
 	switch {
@@ -234,11 +237,10 @@ func (s *signerChoice) readKey(c Command) (credentials, error) {
 	return credentials{key: key}, nil
 }
 
-// opaque reports whether s looks like a secret, such as a key in base64, and not
-// like a name: nobody has to see it in an error.
-func opaque(s string) bool {
-	const least = 64
-	return len(s) >= least && !strings.HasPrefix(s, "/") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-") == ""
+// isVariable reports whether name is one that shells have for a variable, and no
+// token.
+func isVariable(name string) bool {
+	return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name) && nameable(name)
 }
 
 // passwordOf returns the password of the key, nil where none is given; one that
