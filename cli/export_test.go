@@ -1,6 +1,20 @@
 package cli
 
-import "io/fs"
+import (
+	"io/fs"
+
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/sign"
+)
+
+// LogOf returns where the log entry of x can be looked up, if it was signed with
+// the flags.
+func LogOf(x sign.Record, instance, config string, upload bool) (string, error) {
+	s := signing{flags: signFlags{trust: trustFlags{instance: instance}, config: config, upload: upload}}
+	var r report.Signed
+	err := s.record(&r, []sign.Record{x})
+	return r.Items[0].Log, err
+}
 
 // FailingAt returns c, which fails at the operation number at on the files that
 // boltseal pin replaces, counted from 1.

@@ -22,6 +22,7 @@ import (
 	"github.com/boltseal/boltseal/cli"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
+	"github.com/boltseal/boltseal/sign"
 )
 
 // now is when the tests sign.
@@ -282,6 +283,32 @@ func TestSignHash(t *testing.T) {
 		r, doc := w.signJSON(w.at("team/"+tc.key), "--key", tc.key+".key", "--format", tc.format)
 		if got := strings.Contains(doc.Verify[0], " --signature-digest-algorithm "+tc.hash+" "); r.code != 0 || got != (tc.hash != "") || tc.hash == "" && strings.Contains(doc.Verify[0], "algorithm") {
 			t.Errorf("%s, %s: exit %d: %q", tc.key, tc.format, r.code, doc.Verify)
+		}
+	}
+}
+
+// Only entries of the public log that can be searched get a link.
+func TestSignLog(t *testing.T) {
+	t.Parallel()
+	index := int64(7)
+	const v1, v2 = `{"verificationMaterial": {"tlogEntries": [{"inclusionPromise": {}}]}}`, `{"verificationMaterial": {"tlogEntries": [{"inclusionProof": {}}]}}`
+	for _, tc := range []struct {
+		name             string
+		x                sign.Record
+		instance, config string
+		upload           bool
+		want             string
+	}{
+		{"Rekor v1", sign.Record{LogIndex: &index, Format: sign.Bundle, Bundle: []byte(v1)}, "public-good", "", true, "https://search.sigstore.dev/?logIndex=7"},
+		{"legacy", sign.Record{LogIndex: &index, Format: sign.Legacy}, "public-good", "", true, "https://search.sigstore.dev/?logIndex=7"},
+		{"Rekor v2", sign.Record{LogIndex: &index, Format: sign.Bundle, Bundle: []byte(v2)}, "public-good", "", true, ""},
+		{"no entry", sign.Record{Format: sign.Legacy}, "public-good", "", true, ""},
+		{"staging", sign.Record{LogIndex: &index, Format: sign.Legacy}, "staging", "", true, ""},
+		{"others' services", sign.Record{LogIndex: &index, Format: sign.Legacy}, "public-good", "signing_config.json", true, ""},
+		{"without a log", sign.Record{LogIndex: &index, Format: sign.Legacy}, "public-good", "", false, ""},
+	} {
+		if got, err := cli.LogOf(tc.x, tc.instance, tc.config, tc.upload); err != nil || got != tc.want {
+			t.Errorf("%s: %q, %v", tc.name, got, err)
 		}
 	}
 }
