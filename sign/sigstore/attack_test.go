@@ -354,3 +354,29 @@ func TestNotAttachable(t *testing.T) {
 		}
 	}
 }
+
+// A certificate for somebody else than the token is of is not used.
+func TestCertificateForAnother(t *testing.T) {
+	t.Parallel()
+	for name, claims := range map[string]map[string]any{
+		"another workflow": {"job_workflow_ref": "acme/app/.github/workflows/other.yml@refs/heads/main"},
+		"another issuer":   {"iss": sigstoretest.EmailIssuer, "sub": "1", "email": "repo:acme/app:ref:refs/heads/main", "email_verified": true},
+	} {
+		w := newWorld(t, registrytest.Options{})
+		img, _ := w.image(name)
+		other := must[string](t)(w.srv.Token(claims))
+		w.wire.reset(func(_ int, req *http.Request) cut {
+			if strings.Contains(req.URL.Path, "/signingCert") {
+				req.Header.Set("Authorization", "Bearer "+other)
+			}
+			return cut{}
+		})
+		fails(t, w.sign(context.Background(), bundleOnly(img)), verify.WrongSigner, "it is for ", `and the token is from "`+issuer+`", for "`+identity+`"`)
+		if n := len(w.srv.Rekor1.Requests()) + len(w.srv.Rekor2.Requests()); n > 0 {
+			t.Errorf("%s: %d requests to logs", name, n)
+		}
+		if writes := w.wire.writes(); len(writes) > 1 { // that for the certificate
+			t.Errorf("%s: %q", name, writes)
+		}
+	}
+}

@@ -188,3 +188,29 @@ func TestIssueWrong(t *testing.T) {
 		checkRefusal(t, steps()[0], s.Fulcio, err, verify.Unavailable, words, "")
 	}
 }
+
+// Of which tokens it is known whom Fulcio certifies.
+func TestTokenCertified(t *testing.T) {
+	t.Parallel()
+	const (
+		github, gitlab = "https://token.actions.githubusercontent.com", "https://gitlab.com"
+		workflow       = "acme/app/.github/workflows/release.yml@refs/heads/main"
+	)
+	for _, tc := range []struct {
+		token           Token
+		subject, issuer string
+		ok              bool
+	}{
+		{Token{issuer: github, workflow: workflow}, "https://github.com/" + workflow, github, true},
+		{Token{issuer: github, workflow: workflow}, "https://github.com/" + workflow + "x", github, false},
+		{Token{issuer: github, workflow: workflow}, "https://github.com/" + workflow, gitlab, false},
+		{Token{issuer: github}, "https://github.com/" + workflow, github, false},
+		{Token{issuer: gitlab}, "https://gitlab.com/a//.gitlab-ci.yml@refs/heads/main", gitlab, true},
+		{Token{issuer: gitlab}, "https://gitlab.com/a//.gitlab-ci.yml@refs/heads/main", github, false},
+		{Token{issuer: "https://oauth2.sigstore.dev/auth"}, "a@example.com", "https://accounts.google.com", true},
+	} {
+		if err := tc.token.certified(&certificate{subject: tc.subject, issuer: tc.issuer}); (err == nil) != tc.ok {
+			t.Errorf("%s %s: %s (%s): %v", tc.token.issuer, tc.token.workflow, tc.subject, tc.issuer, err)
+		}
+	}
+}

@@ -31,8 +31,37 @@ type Token struct {
 	// shows no more of than an address, whatever the verb and whatever holds it.
 	held func() string
 
-	issuer  string
-	expires time.Time
+	issuer   string
+	workflow string // whose it is, where GitHub issued it: OWNER/REPOSITORY/PATH@REF
+	expires  time.Time
+}
+
+// Issuers whose tokens say in a known way for whom Fulcio certifies a key.
+const (
+	githubIssuer = "https://token.actions.githubusercontent.com"
+	gitlabIssuer = "https://gitlab.com"
+)
+
+// certified returns an error where the certificate is not for whoever t names, as
+// far as t says so: an account with several providers has its issuer from one of
+// them. For GitHub the name is the workflow's (Fulcio, docs/oidc.md).
+func (t Token) certified(c *certificate) error {
+	want := c.subject
+	switch t.issuer {
+	case githubIssuer:
+		want = "https://github.com/" + t.workflow
+	case gitlabIssuer:
+	default:
+		return nil
+	}
+	if c.issuer == t.issuer && c.subject == want {
+		return nil
+	}
+	return &verify.Error{
+		Op:   "check the certificate",
+		Err:  refused(verify.WrongSigner, "it is for %.200q (issuer %.200q), and the token is from %.200q, for %.200q", c.subject, c.issuer, t.issuer, want),
+		Hint: "nothing was signed: see to it that the signing config names the Fulcio that it should",
+	}
 }
 
 // ParseToken reads an OIDC identity token, a signed JWT (RFC 7519), that was
@@ -98,7 +127,7 @@ func parseToken(text, audience string, now time.Time) (Token, error) {
 	if err := c.usable(audience, now); err != nil {
 		return Token{}, err
 	}
-	return Token{held: func() string { return text }, issuer: c.issuer, expires: c.expires}, nil
+	return Token{held: func() string { return text }, issuer: c.issuer, workflow: c.workflow, expires: c.expires}, nil
 }
 
 func checkHeader(body []byte) error {
@@ -116,7 +145,7 @@ func checkHeader(body []byte) error {
 
 // claims are those of a token that are looked at (RFC 7519, section 4.1).
 type claims struct {
-	issuer            string
+	issuer, workflow  string
 	audience          []string
 	expires           time.Time
 	notBefore, issued time.Time // zero where they are not there
@@ -133,8 +162,10 @@ func readClaims(body []byte) (claims, error) {
 		Exp json.RawMessage `json:"exp"`
 		Nbf json.RawMessage `json:"nbf"`
 		Iat json.RawMessage `json:"iat"`
+
+		Workflow json.RawMessage `json:"job_workflow_ref"`
 	}
-	strict := strictjson.Shape{Names: []string{"iss", "sub", "aud", "exp", "nbf", "iat"}}
+	strict := strictjson.Shape{Names: []string{"iss", "sub", "aud", "exp", "nbf", "iat", "job_workflow_ref"}}
 	if strict.Check(body) != nil || json.Unmarshal(body, &doc) != nil {
 		return claims{}, malformed
 	}
@@ -146,6 +177,7 @@ func readClaims(body []byte) (claims, error) {
 		return claims{}, missing("whose it is (sub)")
 	}
 	c := claims{issuer: *doc.Iss}
+	_ = json.Unmarshal(doc.Workflow, &c.workflow) // of another issuer it may be anything
 	var one string
 	switch {
 	case isAbsent(doc.Aud):

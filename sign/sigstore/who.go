@@ -117,6 +117,9 @@ func (s *Signer) signatory(ctx context.Context) (*signatory, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := token.certified(cert); err != nil {
+		return nil, err
+	}
 	return s.certified(ctx, key, cert, asked)
 }
 
