@@ -380,3 +380,19 @@ func TestCertificateForAnother(t *testing.T) {
 		}
 	}
 }
+
+// What JSON cannot say is not ordered, and nobody is asked anything.
+func TestAnnotationsNotUTF8(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("text")
+	w.wire.reset(nil)
+	for _, a := range []map[string]string{{"a": "\xff"}, {"a\xff": "1"}} {
+		order := bundleOnly(img)
+		order.Annotations = a
+		fails(t, w.sign(context.Background(), order), verify.Unsupported, "is not UTF-8")
+	}
+	if asked := w.wire.requests(); len(asked) > 0 {
+		t.Errorf("asked %q", asked)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/verify"
@@ -26,6 +27,11 @@ type item struct {
 // itemsOf returns what is made of each manifest, and what of the Order's own
 // images besides, each once.
 func itemsOf(o sign.Order) (each, own []item, err error) {
+	for k, v := range o.Annotations {
+		if !utf8.ValidString(k) || !utf8.ValidString(v) { // JSON has no other text
+			return nil, nil, refused(verify.Unsupported, "the annotation %.100q is not UTF-8", k+"="+v)
+		}
+	}
 	for _, f := range o.Formats {
 		if _, err := sign.ParseFormat(string(f)); err != nil {
 			return nil, nil, refused(verify.Unsupported, "%w", err)

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -44,7 +46,7 @@ var ErrKeyService = errors.New("the key service gave no usable answer")
 func KMSKey(ctx context.Context, uri string) (*Key, error) {
 	k, err := kmsKey(ctx, uri)
 	if err != nil {
-		return nil, kmsError("read the key "+legible(uri, 100), err)
+		return nil, kmsError("read the key "+shownURI(uri), err)
 	}
 	return k, nil
 }
@@ -73,7 +75,7 @@ func kmsKey(ctx context.Context, uri string) (*Key, error) {
 	}
 	// The KMS of the large clouds sign with a P-384 or P-521 key by the hash that
 	// goes with it only.
-	k, err := newKey(legible(uri, 100), p.public, p.sign, true)
+	k, err := newKey(shownURI(uri), p.public, p.sign, true)
 	if err != nil {
 		return nil, &refusedInput{err: err, hint: "use a key of another kind, such as ECDSA on P-256"}
 	}
@@ -107,6 +109,43 @@ func newPlugin(uri string) (*plugin, error) {
 		return nil, badInput("save the key in a file and give its path", "keys are not fetched from URLs")
 	}
 	return &plugin{program: "sigstore-kms-" + m[1], resource: m[2]}, nil
+}
+
+// uriSecrets matches what of a URI may be secret: who it is for, and its query.
+const uriSecrets = `//[^/]*@|[?#].*`
+
+// shownURI is what may be shown of a key's URI.
+func shownURI(uri string) string {
+	return legible(regexp.MustCompile(uriSecrets).ReplaceAllStringFunc(uri, func(part string) string {
+		if strings.HasPrefix(part, "//") {
+			return "//***@"
+		}
+		return part[:1] + "***"
+	}), 100)
+}
+
+// clean returns what the program says without what it should not: what looks like
+// a token, and what is secret of the key's URI.
+func (p *plugin) clean(words string) string {
+	for _, secret := range regexp.MustCompile(uriSecrets).FindAllString("//"+p.resource, -1) {
+		if secret = strings.Trim(secret, "/@?#"); secret != "" {
+			words = strings.ReplaceAll(words, secret, "***")
+		}
+	}
+	return legible(tokenPattern.ReplaceAllString(words, "***"), maxKMSDetail)
+}
+
+// withoutOurs returns the environment of a plugin: it has credentials of its own
+// service there, and no use for the keys, passwords and tokens that are for us.
+func withoutOurs(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		switch name = strings.ToUpper(name); name {
+		case "COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_RUNTIME_TOKEN":
+			return true
+		}
+		return strings.HasPrefix(name, "INPUT_")
+	})
 }
 
 func (p *plugin) sign(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
@@ -176,12 +215,13 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	cmd := exec.CommandContext(ctx, p.program, common.ProtocolVersion, string(args)) //nolint:gosec // what the user names, looked for on PATH only
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(message), &out, &noise
 	cmd.WaitDelay = kmsWaitDelay
+	cmd.Env = withoutOurs(cmd.Environ())
 	err = cmd.Run()
 	said := func(words string) string {
 		if words == "" {
 			words = string(noise.kept)
 		}
-		return legible(words, maxKMSDetail)
+		return p.clean(words)
 	}
 	exited := (*exec.ExitError)(nil)
 	switch {

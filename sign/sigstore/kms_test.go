@@ -68,6 +68,17 @@ func runPlugin(osArgs []string) int {
 	case "says":
 		fmt.Print(`{"errorMessage":"::warning::\u001b[1mthe key is locked\nask the owner ` + strings.Repeat("x", 1000) + `"}`)
 		return 1
+	case "secrets":
+		var words []string
+		for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD", "VAULT_TOKEN"} {
+			words = append(words, name+"="+os.Getenv(name))
+		}
+		text, err := json.Marshal(strings.Join(append(words, "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", args.InitOptions.KeyResourceID), " "))
+		if err != nil {
+			return 9
+		}
+		fmt.Printf(`{"errorMessage":%s}`, text)
+		return 0
 	case "flood":
 		_, _ = os.Stdout.Write(bytes.Repeat([]byte(" "), 1<<20))
 		return 0
@@ -216,6 +227,30 @@ func TestKMSKey(t *testing.T) {
 	_, _, err = fit(key, &sgsign.DSSEData{}, 1).SignData(t.Context(), nil)
 	if err == nil || !strings.Contains(err.Error(), "SHA-256 only") || !strings.Contains(verify.Hint(err), "P-256") {
 		t.Errorf("an envelope for Rekor v1: %v", err)
+	}
+}
+
+// A plugin gets no secrets but those of its own service, and what it says of them
+// is not repeated; neither is what may be secret of a URI.
+func TestKMSSecrets(t *testing.T) {
+	installPlugin(t)
+	for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD"} {
+		t.Setenv(name, "for-us-only")
+	}
+	t.Setenv("VAULT_TOKEN", "its-own")
+	_, err := KMSKey(t.Context(), "test://secrets:pass@host/key?token=query")
+	if err == nil {
+		t.Fatal("there is a key")
+	}
+	for _, secret := range []string{"for-us-only", "eyJ", "secrets:pass", "query"} {
+		if text := fmt.Sprintf("%v %+v %s", err, err, verify.Hint(err)); strings.Contains(text, secret) {
+			t.Errorf("it tells %q: %s", secret, text)
+		}
+	}
+	for _, want := range []string{"test://***@host/key?***", "COSIGN_PASSWORD= ", "VAULT_TOKEN=its-own"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
 	}
 }
 

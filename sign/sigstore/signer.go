@@ -2,7 +2,7 @@
 // bundles and in the format of cosign 2, with attestations.
 //
 // A run asks first what is there already, shows that it may push before anything
-// gets into a public log, checks what it has made before it is pushed, and
+// but the certificate (which the authority logs) gets into a public log, checks what it has made before it is pushed, and
 // records only what it has read back from the registry and verified.
 package sigstore
 
