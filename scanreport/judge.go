@@ -45,6 +45,7 @@ type Judgement struct {
 	unused      []Allowed
 	ending      []Allowed
 	suppressed  int
+	ignored     []string
 	unsupported bool
 }
 
@@ -121,6 +122,9 @@ func (j Judgement) Warnings() []string {
 	if j.suppressed > 0 {
 		all = append(all, fmt.Sprintf("the scanner was told to leave out %s, which the limits do not see", count(j.suppressed, "finding")))
 	}
+	for _, what := range j.ignored {
+		all = append(all, what+" are of no program that is known to look for vulnerabilities, and are left out")
+	}
 	if j.unsupported {
 		all = append(all, "the scanner says that the distribution has reached its end of life: that nothing is found in its packages says little")
 	}
@@ -138,7 +142,7 @@ func (r Report) Judge(l Limits, now time.Time) Judgement {
 	if !r.sound {
 		return Judgement{}
 	}
-	j := Judgement{judged: true, counts: map[Severity]int{}, suppressed: r.suppressed, unsupported: r.unsupported}
+	j := Judgement{judged: true, counts: map[Severity]int{}, suppressed: r.suppressed, ignored: r.ignored, unsupported: r.unsupported}
 	entries := entriesOf(l.Allow, now)
 	for _, f := range r.findings {
 		j.counts[f.Severity]++

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -256,6 +257,8 @@ func TestReadRefuses(t *testing.T) {
 		{"packages, and a secret left out", trivy(`[{"Class":"lang-pkgs","Packages":[{}]},{"Class":"secret","ExperimentalModifiedFindings":[{}]}]`), scanreport.ErrNothingScanned, "packages and not one vulnerability"},
 		{"predicate: packages only", within(trivy(`[{"Class":"os-pkgs","Packages":[{}]}]`)), scanreport.ErrNothingScanned, "packages and not one vulnerability"},
 		{"Grype: nothing", strings.Replace(grype("[]"), "debian", "", 1), scanreport.ErrNothingScanned, "neither a distribution nor a match"},
+		{"SARIF: in other files", `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"Grype"}},"externalPropertyFileReferences":{"results":[{"itemCount":5}]},"results":[{"ruleId":"CVE-2026-10001"}]}]}`, scanreport.ErrIncomplete, "in other files"},
+		{"SARIF: rules of extensions", `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x","rules":[{"id":"CVE-2020-11111"}]},"extensions":[{"rules":[]},{"rules":[{"id":"CVE-2026-22222"}]}]},"results":[{"rule":{"index":0,"toolComponent":{"index":1}}}]}]}`, scanreport.ErrAmbiguous, "rules in extensions"},
 		{"SARIF: nothing", sarif("Trivy", "[]", "[]"), scanreport.ErrNothingScanned, "does not tell a clean image"},
 		{"SARIF: nothing by Scout", sarif("docker scout", "[]", "[]"), scanreport.ErrNothingScanned, "does not tell a clean image"},
 
@@ -527,5 +530,16 @@ func TestTrivyClean(t *testing.T) {
 	_, err := scanreport.Read([]byte(trivy(`[` + os + `}]`)))
 	if hint := verify.Hint(err); !strings.Contains(hint, "trivy image --scanners vuln --list-all-pkgs=false --format json") {
 		t.Errorf("the next step is %q", hint)
+	}
+}
+
+// What other programs found is left out with a word.
+func TestSARIFOtherRuns(t *testing.T) {
+	t.Parallel()
+	r := mustRead(t, []byte(`{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}},"results":[{"ruleId":"CVE-2026-10001","level":"note"}]},
+		{"tool":{"driver":{"name":"Acme\u001b"}},"results":[{"ruleId":"ACME-1","level":"error"},{"ruleId":"ACME-2"}]}]}`))
+	j := r.Judge(scanreport.Limits{FailOn: scanreport.High}, today)
+	if want := []string{`2 results of Acme\x1b are of no program that is known to look for vulnerabilities, and are left out`}; !j.Passed() || !slices.Equal(j.Warnings(), want) {
+		t.Errorf("%v: %q", j.Err(), j.Warnings())
 	}
 }

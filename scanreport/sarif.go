@@ -2,6 +2,7 @@ package scanreport
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,9 +24,11 @@ type (
 				Version string          `json:"version"`
 				Rules   list[sarifRule] `json:"rules"`
 			} `json:"driver"`
+			Extensions list[sarifExtension] `json:"extensions"`
 		} `json:"tool"`
 		Invocations list[sarifInvocation] `json:"invocations"`
 		Results     list[sarifResult]     `json:"results"`
+		External    json.RawMessage       `json:"externalPropertyFileReferences"`
 		// Trivy says so which image was scanned.
 		Properties struct {
 			ImageName   string       `json:"imageName"`
@@ -36,6 +39,9 @@ type (
 	}
 	sarifInvocation struct {
 		Successful *bool `json:"executionSuccessful"`
+	}
+	sarifExtension struct {
+		Rules list[sarifRule] `json:"rules"`
 	}
 	sarifRule struct {
 		ID            string    `json:"id"`
@@ -131,6 +137,9 @@ func readSARIF(text []byte) (Report, error) {
 	return r, refuse(ErrNothingScanned, nextJSON+"; --allow-empty-scan takes it as it is", "SARIF without results does not tell a clean image from one in which no packages were found")
 }
 
+// errExtension says that an extension has a rule.
+var errExtension = errors.New("a rule of an extension")
+
 // A sarifReader reads the runs of a SARIF log.
 type sarifReader struct {
 	report *Report
@@ -219,9 +228,26 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	case err != nil:
 		return err
 	case !named: // of another kind of program: nothing in it is a vulnerability
-		s.others += others + len(s.report.findings) - at
+		if n := others + len(s.report.findings) - at; n > 0 {
+			s.others += n
+			if len(s.report.ignored) == maxNamed { // more would say no more
+				s.report.ignored = s.report.ignored[:maxNamed-1]
+			}
+			s.report.ignored = append(s.report.ignored, fmt.Sprintf("%s of %s", count(n, "result"), printable(driver.Name)))
+		}
 		s.report.findings = s.report.findings[:at]
 		return nil
+	case len(run.External) > 0 && string(run.External) != "null":
+		return refuse(ErrIncomplete, "write all of it into one file", "a part of what %s found is in other files (externalPropertyFileReferences)", quoted(driver.Name))
+	}
+	err = run.Tool.Extensions.each("extensions", maxRules, func(_ int, e sarifExtension) error {
+		return e.Rules.each("rules of an extension", 1, func(int, sarifRule) error { return errExtension })
+	})
+	switch {
+	case errors.Is(err, errExtension):
+		return refuse(ErrAmbiguous, "give the scanner's own JSON", "%s has rules in extensions, and which rule a result means is not looked for there", quoted(driver.Name))
+	case err != nil:
+		return err
 	}
 	s.others += others
 	s.tools = append(s.tools, strings.TrimSpace(cut(driver.Name+" "+driver.Version)))

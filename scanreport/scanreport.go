@@ -82,7 +82,8 @@ type Report struct {
 	// unsupported is whether the scanner says that nobody looks after the
 	// distribution any more.
 	unsupported bool
-	about       []about // of each image that the report says was scanned
+	ignored     []string // of SARIF, the runs of other kinds of programs, printable
+	about       []about  // of each image that the report says was scanned
 }
 
 // Format returns what the report was written in; of a predicate, what its
