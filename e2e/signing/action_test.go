@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +69,14 @@ func (j *job) step(inputs map[string]string) step {
 			s.summary = string(body)
 		}
 	}
+	check(j.t, fs.WalkDir(os.DirFS(j.path("temp")), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		body, err := os.ReadFile(filepath.Join(j.path("temp"), name))
+		j.secretless(name, string(body))
+		return err
+	}))
 	return s
 }
 

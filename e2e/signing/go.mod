@@ -1,3 +1,5 @@
+// go mod tidy fails here, as tests of Fulcio need a module that cannot be had. go mod
+// tidy -e goes on, and leaves what is needed.
 module github.com/boltseal/boltseal/e2e/signing
 
 go 1.26.8

@@ -11,30 +11,37 @@ import (
 )
 
 // A run that is killed between two writes leaves nothing that is in the way of
-// the next one, after which there is exactly one good signature.
+// the next one, after which there is exactly one good signature in each format.
 func TestKilledBetweenWrites(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
 		registry func(w *workplace) *sigstack.Service
 		flags    func(w *workplace) []string
-		format   string
+		formats  []string
 	}{
 		{
-			name: "bundle, with referrers", format: "bundle",
+			name: "bundle, with referrers", formats: []string{"bundle"},
 			registry: func(w *workplace) *sigstack.Service { return w.Registry },
 			flags:    func(w *workplace) []string { return []string{"--signing-config", w.signingConfig(w.Rekor, w.TSA)} },
 		},
 		{
-			name: "bundle, without", format: "bundle",
+			name: "bundle, without", formats: []string{"bundle"},
 			registry: func(w *workplace) *sigstack.Service { return w.Legacy },
 			flags:    func(w *workplace) []string { return []string{"--signing-config", w.signingConfig(w.Rekor, w.TSA)} },
 		},
 		{
-			name: "legacy", format: "legacy",
+			name: "legacy", formats: []string{"legacy"},
 			registry: func(w *workplace) *sigstack.Service { return w.Legacy },
 			flags: func(w *workplace) []string {
 				return []string{"--signing-config", w.signingConfig(w.RekorV1), "--format", "legacy"}
+			},
+		},
+		{
+			name: "both", formats: []string{"bundle", "legacy"},
+			registry: func(w *workplace) *sigstack.Service { return w.Legacy },
+			flags: func(w *workplace) []string {
+				return []string{"--signing-config", w.newest(), "--format", "bundle", "--format", "legacy"}
 			},
 		},
 	}
@@ -58,9 +65,11 @@ func TestKilledBetweenWrites(t *testing.T) {
 					flags := append(test.flags(w), img.pinned())
 					w.killAt(n+1, flags)
 					w.signed(flags...)
-					w.signatures(img, 1, byWorkflow())
-					w.must(w.cosign(3)(append(w.cosignVerify(test.format, byWorkflow(), nil)[3], img.pinned())...))
-					if there, all := w.signed(flags...).existed(); there != 1 || all != 1 {
+					w.signatures(img, len(test.formats), byWorkflow())
+					for _, format := range test.formats {
+						w.must(w.cosign(3)(append(w.cosignVerify(format, byWorkflow(), nil)[3], img.pinned())...))
+					}
+					if there, all := w.signed(flags...).existed(); there != all || all != len(test.formats) {
 						t.Errorf("of %d signatures %d were there", all, there)
 					}
 				})
