@@ -396,3 +396,17 @@ func TestAnnotationsNotUTF8(t *testing.T) {
 		t.Errorf("asked %q", asked)
 	}
 }
+
+// What nothing is made of is not asked for.
+func TestNoAttestationTag(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("att")
+	w.wire.reset(nil)
+	w.signed(everything(img))
+	for _, req := range w.wire.requests() {
+		if strings.HasSuffix(req, ".att") {
+			t.Error(req)
+		}
+	}
+}

@@ -111,12 +111,12 @@ func newPlugin(uri string) (*plugin, error) {
 	return &plugin{program: "sigstore-kms-" + m[1], resource: m[2]}, nil
 }
 
-// uriSecrets matches what of a URI may be secret: who it is for, and its query.
-const uriSecrets = `//[^/]*@|[?#].*`
+// uriPrivate matches what of a URI may be secret: who it is for, and its query.
+const uriPrivate = `//[^/]*@|[?#].*`
 
 // shownURI is what may be shown of a key's URI.
 func shownURI(uri string) string {
-	return legible(regexp.MustCompile(uriSecrets).ReplaceAllStringFunc(uri, func(part string) string {
+	return legible(regexp.MustCompile(uriPrivate).ReplaceAllStringFunc(uri, func(part string) string {
 		if strings.HasPrefix(part, "//") {
 			return "//***@"
 		}
@@ -127,7 +127,7 @@ func shownURI(uri string) string {
 // clean returns what the program says without what it should not: what looks like
 // a token, and what is secret of the key's URI.
 func (p *plugin) clean(words string) string {
-	for _, secret := range regexp.MustCompile(uriSecrets).FindAllString("//"+p.resource, -1) {
+	for _, secret := range regexp.MustCompile(uriPrivate).FindAllString("//"+p.resource, -1) {
 		if secret = strings.Trim(secret, "/@?#"); secret != "" {
 			words = strings.ReplaceAll(words, secret, "***")
 		}

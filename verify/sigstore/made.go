@@ -34,8 +34,9 @@ type Made struct {
 // Signature reports whether m is a signature, as opposed to an attestation.
 func (m Made) Signature() bool { return m.Predicate == nil }
 
-// Made returns every sound signature and attestation of img itself by one of
-// those of c, and what it says. It proves each as a [verify.Verifier] does, and
+// Made returns every sound signature of img itself by one of those of c, and every
+// attestation that is a bundle, and what it says: what cosign 2 keeps behind a
+// .att tag is not asked for, as nobody makes it here. It proves each as a [verify.Verifier] does, and
 // is for those who sign: it decides no gate, since it asks for no predicate type,
 // condition, platform or number of signers (c must have none), and an empty list
 // is no verdict.
@@ -49,7 +50,7 @@ func (s *Session) Made(ctx context.Context, c Config, img image.Pinned) ([]Made,
 		return nil, err
 	}
 	v := &verifier{c, s.gatherer(c.Repository)}
-	sigs, unread := v.gather(ctx, img, []place{sigTag, attTag, allReferrers}, false)
+	sigs, unread := v.gather(ctx, img, []place{sigTag, allReferrers}, false)
 	var made []Made
 	for _, s := range sigs {
 		if ctx.Err() != nil { // checking takes time too, and must end with the run
