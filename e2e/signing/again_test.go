@@ -1,10 +1,6 @@
 package signing_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"net/http"
 	"slices"
 	"testing"
@@ -32,7 +28,7 @@ func TestLoggedAlready(t *testing.T) {
 			w := newWorkplace(t)
 			log := test.log(w)
 			img := w.push(w.Legacy, "acme/app")
-			flags := slices.Concat([]string{img.pinned(), "--key", w.rsaKey(), "--signing-config", w.signingConfig(log, w.TSA)}, test.flags)
+			flags := slices.Concat([]string{img.pinned(), "--key", w.plainKey(newRSA(t, 2048)), "--signing-config", w.signingConfig(log, w.TSA)}, test.flags)
 
 			// Which write is that to the log?
 			w.Forget()
@@ -57,19 +53,4 @@ func TestLoggedAlready(t *testing.T) {
 			w.must(w.cosign(3)(append([]string{"verify"}, append(w.byKey(), other.pinned())...)...))
 		})
 	}
-}
-
-// rsaKey writes a new key, whose signatures have nothing random, and cosign.pub.
-func (w *workplace) rsaKey() string {
-	w.t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	check(w.t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	check(w.t, err)
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	check(w.t, err)
-	w.write("cosign.pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
-	w.secrets = append(w.secrets, string(text))
-	return w.write("rsa.pem", text)
 }
