@@ -416,10 +416,13 @@ func TestSignSummary(t *testing.T) {
 	gate := w.gate()
 	a, b := w.at("team/a"), w.at("team/b")
 	args := []string{a, b, "--require-gate", gate, "--scan-report", w.scan("a.json", a, ""), "--scan-report", w.scan("b.json", b, "LOW"), "--vsa", "--bundle-dir", "bundles"}
-	for _, existed := range []bool{false, true} {
+	for run, existed := range []bool{false, true} {
 		r, doc := w.signJSON(args...)
 		if r.code != 0 || len(doc.Signed) != 4 || len(doc.Checks) != 3 {
 			t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+		}
+		if asked := len(w.services.Fulcio.Requests()); asked != run+1 {
+			t.Errorf("run %d: %d certificates in all, want one a run", run, asked)
 		}
 		for _, s := range doc.Signed {
 			if s.Existed != existed {

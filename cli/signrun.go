@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -50,11 +49,7 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 	if r.Refused = s.checks.refused; r.Refused != nil || len(images) == 0 {
 		return nil
 	}
-	each := done
-	if s.checks.attest {
-		each = nil // made counts them
-	}
-	signer, err := s.signer(ctx, client, each)
+	signer, err := s.signer(ctx, client, done)
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		return err
 	}
@@ -62,7 +57,7 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 		r.Failures = append(r.Failures, failed(images, err)...)
 		return nil
 	}
-	result, err := s.made(ctx, signer, images, done)
+	result, err := s.made(ctx, signer, images)
 	if err != nil {
 		return err
 	}
@@ -74,56 +69,22 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 	return s.record(r, result.Records)
 }
 
-// made has everything made. With summaries it is an order for each image, since
-// each says of itself what was checked.
-func (s *signing) made(ctx context.Context, signer *maker.Signer, images []image.Pinned, done func(done, of int)) (sign.Result, error) {
+// made has everything made. A summary is of one image: each says of itself what
+// was checked.
+func (s *signing) made(ctx context.Context, signer *maker.Signer, images []image.Pinned) (sign.Result, error) {
 	order := s.order
 	order.Images = images
-	if !s.checks.attest {
-		return signer.Sign(ctx, order), nil
-	}
-	var orders []sign.Order
-	of := map[string]int{} // several references may name one image
-	for _, img := range images {
-		if i, known := of[img.String()]; known {
-			orders[i].Images = append(orders[i].Images, img)
-			continue
-		}
-		summary, err := s.checks.summary(img)
-		if err != nil {
-			return sign.Result{}, usagef("--vsa", hintOf(err, "leave it out"), "%w", bare(err))
-		}
-		of[img.String()] = len(orders)
-		order.Images = []image.Pinned{img}
-		order.Attestations = append(slices.Clone(s.order.Attestations), summary)
-		orders = append(orders, order)
-	}
-	var (
-		all     sync.WaitGroup
-		mu      sync.Mutex
-		ready   int
-		results = make([]sign.Result, len(orders))
-		slots   = make(chan struct{}, s.flags.jobs)
-	)
-	for i, o := range orders {
-		all.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			results[i] = signer.Sign(ctx, o)
-			mu.Lock()
-			defer mu.Unlock()
-			if ready++; done != nil {
-				done(ready, len(orders))
+	if s.checks.attest {
+		order.Own = map[string][]sign.Statement{}
+		for _, img := range images {
+			summary, err := s.checks.summary(img)
+			if err != nil {
+				return sign.Result{}, usagef("--vsa", hintOf(err, "leave it out"), "%w", bare(err))
 			}
-		})
+			order.Own[img.String()] = []sign.Statement{summary}
+		}
 	}
-	all.Wait()
-	var result sign.Result
-	for _, r := range results {
-		result.Records = append(result.Records, r.Records...)
-		result.Failures = append(result.Failures, r.Failures...)
-	}
-	return result, nil
+	return signer.Sign(ctx, order), nil
 }
 
 // failed says of all images that err kept them from being signed.

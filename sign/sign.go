@@ -48,7 +48,10 @@ type Order struct {
 	// are.
 	Formats      []Format
 	Annotations  map[string]string // signed with each signature, and in no attestation
-	Attestations []Statement       // made of each manifest that is signed
+	Attestations []Statement       // made of each of Images, and not of what an index lists
+	// Own are attestations besides, each list made of the one of Images whose
+	// [image.Pinned.String] is its key.
+	Own map[string][]Statement
 	// Force makes signatures and attestations that are there already once more.
 	Force bool
 }

@@ -17,7 +17,7 @@ import (
 // inToto says so, the in-toto statement that it is. It is verified before it is
 // returned.
 func (s *Signer) SignBlob(ctx context.Context, content []byte, inToto bool) (bundle []byte, err error) {
-	who, err := s.newDesk().who(ctx)
+	who, err := s.desk.who(ctx)
 	if err != nil {
 		return nil, err
 	}

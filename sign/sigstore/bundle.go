@@ -43,7 +43,7 @@ type sealed struct {
 // one makes an item, and checks that it is what was ordered before anything of it
 // is pushed.
 func (w *work) one(ctx context.Context, it item) (sealed, error) {
-	who, err := w.desk.who(ctx)
+	who, err := w.signer.desk.who(ctx)
 	if err != nil {
 		return sealed{}, err
 	}

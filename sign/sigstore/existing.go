@@ -24,44 +24,46 @@ type item struct {
 	predicate   any               // of statement, decoded
 }
 
-// itemsOf returns what is made of each manifest, and what of the Order's own
-// images besides, each once.
-func itemsOf(o sign.Order) (each, own []item, err error) {
+// signatures returns what an Order makes of each manifest, each once.
+func signatures(o sign.Order) ([]item, error) {
 	for k, v := range o.Annotations {
 		if !utf8.ValidString(k) || !utf8.ValidString(v) { // JSON has no other text
-			return nil, nil, refused(verify.Unsupported, "the annotation %.100q is not UTF-8", k+"="+v)
+			return nil, refused(verify.Unsupported, "the annotation %.100q is not UTF-8", k+"="+v)
 		}
 	}
+	var items []item
 	for _, f := range o.Formats {
 		if _, err := sign.ParseFormat(string(f)); err != nil {
-			return nil, nil, refused(verify.Unsupported, "%w", err)
+			return nil, refused(verify.Unsupported, "%w", err)
 		}
-		if !slices.ContainsFunc(each, func(it item) bool { return it.format == f }) {
-			each = append(each, item{format: f, annotations: o.Annotations})
+		if !slices.ContainsFunc(items, func(it item) bool { return it.format == f }) {
+			items = append(items, item{format: f, annotations: o.Annotations})
 		}
 	}
-	for _, st := range o.Attestations {
+	return items, nil
+}
+
+// attestations returns items and what statements make of a manifest besides, each
+// once.
+func attestations(items []item, statements []sign.Statement) ([]item, error) {
+	for _, st := range statements {
 		if full, err := vsig.PredicateType(st.Type); err != nil || full != st.Type {
-			return nil, nil, refused(verify.Unsupported, "attestation: predicate type %q is not the URI of one", st.Type)
+			return nil, refused(verify.Unsupported, "attestation: predicate type %q is not the URI of one", st.Type)
 		}
 		predicate, err := decode(st.Predicate)
 		if err != nil {
-			return nil, nil, refused(verify.Unsupported, "attestation of type %s: %w", st.Type, err)
+			return nil, refused(verify.Unsupported, "attestation of type %s: %w", st.Type, err)
 		}
 		if _, ok := predicate.(map[string]any); !ok { // in-toto Statement v1, "predicate"
-			return nil, nil, refused(verify.Unsupported, "attestation of type %s: the predicate is not a JSON object", st.Type)
+			return nil, refused(verify.Unsupported, "attestation of type %s: the predicate is not a JSON object", st.Type)
 		}
-		it := item{format: sign.Bundle, statement: &st, predicate: predicate}
-		if !slices.ContainsFunc(own, func(other item) bool {
-			return other.statement.Type == st.Type && reflect.DeepEqual(other.predicate, predicate)
+		if !slices.ContainsFunc(items, func(other item) bool {
+			return other.statement != nil && other.statement.Type == st.Type && reflect.DeepEqual(other.predicate, predicate)
 		}) {
-			own = append(own, it)
+			items = append(items, item{format: sign.Bundle, statement: &st, predicate: predicate})
 		}
 	}
-	if len(each)+len(own) == 0 {
-		return nil, nil, refused(verify.Unsupported, "neither a signature nor an attestation is ordered")
-	}
-	return each, own, nil
+	return items, nil
 }
 
 // decode returns a JSON value such that reflect.DeepEqual compares it. Numbers

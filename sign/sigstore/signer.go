@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,6 +76,7 @@ type Signer struct {
 	opts Options
 	// signing is what asks the services: opts.Client, but in tests.
 	signing sealer
+	desk    desk
 }
 
 // New returns a Signer. It refuses Options that could sign nothing, or what
@@ -103,6 +105,7 @@ func New(o Options) (*Signer, error) {
 		o.Sleep = sleep
 	}
 	s := &Signer{opts: o, signing: o.Client}
+	s.desk.signer = s
 	if o.Key != nil {
 		if _, err := vsig.NewSession(o.Store, image.Ref{}).Require(s.byKey()); err != nil {
 			return nil, err
@@ -175,10 +178,8 @@ type run struct {
 	signer *Signer
 	opts   Options
 	order  sign.Order
-	items  []item          // of each manifest
-	own    []item          // of the Order's own images besides
-	named  map[string]bool // the Order's own images, by key
-	desk   *desk
+	items  []item            // of each manifest that is none of the Order's own images
+	own    map[string][]item // of those, by key
 
 	slots, logs chan struct{}
 	shown       once[struct{}] // that pushing is allowed, by repository
@@ -189,7 +190,7 @@ type run struct {
 }
 
 func (s *Signer) newRun(o sign.Order) (*run, error) {
-	items, own, err := itemsOf(o)
+	items, err := signatures(o)
 	if err != nil {
 		return nil, err
 	}
@@ -198,12 +199,21 @@ func (s *Signer) newRun(o sign.Order) (*run, error) {
 		waiting = 1
 	}
 	r := &run{
-		signer: s, opts: s.opts, order: o, items: items, own: own, named: map[string]bool{},
-		desk:  s.newDesk(),
+		signer: s, opts: s.opts, order: o, items: items, own: map[string][]item{},
 		slots: make(chan struct{}, s.opts.Jobs), logs: make(chan struct{}, waiting),
 	}
 	for _, img := range o.Images {
-		r.named[r.key(img)] = true
+		own, known := r.own[r.key(img)]
+		if !known {
+			own = items[:len(items):len(items)]
+		}
+		if own, err = attestations(own, slices.Concat(o.Attestations, o.Own[img.String()])); err != nil {
+			return nil, err
+		}
+		if len(own) == 0 {
+			return nil, refused(verify.Unsupported, "neither a signature nor an attestation is ordered")
+		}
+		r.own[r.key(img)] = own
 	}
 	return r, nil
 }
@@ -303,9 +313,9 @@ var errUndone = errors.New("it was not begun")
 // manifest signs one manifest: every item that is not there already. It returns
 // a result for each, in order.
 func (r *run) manifest(ctx context.Context, m manifest) []result {
-	items := r.items
-	if r.named[r.key(m.img)] {
-		items = append(items[:len(items):len(items)], r.own...)
+	items, own := r.own[r.key(m.img)]
+	if !own {
+		items = r.items
 	}
 	w := work{run: r, m: m, results: make([]result, len(items))}
 	for i, it := range items {
@@ -333,7 +343,7 @@ type work struct {
 // that pushing is allowed, sign and log, check, push, read back. Its error is
 // that of everything that is not decided yet.
 func (w *work) do(ctx context.Context) error {
-	who, err := w.desk.who(ctx)
+	who, err := w.signer.desk.who(ctx)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ type signatory struct {
 	renew  time.Time           // from when on another one is needed; zero for never
 }
 
-// A desk has the signatory of a run, and gets another certificate when the last
+// A desk has the signatory of a Signer, and gets another certificate when the last
 // one is half used up.
 type desk struct {
 	signer *Signer
@@ -47,8 +47,6 @@ type desk struct {
 	now *signatory
 	err error // that of the last request, which is not made again
 }
-
-func (s *Signer) newDesk() *desk { return &desk{signer: s} }
 
 // byKey is what accepts the signatures of the key.
 func (s *Signer) byKey() vsig.Config {
