@@ -157,14 +157,28 @@ func (k *Key) fitting(envelope bool, log uint32) *Key {
 		}
 	}
 	fitted.how, fitted.unfit = sgsignature.GetAlgorithmDetails(details)
-	if h := fitted.how.GetHashType(); fitted.unfit == nil && envelope && log == 1 && h != 0 && h != crypto.SHA256 {
+	switch h := fitted.how.GetHashType(); {
+	case fitted.unfit != nil || log != 1 || h == 0:
+	case envelope && h != crypto.SHA256:
 		fitted.unfit = &verify.Error{
-			Op:   "sign for a Rekor v1 log",
+			Op: "sign for a Rekor v1 log", Err: refused(verify.Unsupported, "it takes bundles that are signed with SHA-256 only, and this key signs with %s", h),
 			Hint: "use a signing config with a Rekor v2 log, or a P-256 key",
-			Err:  fmt.Errorf("it takes bundles that are signed with SHA-256 only, and this key signs with %s", h),
+		}
+	case !envelope && k.largeCurve():
+		// Of a message it takes each curve with the hash of its size only (measured
+		// with v1.5.4), which cosign cannot read there.
+		fitted.unfit = &verify.Error{
+			Op: "sign for a Rekor v1 log", Err: refused(verify.Unsupported, "it takes no signature in the legacy format by a key on this curve that cosign could read"),
+			Hint: "use a P-256 key, or the format bundle",
 		}
 	}
 	return &fitted
+}
+
+// largeCurve reports whether k is on a curve whose own hash is not SHA-256.
+func (k *Key) largeCurve() bool {
+	p, ok := k.public.(*ecdsa.PublicKey)
+	return ok && p.Curve != elliptic.P256()
 }
 
 // Verifying returns the public half, which is nobody's for the zero Key.

@@ -343,6 +343,12 @@ func TestFit(t *testing.T) {
 				t.Errorf("%s, %T, log %d: hash %v", name, c.content, c.log, got)
 			}
 			sig, signed, err := fitted.SignData(t.Context(), []byte("data"))
+			if i == 2 && (want[i] == p384sha256 || want[i] == p521sha256) { // Rekor v1 refuses it
+				if sign.Reason(err) != verify.Unsupported || !strings.Contains(verify.Hint(err), "use a P-256 key, or the format bundle") || sig != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				continue
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
