@@ -13,6 +13,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the run in good order, the second one at once: what
+	// waits for a pipe that nobody writes does not look at ctx.
+	context.AfterFunc(ctx, stop)
 	c := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv}
 	code := c.Main(ctx, os.Args)
 	stop()

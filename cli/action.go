@@ -153,7 +153,7 @@ func (s step) prepare(ctx context.Context, all *handovers) (*verification, error
 
 // mask hides the secrets among the inputs, before they are known to be sound.
 func (s step) mask(text string) {
-	for name, value := range given(text) {
+	for name, value := range inputTexts(text) {
 		value = strings.TrimSpace(value)
 		switch name {
 		case "registry-password", "github-token", "key-password":

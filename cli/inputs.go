@@ -264,7 +264,9 @@ func (in inputs) isDefault(i input, f *pflag.FlagSet) bool {
 	case "handover":
 		return text == "" || text == bindImages
 	case "require-gate":
-		return text == "" || text == gatesAuto
+		return text == "" || strings.EqualFold(text, gatesAuto)
+	case "sign":
+		return text == "" || text == signsNone // one that is there and empty makes a step that signs
 	}
 	if flag := f.Lookup(i.flag()); flag != nil && i.kind != inputOwn {
 		if i.kind == inputSwitch {

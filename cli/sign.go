@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -73,8 +75,10 @@ access).`,
   boltseal sign ghcr.io/acme/app:v1 --key cosign.key --attest spdx=sbom.spdx.json
   boltseal sign ghcr.io/acme/app:v1 --require-gate gate.json --scan-report trivy.json --fail-on high --vsa`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			*code, err = c.runSign(cmd.Context(), s, args)
+			err := given(cmd.Flags())
+			if err == nil {
+				*code, err = c.runSign(cmd.Context(), s, args)
+			}
 			return err
 		},
 	}
@@ -105,9 +109,41 @@ func (f *signFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "`DURATION` of the whole run, such as 90s")
 }
 
+// given refuses flags that are there and say nothing: what they were to name would
+// be chosen by something else, such as the identity of the job for a key whose
+// variable is not set.
+func given(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			if strings.TrimSpace(v) == "" && err == nil {
+				err = usagef("--"+f.Name, "give it a value, or leave the flag out", "it is empty; is a variable not set?")
+			}
+		}
+	})
+	if err == nil && flags.Changed("fail-on") && !flags.Changed("scan-report") {
+		err = withoutScan("--fail-on")
+	}
+	return err
+}
+
+// within returns a context that ends with the run.
+func (f *signFlags) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.timeout <= 0 { // which is bad input
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, f.timeout, timeoutError{f.timeout})
+}
+
 // runSign signs, and reports.
 func (c Command) runSign(ctx context.Context, f signFlags, args []string) (int, error) {
-	run, err := c.prepareSign(f, args)
+	ctx, cancel := f.within(ctx)
+	defer cancel()
+	run, err := c.prepareSign(ctx, f, args)
 	if err != nil {
 		return ExitUsage, err
 	}
@@ -168,8 +204,28 @@ type signing struct {
 }
 
 // prepareSign finds everything that can be wrong with the input, and asks
-// nobody.
-func (c Command) prepareSign(f signFlags, args []string) (*signing, error) {
+// nobody. It takes no longer than the run may: an input may be a pipe, and who
+// writes it may not.
+func (c Command) prepareSign(ctx context.Context, f signFlags, args []string) (*signing, error) {
+	type prepared struct {
+		run *signing
+		err error
+	}
+	ready := make(chan prepared, 1)
+	go func() {
+		run, err := c.readSign(f, args)
+		ready <- prepared{run, err}
+	}()
+	select {
+	case p := <-ready:
+		return p.run, p.err
+	case <-ctx.Done():
+		return nil, usagef("", "see whether one of the files is a pipe that nobody writes", "read what the flags name: %w", context.Cause(ctx))
+	}
+}
+
+// readSign is prepareSign without an end.
+func (c Command) readSign(f signFlags, args []string) (*signing, error) {
 	s := &signing{command: c, flags: f, started: c.now()}
 	if err := f.sound(); err != nil {
 		return nil, err
@@ -229,6 +285,12 @@ func (s *signing) readImages(args []string) error {
 		if scheme, _, ok := strings.Cut(a, "://"); ok {
 			return usagef(signedImage, "leave out "+scheme+"://; plain http is asked for with --insecure-registry", "%q is an address, not a reference", a)
 		}
+		if strings.HasPrefix(a, "sha256:") {
+			return usagef(signedImage, "write registry/repository@ in front of it", "%q is a digest, and nothing says of which repository", a)
+		}
+		if a == "true" || a == "false" {
+			return usagef(signedImage, "join it to its flag, as in --tlog-upload=false", "%q is a flag's value, not a reference", a)
+		}
 		if isList(a) {
 			return usagef(signedImage, "give each image as an argument of its own, or in the Action on a line of its own", "%q is a list, not a reference", a)
 		}
@@ -270,6 +332,9 @@ func (s *signing) readOrder() error {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok || key == "" {
 			return usagef("--annotation", "write KEY=VALUE", "%q is no KEY=VALUE", text)
+		}
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+			return usagef("--annotation", "write it as UTF-8, on one line", "%q is not text", text)
 		}
 		if _, twice := s.order.Annotations[key]; twice {
 			return usagef("--annotation", "write it once", "%q is given twice", key)
@@ -352,8 +417,6 @@ func (s *signing) public() bool {
 // do signs. An error is bad input that only others could tell of, or says that
 // what was signed could not be written down.
 func (s *signing) do(ctx context.Context, done func(done, of int)) (report.Signed, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.flags.timeout, timeoutError{s.flags.timeout})
-	defer cancel()
 	r := s.result()
 	switch {
 	case s.checks.refused != nil:

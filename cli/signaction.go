@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,9 @@ import (
 // gate's: those begin with stepFolder.
 const signFolder = "signed-by-boltseal-"
 
+// signsNone is what the input sign says in a step that verifies, its default.
+const signsNone = "off"
+
 // What the input require-gate says besides paths.
 const (
 	gatesAuto = "auto" // the default: those of this job must have passed
@@ -31,10 +35,10 @@ const (
 // maxSignedOutput bounds the output signed, in bytes, as those of the gate are.
 const maxSignedOutput = 192 << 10
 
-// given returns the inputs that are text, with their names in lower case. It is
+// inputTexts returns the inputs that are text, with their names in lower case. It is
 // for what is asked before they are known to be sound: [parseInputs] says what is
 // wrong with them.
-func given(text string) map[string]string {
+func inputTexts(text string) map[string]string {
 	var all map[string]any
 	_ = json.Unmarshal([]byte(text), &all)
 	of := map[string]string{}
@@ -47,8 +51,12 @@ func given(text string) map[string]string {
 	return of
 }
 
-// signs reports whether the inputs make the step one that signs.
-func signs(text string) bool { return given(text)["sign"] != "" }
+// signs reports whether the inputs make the step one that signs. An input sign
+// that is empty does: whoever wrote it wants something signed.
+func signs(text string) bool {
+	images, there := inputTexts(text)["sign"]
+	return there && strings.TrimSpace(images) != signsNone
+}
 
 // suit refuses inputs that say nothing to a step of that kind: whoever wrote them
 // believes that they do.
@@ -86,7 +94,13 @@ func (s step) sign(ctx context.Context, untold error) int {
 	if err := errors.Join(untold, err); err != nil {
 		return s.untold(err, none)
 	}
-	run, err := s.prepareSign(dir)
+	c, f, images, err := s.signFlags(dir)
+	if err != nil {
+		return s.refuseSign(err)
+	}
+	ctx, cancel := f.within(ctx)
+	defer cancel()
+	run, err := c.prepareSign(ctx, f, images)
 	if err != nil {
 		return s.refuseSign(err)
 	}
@@ -133,85 +147,110 @@ func (s step) refuseSign(err error) int {
 	return refused(err)
 }
 
-// prepareSign reads the inputs.
-func (s step) prepareSign(dir string) (*signing, error) {
+// signFlags reads the inputs.
+func (s step) signFlags(dir string) (Command, signFlags, []string, error) {
 	c := s.command
+	var f signFlags
 	in, err := parseInputs(c.getenv("BOLTSEAL_INPUTS"))
 	if err != nil {
-		return nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
+		return c, f, nil, fmt.Errorf("read BOLTSEAL_INPUTS, which action.yml sets: %w", err)
 	}
 	if s.runner.Event() == "pull_request_target" {
-		return nil, usagef(signedImage, "sign where it is merged, on push", "nothing is signed on pull_request_target, which runs with the repository's secrets on a proposal by anybody; no key and no token was read")
+		return c, f, nil, usagef(signedImage, "sign where it is merged, on push", "nothing is signed on pull_request_target, which runs with the repository's secrets on a proposal by anybody; no key and no token was read")
+	}
+	images := lines(in["sign"])
+	if len(images) == 0 {
+		return c, f, nil, usagef(signedImage, "write the images that were pushed: an expression in it may have come to nothing, such as an output of a step that did not run", "it names nothing: there is nothing to sign")
 	}
 	if err := in.suit(signStep); err != nil {
-		return nil, err
+		return c, f, nil, err
 	}
-	var f signFlags
+	if len(keyLines(in["key"])) > 1 {
+		return c, f, nil, usagef("--key", "give one private key: a file, env://NAME, or its text", "there are several, and one signs")
+	}
 	flags := pflag.NewFlagSet("action", pflag.ContinueOnError)
 	f.register(flags)
-	if len(keyLines(in["key"])) > 1 {
-		return nil, usagef("--key", "give one private key: a file, env://NAME, or its text", "there are several, and one signs")
-	}
 	if err := in.set(flags, signStep); err != nil {
-		return nil, err
+		return c, f, nil, err
 	}
 	f.step = true
 	f.by.password = strings.TrimRight(in["key-password"], "\r\n") // a block of YAML ends in one
+	f.by.passwordName = "--key-password"
+	if f.by.password != "" && f.by.key == "" {
+		return c, f, nil, usagef("--key", "see whether its secret has that name, and is there; without a key leave key-password out, and the job's identity signs", "it is empty, and there is a password for it")
+	}
 	if token := strings.TrimSpace(in["identity-token"]); webToken().MatchString(token) {
 		f.by.tokenText = token
 	} else {
 		f.by.token = token
 	}
 	if err := s.access(&c, &f.registry, in); err != nil {
-		return nil, err
+		return c, f, nil, err
 	}
-	if f.checks.gates, err = s.gates(in["require-gate"]); err != nil {
-		return nil, err
+	if f.checks.gates, f.checks.ofJob, err = s.gates(in["require-gate"]); err != nil {
+		return c, f, nil, err
 	}
 	f.bundleDir = cmp.Or(f.bundleDir, dir)
 	s.debug(in)
-	return c.prepareSign(f, lines(in["sign"]))
+	return c, f, images, nil
 }
 
-// gates returns the reports that must say passed.
-func (s step) gates(text string) ([]string, error) {
+// gates returns the reports that must say passed, and whether they are those of
+// this job.
+func (s step) gates(text string) (reports []string, ofJob bool, err error) {
 	named := lines(text)
 	word := gatesAuto
 	if len(named) == 1 {
-		word = named[0]
+		word = strings.ToLower(named[0])
 	}
-	switch word {
-	case gatesNone:
-		return nil, nil
-	case gatesAuto, gatesAll:
-		if len(named) > 1 {
-			break
-		}
+	switch {
+	case len(named) > 1:
+		return named, false, nil
+	case word == gatesNone:
+		return nil, false, nil
+	case word == gatesAuto, word == gatesAll:
 		found, err := s.gatesOfJob()
 		if err == nil && len(found) == 0 && word == gatesAll {
 			err = usagef("--require-gate", "let a step verify the base images before the build, in this job; or name the report of another job", "no step of this job has verified anything")
 		}
-		return found, err
+		return found, true, err
 	}
-	return named, nil
+	if _, err := os.Stat(s.command.path(named[0])); errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(named[0], `/\.`) {
+		return nil, false, usagef("--require-gate", "write auto, true or false, or the paths of reports, one a line", "%q is none of them, and no file", named[0])
+	}
+	return named, false, nil
 }
 
 // gatesOfJob returns the reports of the steps of this job that verified before.
-// One that did not come to its end has left an empty report, or none.
+// One that did not come to its end has left an empty report, or none. Whatever
+// else bears the name of such a step's folder may hide one.
 func (s step) gatesOfJob() ([]string, error) {
 	temp := s.runner.TempDir()
-	if temp == "" {
-		return nil, nil
+	if temp == "" { // where a step would have written to a folder that everybody has
+		return nil, usagef("--require-gate", "set RUNNER_TEMP to a folder of this job, as the runner does; or name the reports", "RUNNER_TEMP is not set, and nothing says where this job's gates wrote their reports")
 	}
 	entries, err := os.ReadDir(temp)
 	if err != nil {
 		return nil, usagef("--require-gate", "see that RUNNER_TEMP names a folder that may be read", "look for reports of the gate: %w", err)
 	}
+	const next = "remove what is not boltseal's from RUNNER_TEMP, or run the job again"
 	var found []string
 	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), stepFolder) {
-			found = append(found, stepReports()[0].path(filepath.Join(temp, e.Name())))
+		if !strings.HasPrefix(e.Name(), stepFolder) {
+			continue
 		}
+		if !e.IsDir() {
+			return nil, usagef("--require-gate", next, "look for reports of the gate: %s is no folder of a step that verified", filepath.Join(temp, e.Name()))
+		}
+		name := stepReports()[0].path(filepath.Join(temp, e.Name()))
+		info, err := os.Lstat(name)
+		if err == nil && !info.Mode().IsRegular() { // a pipe would keep the run waiting, a link may lead to any report
+			err = fmt.Errorf("%s is no regular file", name)
+		}
+		if err != nil {
+			return nil, usagef("--require-gate", next, "look for reports of the gate: %w", err)
+		}
+		found = append(found, name)
 	}
 	return found, nil
 }

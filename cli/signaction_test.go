@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,7 @@ func TestActionSignGate(t *testing.T) {
 		{"one of two", []map[string]string{failed, passed}, nil, "auto", 1, "the run did not pass"},
 		{"one that only warned", []map[string]string{warned}, nil, "auto", 1, "mode warn let the job go on, and admitted nothing"},
 		{"one of bad input", []map[string]string{bad}, nil, "auto", 1, "did not come to its end"},
+		{"what to do about it", []map[string]string{bad}, nil, "auto", 1, "see the log and the summary of the step of this job that verified base images: it did not pass, or did not end"},
 		{"one that nobody was told of", []map[string]string{passed}, broken, "auto", 1, "did not come to its end"},
 		{"one of whose end nobody was told", []map[string]string{passed}, full, "auto", 1, "did not come to its end"},
 		{"one without a report", nil, func(j *job) {
@@ -153,6 +155,34 @@ func TestActionSignGate(t *testing.T) {
 				j.t.Fatal(err)
 			}
 		}, "auto", 2, "report.json: no such file or directory"},
+		{"one whose report is a folder", nil, func(j *job) {
+			if err := os.MkdirAll(filepath.Join(j.dir, "boltseal-1", "report.json"), 0o700); err != nil {
+				j.t.Fatal(err)
+			}
+		}, "auto", 2, "report.json is no regular file"},
+		{"one whose report is a pipe", nil, func(j *job) {
+			if runtime.GOOS == "windows" {
+				j.t.Skip("no pipes among files")
+			}
+			if err := os.Mkdir(filepath.Join(j.dir, "boltseal-1"), 0o700); err != nil {
+				j.t.Fatal(err)
+			}
+			mkfifo(j.t, filepath.Join(j.dir, "boltseal-1", "report.json"))
+		}, "auto", 2, "report.json is no regular file"},
+		{"one behind a link", []map[string]string{failed}, func(j *job) {
+			if err := os.Symlink(j.t.TempDir(), filepath.Join(j.dir, "boltseal-1")); err != nil {
+				j.t.Skip(err)
+			}
+		}, "auto", 2, "boltseal-1 is no folder of a step that verified"},
+		{"a file of that name", nil, func(j *job) {
+			if err := os.WriteFile(filepath.Join(j.dir, "boltseal-1"), nil, 0o600); err != nil {
+				j.t.Fatal(err)
+			}
+		}, "True", 2, "boltseal-1 is no folder of a step that verified"},
+		{"nowhere", nil, func(j *job) { delete(j.vars, "RUNNER_TEMP") }, "", 2, "RUNNER_TEMP is not set, and nothing says where"},
+		{"nowhere, where it does not matter", nil, func(j *job) { delete(j.vars, "RUNNER_TEMP") }, "False", 0, ""},
+		{"all, in capitals", []map[string]string{passed}, nil, "TRUE", 0, "passed at "},
+		{"another word", []map[string]string{passed}, nil, "yes", 2, `"yes" is none of them, and no file`},
 		{"a step that signs is no gate", []map[string]string{w.signInputs(img)}, nil, "auto", 0, ""},
 		{"none, where there must be one", nil, nil, "true", 2, "no step of this job has verified anything"},
 		{"none is looked at", []map[string]string{failed}, nil, "false", 0, ""},
@@ -234,6 +264,7 @@ func TestActionSignBadInput(t *testing.T) {
 	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
 	img := w.at("team/app")
 	tag := w.reg.Host() + "/team/app:v1"
+	locked, _ := w.private("locked", "open sesame")
 	fork := w.file("event.json", []byte(`{"pull_request": {"head": {"repo": {"full_name": "evil/app"}}, "base": {"repo": {"full_name": "acme/app"}}}}`))
 	in := func(change ...func(map[string]string)) map[string]string { return w.signInputs(img, change...) }
 	gate := func(change ...func(map[string]string)) map[string]string { return w.inputs(tag, change...) }
@@ -256,6 +287,11 @@ func TestActionSignBadInput(t *testing.T) {
 		{"two keys", in(with("key", "a.key\nb.key")), nil, "boltseal: input key", []string{"there are several, and one signs"}},
 		{"key and token", in(with("key", "a.key"), with("identity-token", "file")), nil, "boltseal: input key", []string{"leave one of key and identity-token out"}},
 		{"a key that is not there", in(with("key", "none.key")), nil, "boltseal: input key", []string{"none.key: no such file"}},
+		{"nothing at all", w.signInputs(""), nil, "boltseal: input sign", []string{"it names nothing: there is nothing to sign", "an expression in it may have come to nothing"}},
+		{"a password without a key", in(with("key-password", "open sesame")), nil, "boltseal: input key", []string{"it is empty, and there is a password for it", "see whether its secret has that name"}},
+		{"a key without a password", in(with("key", locked)), nil, "boltseal: input key", []string{"no password is given", "next: set key-password to its password"}},
+		{"another password", in(with("key", locked), with("key-password", "wrong")), nil, "boltseal: input key", []string{"next: set key-password to the password that the key was made with"}},
+		{"a limit without a scan", in(with("fail-on", "low")), nil, "boltseal: input fail-on", []string{"there is no scan report that it could be about", "add scan-report"}},
 		{"a switch", in(with("recursive", "yes")), nil, "boltseal: input recursive", []string{"neither true nor false"}},
 		{"annotation", in(with("annotations", "x")), nil, "boltseal: input annotations", []string{"write KEY=VALUE"}},
 		{"no permission", in(), map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": ""}, "boltseal: input identity-token", []string{"the runner gives this job no identity token", "permissions: id-token: write"}},
@@ -271,7 +307,7 @@ func TestActionSignBadInput(t *testing.T) {
 			j := w.job()
 			maps.Copy(j.vars, tc.vars)
 			s := j.run(tc.inputs)
-			if tc.inputs["sign"] != "" {
+			if _, signs := tc.inputs["sign"]; signs {
 				s.wantSign(t, 2, 0)
 				if !strings.HasPrefix(s.summary, "### Image signing: NOT RUN — the input is wrong\n") {
 					t.Errorf("summary %s", s.summary)

@@ -25,17 +25,21 @@ type checkFlags struct {
 	gates, scans, allow               []string
 	failOn                            string
 	ignoreUnfixed, allowEmpty, attest bool
+
+	ofJob bool // gates are those that the Action found, and nobody named
 }
 
 func (k *checkFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&k.gates, "require-gate", nil, "JSON report `FILE` of boltseal verify in this job: nothing is signed unless it passed, within a day; repeatable")
 	f.StringArrayVar(&k.scans, "scan-report", nil, "report `FILE` of a vulnerability scanner (JSON of Trivy or Grype, SARIF, cosign's vuln predicate) about the image: nothing is signed if it has findings beyond the limits; repeatable")
-	f.StringVar(&k.failOn, "fail-on", "high", "`SEVERITY` of the least finding that refuses: critical, high, medium, low, negligible or unknown")
+	f.StringVar(&k.failOn, "fail-on", defaultFailOn, "`SEVERITY` of the least finding that refuses: critical, high, medium, low, negligible or unknown")
 	f.BoolVar(&k.ignoreUnfixed, "ignore-unfixed", false, "findings without a fix refuse nothing")
 	f.StringArrayVar(&k.allow, "scan-allow", nil, "YAML `FILE` of findings that are let through until a date (docs/scan-report.md); repeatable")
 	f.BoolVar(&k.allowEmpty, "allow-empty-scan", false, "a scan report that shows nothing that was scanned refuses nothing")
 	f.BoolVar(&k.attest, "vsa", false, "attest what was checked, as a SLSA verification summary")
 }
+
+const defaultFailOn = "high"
 
 // What a gate's report may be of, in the time of its run.
 const (
@@ -72,7 +76,7 @@ func (k *checkFlags) read(c Command, now time.Time, images int) (checks, error) 
 		return all, err
 	}
 	for _, name := range k.gates {
-		if err := all.gate(c, name, now); err != nil {
+		if err := all.gate(c, name, now, k.ofJob); err != nil {
 			return all, err
 		}
 	}
@@ -98,9 +102,9 @@ func (k *checkFlags) limits(c Command) (l scanreport.Limits, allowed []byte, err
 		for _, x := range []struct {
 			flag string
 			set  bool
-		}{{"--scan-allow", len(k.allow) > 0}, {"--ignore-unfixed", k.ignoreUnfixed}, {"--allow-empty-scan", k.allowEmpty}} {
+		}{{"--fail-on", k.failOn != defaultFailOn}, {"--scan-allow", len(k.allow) > 0}, {"--ignore-unfixed", k.ignoreUnfixed}, {"--allow-empty-scan", k.allowEmpty}} {
 			if x.set {
-				return l, nil, usagef(x.flag, "add --scan-report, or leave it out", "there is no scan report that it could be about")
+				return l, nil, withoutScan(x.flag)
 			}
 		}
 	}
@@ -119,6 +123,12 @@ func (k *checkFlags) limits(c Command) (l scanreport.Limits, allowed []byte, err
 	return l, allowed, nil
 }
 
+// withoutScan is about a flag that says how reports are judged, where there is
+// none.
+func withoutScan(flag string) error {
+	return usagef(flag, "add --scan-report, or leave it out", "there is no scan report that it could be about")
+}
+
 // refuse keeps the first no.
 func (k *checks) refuse(err error) {
 	if k.refused == nil {
@@ -126,8 +136,8 @@ func (k *checks) refuse(err error) {
 	}
 }
 
-// gate looks at one report of the gate.
-func (k *checks) gate(c Command, name string, now time.Time) error {
+// gate looks at one report of the gate, which may be one that nobody named.
+func (k *checks) gate(c Command, name string, now time.Time, ofJob bool) error {
 	body, err := readBounded(c.path(name), report.MaxJSON)
 	if err != nil {
 		return usagef("--require-gate", "name the file that boltseal verify wrote with --report json=FILE in this job", "%w", err)
@@ -140,7 +150,11 @@ func (k *checks) gate(c Command, name string, now time.Time) error {
 	if err != nil {
 		done.Summary = err.Error()
 		k.done = append(k.done, done)
-		k.refuse(&verify.Error{Op: "look at the gate's report " + name, Err: err, Hint: hintOf(err, "run the gate again, in this job")})
+		next := hintOf(err, "run the gate again, in this job")
+		if ofJob {
+			next = "see the log and the summary of the step of this job that verified base images: it did not pass, or did not end"
+		}
+		k.refuse(&verify.Error{Op: "look at the gate's report " + name, Err: err, Hint: next})
 		return nil
 	}
 	exempt := 0
@@ -184,6 +198,12 @@ func (k *checks) scan(c Command, name string, now time.Time) error {
 	}
 	j := r.Judge(k.limits, now)
 	done := report.SignCheck{What: "scan", File: name, Passed: j.Passed(), Summary: judged(r, j, k.limits.FailOn)}
+	if empty && !j.Passed() { // the report says better than what was made of it why it shows nothing
+		done.Summary = bare(err).Error()
+		k.done = append(k.done, done)
+		k.refuse(&verify.Error{Op: "look at the scan report " + name, Err: bare(err), Hint: hintOf(err, hintOf(j.Err(), "scan the image itself"))})
+		return nil
+	}
 	for _, f := range j.Exceeding() {
 		done.Details = append(done.Details, "refused: "+finding(f))
 	}

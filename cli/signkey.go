@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,10 +37,11 @@ type signerChoice struct {
 
 	// What the Action was given in inputs, which is no name of anything.
 	tokenText, password string
+	passwordName        string // of what the password is given in; "" for its variable
 }
 
 func (s *signerChoice) register(f *pflag.FlagSet) {
-	f.StringVar(&s.key, "key", "", "private key instead of an identity: a `FILE` (cosign.key or PEM), env://NAME, the text itself, or NAME://… of a key service whose plugin sigstore-kms-NAME is installed")
+	f.StringVar(&s.key, "key", "", "private key instead of an identity: a `FILE` (cosign.key or PEM), env://NAME, or NAME://… of a key service whose plugin sigstore-kms-NAME is installed")
 	f.StringVar(&s.token, "identity-token", "", "`FILE` or env://NAME that holds an OpenID Connect token (default: that of SIGSTORE_ID_TOKEN, or of the GitHub runner)")
 	f.StringVar(&s.audience, "oidc-client-id", defaultAudience, "`AUDIENCE` that the token has to be for")
 	f.BoolVar(&s.ifPossible, "sign-if-possible", false, "exit 0 with a notice, and sign nothing, in a pull request from a fork, which gets no token")
@@ -225,12 +227,13 @@ func (s *signerChoice) readKey(c Command) (credentials, error) {
 		}
 		name, flag = s.key, "--key "+s.key
 	}
+	where := cmp.Or(s.passwordName, passwordVariable)
 	key, err := maker.ReadKey(name, text, s.passwordOf(c))
 	switch {
 	case errors.Is(err, maker.ErrNoPassword):
-		return credentials{}, usagef(flag, "set "+passwordVariable+" to its password", "%w", bare(err))
+		return credentials{}, usagef(flag, "set "+where+" to its password", "%w", bare(err))
 	case errors.Is(err, maker.ErrPassword):
-		return credentials{}, usagef(flag, "set "+passwordVariable+" to the password that the key was made with", "%w", bare(err))
+		return credentials{}, usagef(flag, "set "+where+" to the password that the key was made with", "%w", bare(err))
 	case err != nil:
 		return credentials{}, usagef(flag, hintOf(err, next), "%w", bare(err))
 	}

@@ -123,7 +123,7 @@ func TestSignSecrets(t *testing.T) {
 		{name: "token for a variable", in: map[string]string{"identity-token": "env://" + token}, args: []string{"--identity-token", "env://ghs_0123456789abcdefghij"}},
 		{name: "access token", in: map[string]string{"identity-token": "ghs_0123456789abcdefghij"}, args: []string{"--identity-token", "ghs_0123456789abcdefghij"}},
 		{name: "key service", in: map[string]string{"key": service}, args: []string{"--key", service}},
-		{name: "private key at the gate", in: map[string]string{"sign": "", "images": img, "key": inBase64, "force": "", "bundle-dir": "", "signing-config": ""}, args: []string{"--key", inBase64}},
+		{name: "private key at the gate", in: map[string]string{"sign": "off", "images": img, "key": inBase64, "force": "", "bundle-dir": "", "signing-config": ""}, args: []string{"--key", inBase64}},
 		{name: "locked key", in: map[string]string{"key": text(locked), "key-password": "key-password-0123456789\n"}, args: []string{"--key", "locked.key"}, env: map[string]string{"COSIGN_PASSWORD": "key-password-0123456789"}},
 		{name: "wrong password", in: map[string]string{"key": "locked.key", "key-password": "wrong-password-0123456789"}, args: []string{"--key", "locked.key"}, env: map[string]string{"COSIGN_PASSWORD": "wrong-password-0123456789"}},
 		{name: "bad predicate", in: map[string]string{"attest": "spdx=text", "identity-token": token}, args: []string{"--attest", "spdx=text"}},

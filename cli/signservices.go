@@ -7,6 +7,7 @@ import (
 
 	"github.com/boltseal/boltseal/sign"
 	maker "github.com/boltseal/boltseal/sign/sigstore"
+	"github.com/boltseal/boltseal/verify"
 )
 
 // readServices reads what says whom to ask, and whom to trust.
@@ -16,7 +17,7 @@ func (s *signing) readServices() error {
 	case f.trust.instance == "github":
 		return usagef("--sigstore", "use public-good, or attest with GitHub's own actions/attest-build-provenance", "the instance github signs for GitHub's own actions only")
 	case !f.upload && f.config != "":
-		return usagef("--signing-config", "leave it out, or --tlog-upload", "without the log no service is asked")
+		return usagef("--signing-config", "leave it out, or leave --tlog-upload=false out", "without the log no service is asked")
 	case !f.upload:
 		return nil // a key alone vouches for what it has signed
 	case f.trust.file != "" && f.config == "":
@@ -66,7 +67,7 @@ func (s *signing) services(ctx context.Context) error {
 	}
 	body, err := s.trust.SigningConfig(ctx)
 	if err != nil {
-		return err
+		return &verify.Error{Op: "find the services that sign", Err: err, Hint: hintOf(err, "see that the address can be reached from here (proxy, firewall); or give the files with --trusted-root and --signing-config")}
 	}
 	return s.choose(body)
 }
