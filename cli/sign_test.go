@@ -279,11 +279,16 @@ func TestSignHash(t *testing.T) {
 	for _, tc := range []struct {
 		key, format string
 		hash        string
-	}{{"p384", "bundle", "sha384"}, {"p521", "bundle", "sha512"}, {"p384", "legacy", ""}} {
+	}{{"p384", "bundle", "sha384"}, {"p521", "bundle", "sha512"}} {
 		r, doc := w.signJSON(w.at("team/"+tc.key), "--key", tc.key+".key", "--format", tc.format)
-		if got := strings.Contains(doc.Verify[0], " --signature-digest-algorithm "+tc.hash+" "); r.code != 0 || got != (tc.hash != "") || tc.hash == "" && strings.Contains(doc.Verify[0], "algorithm") {
+		if got := strings.Contains(doc.Verify[0], " --signature-digest-algorithm "+tc.hash+" "); r.code != 0 || !got {
 			t.Errorf("%s, %s: exit %d: %q", tc.key, tc.format, r.code, doc.Verify)
 		}
+	}
+	logged := len(w.services.Rekor1.Requests())
+	if r, doc := w.signJSON(w.at("team/old"), "--key", "p384.key", "--format", "legacy"); r.code != 1 || len(doc.Signed) != 0 || len(doc.Failed) != 1 ||
+		doc.Failed[0].Reason != "unsupported" || doc.Failed[0].Hint != "use a P-256 key, or the format bundle" || len(w.services.Rekor1.Requests()) != logged {
+		t.Errorf("exit %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }
 
