@@ -149,10 +149,12 @@ func (k *Key) fitting(envelope bool, log uint32) *Key {
 		case p.Curve == elliptic.P384() && byCurve:
 			details = protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384
 		case p.Curve == elliptic.P384():
+			//lint:ignore SA1019 deprecated, and what cosign verify takes
 			details = protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_256 //nolint:staticcheck // deprecated, and what cosign verify takes
 		case p.Curve == elliptic.P521() && byCurve:
 			details = protocommon.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512
 		case p.Curve == elliptic.P521():
+			//lint:ignore SA1019 deprecated, and what cosign verify takes
 			details = protocommon.PublicKeyDetails_PKIX_ECDSA_P521_SHA_256 //nolint:staticcheck // deprecated, and what cosign verify takes
 		}
 	}

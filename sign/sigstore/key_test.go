@@ -305,8 +305,10 @@ func TestFit(t *testing.T) {
 	t.Parallel()
 	const (
 		p256sha256 = protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256
+		//lint:ignore SA1019 deprecated, and what cosign verify takes
 		p384sha256 = protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_256 //nolint:staticcheck // what cosign verify takes
 		p384sha384 = protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384
+		//lint:ignore SA1019 deprecated, and what cosign verify takes
 		p521sha256 = protocommon.PublicKeyDetails_PKIX_ECDSA_P521_SHA_256 //nolint:staticcheck // what cosign verify takes
 		p521sha512 = protocommon.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512
 		rsa2048    = protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256
