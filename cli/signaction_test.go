@@ -303,6 +303,9 @@ func TestActionSignBadInput(t *testing.T) {
 		{"allow list", in(with("scan-allow", "x.yaml")), nil, "boltseal: input scan-allow", []string{"add scan-report"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if raced && tc.inputs["key"] == locked {
+				t.Skip("keys are not encrypted with the race detector")
+			}
 			w.reset()
 			j := w.job()
 			maps.Copy(j.vars, tc.vars)
