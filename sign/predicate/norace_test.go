@@ -2,4 +2,4 @@
 
 package predicate_test
 
-const raceEnabled = false
+const raced = false

@@ -263,7 +263,7 @@ func TestCheckCustom(t *testing.T) {
 
 func TestCheckIsBounded(t *testing.T) {
 	t.Parallel()
-	if raceEnabled {
+	if raced {
 		t.Skip("the race detector makes this long")
 	}
 	const own = "https://example.com/own"

@@ -243,7 +243,7 @@ func TestUnanswered(t *testing.T) {
 // Lists that are longer than is ever read are refused before anything is logged.
 func TestHuge(t *testing.T) {
 	t.Parallel()
-	if raceEnabled {
+	if raced {
 		t.Skip("bounds do not depend on it")
 	}
 	w := newWorld(t, registrytest.Options{NoReferrers: true})

@@ -50,7 +50,7 @@ func TestKilled(t *testing.T) {
 				for _, late := range []bool{false, true} {
 					read := n > len(whole) || strings.HasPrefix(whole[n-1], "GET ") || strings.HasPrefix(whole[n-1], "HEAD ")
 					switch {
-					case late && read, raceEnabled && n%9 > 0:
+					case late && read, raced && n%9 > 0:
 						continue // nothing has changed
 					case !late && n > 1 && n%3 > 0:
 						continue // as after the request before
@@ -179,7 +179,7 @@ func TestAnswerLost(t *testing.T) {
 			w.signed(order(first), alone)
 			whole := w.wire.requests()
 			step := 1
-			if raceEnabled {
+			if raced {
 				step = 12
 			}
 			for n := 1; n <= len(whole); n += step {

@@ -2,4 +2,4 @@
 
 package sigstore_test
 
-const raceEnabled = false
+const raced = false
