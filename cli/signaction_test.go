@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -242,20 +243,20 @@ func TestActionGateUnfinished(t *testing.T) {
 	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
 	w.signLegacy("team/base", w.image("team/base"), by())
 	j := w.job()
-	seen := 0
+	var seen atomic.Int32 // requests come at the same time
 	w.reg.Break(registrytest.Fault{Path: "/v2/", Body: func(b []byte) []byte {
 		files, err := filepath.Glob(filepath.Join(j.dir, "boltseal-*", "report.json"))
 		if err == nil && len(files) == 1 {
 			if info, err := os.Stat(files[0]); err == nil && info.Size() == 0 && info.Mode().Perm() == 0o600 {
-				seen++
+				seen.Add(1)
 			}
 		}
 		return b
 	}})
 	s := j.run(w.inputs(w.reg.Host() + "/team/base:v1"))
 	s.want(t, 0, "true", "verified")
-	if info, err := os.Stat(s.outputs["report"]); err != nil || info.Size() == 0 || seen == 0 {
-		t.Errorf("seen %d times, then %v", seen, err)
+	if info, err := os.Stat(s.outputs["report"]); err != nil || info.Size() == 0 || seen.Load() == 0 {
+		t.Errorf("seen %d times, then %v", seen.Load(), err)
 	}
 }
 
