@@ -193,7 +193,7 @@ func job(steps ...string) string {
 }
 
 // outputs is how many action.yml declares.
-const outputs = 10
+const outputs = 11
 
 // A step is what the workflow's expressions say of one.
 type step struct {
