@@ -49,7 +49,7 @@ func (p *Policy) Rules(uses []image.Use, systems []System, now time.Time) (*Rule
 		}
 	}
 	if len(b.faults) > 0 {
-		return nil, &Error{faults: sortedFaults(b.faults)}
+		return nil, &Error{sortedFaults(b.faults)}
 	}
 	b.rules.warnings = b.warnings()
 	return b.rules, nil

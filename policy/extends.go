@@ -63,7 +63,7 @@ func NoAnswer(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	return !slices.ContainsFunc(e.faults, func(f *yamlshape.Fault) bool { return !errors.Is(f, ErrNoAnswer) })
+	return !slices.ContainsFunc(e.Refusal, func(f *yamlshape.Fault) bool { return !errors.Is(f, ErrNoAnswer) })
 }
 
 // Load is as Read, with what the policy extends. Nothing is asked of anybody

@@ -405,7 +405,7 @@ func TestExtendsNowhere(t *testing.T) {
 			t.Errorf("%s: Load: %v", item, err)
 		}
 	}
-	if NoAnswer(nil) || NoAnswer(errors.New("x")) || NoAnswer(&Error{faults: []*yamlshape.Fault{{Err: errors.New("x")}, {Err: ErrNoAnswer}}}) {
+	if NoAnswer(nil) || NoAnswer(errors.New("x")) || NoAnswer(&Error{[]*yamlshape.Fault{{Err: errors.New("x")}, {Err: ErrNoAnswer}}}) {
 		t.Error("NoAnswer of what is something else")
 	}
 }

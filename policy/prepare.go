@@ -17,7 +17,7 @@ func (p *Policy) Prepare(systems []System, now time.Time) error {
 		b.prepare(p.rules[i].require)
 	}
 	if len(b.faults) > 0 {
-		return &Error{faults: sortedFaults(b.faults)}
+		return &Error{sortedFaults(b.faults)}
 	}
 	return nil
 }

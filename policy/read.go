@@ -53,7 +53,7 @@ func (r *reader) finish() (*Policy, error) {
 	if len(r.faults) > 0 {
 		yamlshape.Sort(r.faults)
 		same := func(a, b *yamlshape.Fault) bool { return a.Error() == b.Error() } // through aliases
-		return nil, &Error{faults: slices.CompactFunc(r.faults, same)}
+		return nil, &Error{slices.CompactFunc(r.faults, same)}
 	}
 	return &r.policy, nil
 }

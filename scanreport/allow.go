@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,42 +46,9 @@ func (a Allowed) String() string {
 	return s
 }
 
-// maxPrinted bounds the faults of an AllowError's text.
-const maxPrinted = 20
-
 // An AllowError is why an allow file cannot be read: everything that is wrong
 // with its text.
-type AllowError struct{ faults []*yamlshape.Fault }
-
-// Faults returns what is wrong, by place. There is at least one.
-func (e *AllowError) Faults() []*yamlshape.Fault { return slices.Clone(e.faults) }
-
-// Error returns a line for each fault, "FILE:LINE:COLUMN: MESSAGE", of which the
-// end may say what to do. It has at most twenty, and one that counts the rest.
-func (e *AllowError) Error() string {
-	var lines []string
-	for i, f := range e.faults {
-		if i == maxPrinted {
-			lines = append(lines, fmt.Sprintf("… and %d more", len(e.faults)-i))
-			break
-		}
-		line := f.Error()
-		if f.Next != "" {
-			line += "; " + f.Next
-		}
-		lines = append(lines, line)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Unwrap returns the faults.
-func (e *AllowError) Unwrap() []error {
-	all := make([]error, len(e.faults))
-	for i, f := range e.faults {
-		all[i] = f
-	}
-	return all
-}
+type AllowError struct{ yamlshape.Refusal }
 
 // What an allow file says. What one field alone cannot say is checked in
 // ReadAllow.
@@ -157,7 +123,7 @@ func ReadAllow(name string, text []byte) ([]Allowed, error) {
 	}
 	if len(faults) > 0 {
 		yamlshape.Sort(faults)
-		return nil, &AllowError{faults: faults}
+		return nil, &AllowError{faults}
 	}
 	return all, nil
 }

@@ -25,6 +25,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/boltseal/boltseal/image"
@@ -88,4 +89,41 @@ func Sort(faults []*Fault) {
 type Doubt struct {
 	Fault
 	Lint string // the stable name of what is doubtful, such as "any-ref"
+}
+
+// maxPrinted bounds the faults of a Refusal's text.
+const maxPrinted = 20
+
+// A Refusal is why a text cannot be used: everything that is wrong with it. There
+// is at least one fault.
+type Refusal []*Fault
+
+// Faults returns what is wrong, by place.
+func (e Refusal) Faults() []*Fault { return slices.Clone(e) }
+
+// Error returns a line for each fault, "FILE:LINE:COLUMN: MESSAGE", of which the
+// end may say what to do. It has at most twenty, and one that counts the rest.
+func (e Refusal) Error() string {
+	var lines []string
+	for i, f := range e {
+		if i == maxPrinted {
+			lines = append(lines, fmt.Sprintf("… and %d more", len(e)-i))
+			break
+		}
+		line := f.Error()
+		if f.Next != "" {
+			line += "; " + f.Next
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the faults.
+func (e Refusal) Unwrap() []error {
+	all := make([]error, len(e))
+	for i, f := range e {
+		all[i] = f
+	}
+	return all
 }
