@@ -433,7 +433,13 @@ type planned struct {
 func (c *Client) next(ctx context.Context, repo image.Ref, tag string, change func(*Manifest) ([]byte, string, func(Manifest) bool, error)) (planned, error) {
 	n := planned{began: time.Now()}
 	old, err := c.behind(ctx, repo, tag)
-	for range maxRounds {
+	for look := range maxRounds {
+		if err == nil && look > 1 { // many write at once: whoever waits meets fewer of them
+			if err = c.pause(ctx, rand.N(settling<<min(look-2, 2))); err != nil { //nolint:gosec // spreads load; nothing depends on it being unpredictable
+				return planned{}, updateError(repo, tag, err)
+			}
+			old, err = c.behind(ctx, repo, tag)
+		}
 		if err != nil {
 			return planned{}, err
 		}
