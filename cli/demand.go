@@ -105,7 +105,7 @@ func (d *policyDemand) files() []string { return append(slices.Clone(d.read), d.
 func (d *policyDemand) rules(uses []image.Use, client *registry.Client, now time.Time) (gate.Rules, []report.Warning, error) {
 	// Also what no image of this run asks for is read: a mistake that is found
 	// when it matters is found too late.
-	unused := &systems{command: d.systems.command, trusts: &trusts{command: d.systems.command, flags: d.systems.trusts.flags}}
+	unused := newSystems(d.systems.command, &trusts{command: d.systems.command, flags: d.systems.trusts.flags}, nil)
 	unused.bind(client, now)
 	if err := d.policy.Prepare(unused.list(), now); err != nil {
 		return nil, nil, d.flags.bad(err)
@@ -133,7 +133,7 @@ func (v *verifyFlags) byPolicy(ctx context.Context, c Command, t *trusts) (deman
 	if len(v.policy.publishers) > 0 {
 		ignored, _, _ = defaultPolicy(c)
 	}
-	d := &policyDemand{flags: &v.policy, systems: &systems{command: c, trusts: t, platforms: v.platforms}}
+	d := &policyDemand{flags: &v.policy, systems: newSystems(c, t, v.platforms)}
 	switch {
 	case body != nil:
 		if c.anybodys() && c.inRepository(name) {

@@ -116,7 +116,7 @@ func (c Command) checkPolicies(ctx context.Context, v verifyFlags, names []strin
 
 func (c Command) checkPolicy(ctx context.Context, v verifyFlags, name string, body []byte) (policyCheck, error) {
 	check := policyCheck{file: name}
-	systems := &systems{command: c, trusts: &trusts{command: c, flags: &v.trust}}
+	systems := newSystems(c, &trusts{command: c, flags: &v.trust}, nil)
 	p, err := v.load(ctx, c, systems, name, body)
 	bad := (*policy.Error)(nil)
 	if errors.As(err, &bad) {

@@ -70,7 +70,7 @@ docs/policy-test.schema.json that of files of cases.`,
 
 // forms returns the ways of signing for who only reads a policy.
 func (c Command) forms() []policy.System {
-	all := (&systems{command: c}).list()
+	all := newSystems(c, nil, nil).list()
 	for i := range all {
 		all[i].Verifier = nil
 	}

@@ -109,7 +109,7 @@ func lookTwice(s *policy.DraftSigner, c verify.Candidate) (problem string) {
 		s.Comments = append(s.Comments, "Look twice: "+c.Accept.Unwise+".")
 	}
 	alone := policy.Draft{Rules: []policy.DraftRule{{Images: []string{"registry.example/image"}, Signers: []policy.DraftSigner{*s}}}}
-	p, err := policy.Read("policy", alone.Text(), policy.Options{Systems: (&systems{}).list()})
+	p, err := policy.Read("policy", alone.Text(), policy.Options{Systems: newSystems(Command{}, nil, nil).list()})
 	if err != nil {
 		return "" // the whole policy is read before anybody gets it
 	}

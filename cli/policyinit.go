@@ -18,7 +18,6 @@ import (
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
-	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // initFlags are the flags of boltseal policy init.
@@ -215,7 +214,7 @@ func (c Command) prepareInit(v initFlags, args []string) (*initRun, error) {
 // seekers returns rules by which each image is held to the built-in publisher
 // that knows it, and otherwise asked who has signed it.
 func (v *initRun) seekers(c Command) (gate.Rules, error) {
-	v.systems = &systems{command: c, trusts: v.trusts, platforms: v.flags.platforms}
+	v.systems = newSystems(c, v.trusts, v.flags.platforms)
 	v.systems.bind(v.client, c.now())
 	builtIn, err := policy.BuiltIn(v.systems.list())
 	if err != nil {
@@ -225,11 +224,11 @@ func (v *initRun) seekers(c Command) (gate.Rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("built-in publishers: %w", err)
 	}
-	trust, err := v.trusts.of("")
+	look, err := v.systems.looker()
 	if err != nil {
 		return nil, err
 	}
-	return seekRules{known: known, seeker: seeker{session: sigstore.NewSession(v.client, image.Ref{}), trust: trust, platforms: asListed(v.flags.platforms)}}, nil
+	return seekRules{known: known, seeker: seeker{look: look, platforms: asListed(v.flags.platforms)}}, nil
 }
 
 // notSigned is why a publisher's rule was chosen that asks for nothing.
@@ -262,8 +261,7 @@ func (s seekRules) For(u image.Use) gate.Terms {
 // where the rules of a built-in publisher do.
 type seeker struct {
 	known     []verify.Verifier
-	session   *sigstore.Session
-	trust     *sigstore.Trust
+	look      looker
 	platforms []string
 }
 
@@ -277,7 +275,7 @@ func (s seeker) Verify(ctx context.Context, img image.Pinned) verify.Verdict {
 			return v
 		}
 	}
-	found, err := s.session.Look(ctx, s.trust, img, s.platforms)
+	found, err := s.look(ctx, img, s.platforms)
 	switch reason := registry.Reason(err); {
 	case err != nil && (reason.NoAnswer() || reason == verify.NotFound):
 		return verify.Fail(img, reason, err).With(found)

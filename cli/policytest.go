@@ -149,6 +149,10 @@ type check struct {
 	rules gate.Rules
 	store *watched
 	tape  *tape // nil where the registry is asked
+
+	// look has everything recorded that another policy could ask for, so that the
+	// evidence outlives a change of the policy; nil where nothing is recorded.
+	look looker
 }
 
 // casesName is the file of cases that is read where none is named.
@@ -219,7 +223,7 @@ func (c Command) readSuite(ctx context.Context, v testFlags, name string) (*suit
 	if err != nil {
 		return nil, usagef(at, "name the policy that the cases are about as policy:, relative to their file", "%w", err)
 	}
-	if s.policy, err = v.load(ctx, c, &systems{command: c, trusts: s.trusts}, rules, text); err != nil {
+	if s.policy, err = v.load(ctx, c, newSystems(c, s.trusts, nil), rules, text); err != nil {
 		return nil, v.policy.bad(err)
 	}
 	return s, nil
@@ -259,13 +263,17 @@ func (s *suite) bind(c Command, client *registry.Client, record bool) error {
 				store.store = evidence.recorder
 			}
 		}
-		systems := &systems{command: c, trusts: s.trusts, platforms: s.platforms()}
+		systems := newSystems(c, s.trusts, s.platforms())
 		systems.bind(store, s.now)
 		rules, err := s.policy.Rules([]image.Use{s.use(i)}, systems.list(), s.now)
 		if err != nil {
 			return (&policyFlags{}).bad(err)
 		}
-		s.checked = append(s.checked, check{rules, store, evidence})
+		one := check{rules: rules, store: store, tape: evidence}
+		if evidence != nil && record {
+			one.look, _ = systems.looker() // who needs what is wrong with it has been told
+		}
+		s.checked = append(s.checked, one)
 	}
 	return nil
 }
@@ -302,8 +310,8 @@ func (s *suite) judge(ctx context.Context, i int) outcome {
 	now := func() time.Time { return s.now }
 	r := gate.Check(ctx, []image.Use{s.use(i)}, check.rules, check.store, gate.Options{Jobs: 1, Reason: registry.Reason, Now: now})
 	f := r.Findings()[0]
-	if check.tape != nil && check.tape.recorder != nil && f.Pinned.Digest() != "" {
-		s.lookAtAll(ctx, f.Pinned, check.store)
+	if check.look != nil && f.Pinned.Digest() != "" {
+		_, _ = check.look(ctx, f.Pinned, asListed(s.platforms())) // what it finds does not matter
 	}
 	o := outcome{text: t, got: f.Reason(), signers: signersOf(f), report: r}
 	for _, v := range f.Verdicts {

@@ -16,15 +16,7 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
-	"github.com/boltseal/boltseal/verify/sigstore"
 )
-
-// A store is what images are resolved by and where signatures lie: registries,
-// or what they answered.
-type store interface {
-	sigstore.Store
-	gate.Resolver
-}
 
 // watched is a store that remembers whether an answer was missing from a
 // recording. Whatever comes of the others then says nothing.
@@ -40,44 +32,34 @@ func (w *watched) seen(err error) error {
 	return err
 }
 
-// Resolve implements gate.Resolver.
+// Resolve implements store, as the others do.
 func (w *watched) Resolve(ctx context.Context, r image.Ref) (image.Pinned, error) {
 	img, err := w.store.Resolve(ctx, r)
 	return img, w.seen(err)
 }
 
-// Manifest implements sigstore.Store, as the others do.
+// Manifest implements store.
 func (w *watched) Manifest(ctx context.Context, repo image.Ref, reference string) (registry.Manifest, error) {
 	m, err := w.store.Manifest(ctx, repo, reference)
 	return m, w.seen(err)
 }
 
-// Referrers implements sigstore.Store.
+// Referrers implements store.
 func (w *watched) Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error) {
 	list, err := w.store.Referrers(ctx, repo, digest)
 	return list, w.seen(err)
 }
 
-// Blob implements sigstore.Store.
+// Blob implements store.
 func (w *watched) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error) {
 	body, err := w.store.Blob(ctx, repo, d)
 	return body, w.seen(err)
 }
 
-// Describe implements sigstore.Store.
+// Describe implements store.
 func (w *watched) Describe(ctx context.Context, img image.Pinned) (image.Pinned, error) {
 	img, err := w.store.Describe(ctx, img)
 	return img, w.seen(err)
-}
-
-// lookAtAll has everything recorded that another policy could ask for of the
-// image, so that the evidence outlives a change of the policy.
-func (s *suite) lookAtAll(ctx context.Context, img image.Pinned, from store) {
-	trust, err := s.trusts.of("")
-	if err != nil {
-		return // who needs it has been told
-	}
-	_, _ = sigstore.NewSession(from, image.Ref{}).Look(ctx, trust, img, asListed(s.platforms())) // what it says does not matter
 }
 
 // A caseResult is how a case came out. The zero caseResult is no success.

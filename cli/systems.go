@@ -1,84 +1,113 @@
 package cli
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"path"
 	"path/filepath"
 	"strings"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/yamlshape"
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
-	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
-// systems are the signature systems that a policy can ask for.
+// A system is a way of signing, as one run asks for it.
+type system interface {
+	// requirements returns what a policy may ask of it, for the run.
+	requirements() []policy.System
+	// bind says where signatures are looked for, and the time of the run.
+	bind(store, time.Time)
+	// looker returns how to look at everything that it has signed. It comes after
+	// bind; the error says that the flags are wrong.
+	looker() (looker, error)
+	// lints returns what is looked for in who may sign.
+	lints() []policy.Lint
+}
+
+// A looker returns each signature of an image, whoever made it, or of the
+// manifests of its platforms where the image itself has none that is sound. It
+// decides nothing.
+type looker func(ctx context.Context, img image.Pinned, platforms []string) ([]verify.Candidate, error)
+
+// A store is what images are resolved by and where signatures lie: registries,
+// or what they answered.
+type store interface {
+	gate.Resolver
+	Manifest(ctx context.Context, repo image.Ref, reference string) (registry.Manifest, error)
+	Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error)
+	Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error)
+	Describe(ctx context.Context, img image.Pinned) (image.Pinned, error)
+}
+
+var _ store = (*registry.Client)(nil)
+
+// systems are the ways of signing that the gate knows, for one run.
 type systems struct {
 	command   Command
-	trusts    *trusts
+	trusts    *trusts  // nil where nothing is asked
 	platforms []string // that are built for
 
-	session *sigstore.Session               // nil while policies are only read
-	configs map[policy.Form]sigstore.Config // what was made of forms, so that each key is read once
-	now     time.Time
-	files   []string // that requirements were read from
+	each  []system
+	files []string // that requirements were read from
 }
 
-// list returns them all. Whoever adds a system adds a line.
+// newSystems returns them all. Whoever adds a system adds a line, and one in
+// [verifyFlags.signing] if flags can name its signers.
+func newSystems(c Command, t *trusts, platforms []string) *systems {
+	s := &systems{command: c, trusts: t, platforms: platforms}
+	s.each = []system{
+		&sigstoreSystem{systems: s},
+	}
+	return s
+}
+
+// list returns what a policy can ask for.
 func (s *systems) list() []policy.System {
-	return []policy.System{
-		{Name: "sigstore", Doc: "A Sigstore signature of the image, keyless or by key.", New: func() policy.Form { return &sigstore.SignatureForm{} }, Verifier: s.verifier},
-		{Name: "attestation", Doc: "A signed in-toto attestation of the image.", New: func() policy.Form { return &sigstore.AttestationForm{} }, Verifier: s.verifier},
+	var all []policy.System
+	for _, one := range s.each {
+		all = append(all, one.requirements()...)
+	}
+	return all
+}
+
+func (s *systems) bind(from store, now time.Time) {
+	for _, one := range s.each {
+		one.bind(from, now)
 	}
 }
 
-// bind says where signatures are looked for.
-func (s *systems) bind(store sigstore.Store, now time.Time) {
-	s.session, s.now, s.configs = sigstore.NewSession(store, image.Ref{}), now, map[policy.Form]sigstore.Config{}
-}
-
-// verifier makes the check of one of Sigstore's forms.
-func (s *systems) verifier(f policy.Form, u image.Use) (verify.Verifier, error) {
-	form, ok := f.(interface {
-		Config(sigstore.Env) (sigstore.Config, error)
-	})
-	if !ok || s.session == nil {
-		return nil, fmt.Errorf("%T makes no check", f)
-	}
-	c, made := s.configs[f]
-	if !made {
-		var err error
-		if c, err = form.Config(sigstore.Env{Trust: s.trust, ReadKey: s.readKey, Now: s.now}); err != nil {
+// looker looks at what all systems have signed. It needs an answer from each:
+// the others say nothing of what one may have.
+func (s *systems) looker() (looker, error) {
+	var each []looker
+	for _, one := range s.each {
+		look, err := one.looker()
+		if err != nil {
 			return nil, err
 		}
-		s.configs[f] = c
+		each = append(each, look)
 	}
-	if !u.Foreign {
-		c.Platforms = asListed(s.platforms)
-	}
-	return s.session.Require(c)
+	return func(ctx context.Context, img image.Pinned, platforms []string) ([]verify.Candidate, error) {
+		var found []verify.Candidate
+		for _, look := range each {
+			more, err := look(ctx, img, platforms)
+			if found = append(found, more...); err != nil {
+				return found, err
+			}
+		}
+		return found, nil
+	}, nil
 }
 
-func (s *systems) trust(instance string, file yamlshape.Text) (*sigstore.Trust, error) {
-	if file.Value == "" {
-		return s.trusts.of(instance)
-	}
-	name, err := s.beside(file)
-	if err != nil {
-		return nil, err
-	}
-	body, err := s.command.readPolicy(name, givenByPolicy)
-	if err != nil {
-		return nil, err
-	}
-	return s.trusts.file(instance, name, body)
-}
-
-func (s *systems) readKey(file yamlshape.Text) ([]byte, error) {
+// readFile returns the text of a file that a policy names.
+func (s *systems) readFile(file yamlshape.Text) ([]byte, error) {
 	name, err := s.beside(file)
 	if err != nil {
 		return nil, err
@@ -100,5 +129,3 @@ func (s *systems) beside(file yamlshape.Text) (string, error) {
 	s.files = append(s.files, name)
 	return name, nil
 }
-
-var _ sigstore.Store = (*registry.Client)(nil)
