@@ -21,15 +21,28 @@ type Format string
 const (
 	Bundle Format = "bundle" // a Sigstore bundle that refers to the image
 	Legacy Format = "legacy" // a layer behind the tag sha256-<hex>.sig, as cosign 2 reads it
+	JWS    Format = "jws"    // a Notation signature, its envelope a JSON Web Signature
+	COSE   Format = "cose"   // a Notation signature, its envelope a COSE_Sign1 message
 )
 
-// ParseFormat returns the Format that s names.
+// ParseFormat returns the Format that s names, of whatever system.
 func ParseFormat(s string) (Format, error) {
-	switch f := Format(s); f {
-	case Bundle, Legacy:
+	if f := Format(s); f.System() != "" {
 		return f, nil
 	}
-	return "", fmt.Errorf("format %q is neither %q nor %q", s, Bundle, Legacy)
+	return "", fmt.Errorf("format %q is none of %q, %q, %q and %q", s, Bundle, Legacy, JWS, COSE)
+}
+
+// System returns the system whose signatures have the Format, named as in
+// [verify.Evidence]; "" for what is no Format.
+func (f Format) System() string {
+	switch f {
+	case Bundle, Legacy:
+		return "sigstore"
+	case JWS, COSE:
+		return "notation"
+	}
+	return ""
 }
 
 // A Statement is an attestation that is to be made: what is said of an image.
@@ -66,11 +79,12 @@ type Record struct {
 	// Storage, Source and PredicateType are as in [verify.Evidence].
 	Storage, Source, PredicateType string
 
-	Identity string // of the certificate, or "key sha256:…" of a public key
-	Issuer   string // OIDC issuer; "" for a key
+	Identity string // of the certificate, or "key sha256:…" of a public key; as Signer in [verify.Evidence]
+	Issuer   string // OIDC issuer, or whose certificate vouches; "" for a key
 	LogIndex *int64 // nil where there is no log entry
 	SignedAt time.Time
-	Bundle   []byte // the bundle as it is stored; nil where Format is Legacy
+	Expiry   time.Time // when it expires; zero for never
+	Bundle   []byte // the bundle as it is stored; nil where Format is another
 	Existed  bool   // it was there, and nothing was written
 }
 

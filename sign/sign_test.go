@@ -8,18 +8,31 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/notation"
+	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 func TestParseFormat(t *testing.T) {
 	t.Parallel()
-	for _, f := range []sign.Format{sign.Bundle, sign.Legacy} {
+	for _, f := range []sign.Format{sign.Bundle, sign.Legacy, sign.JWS, sign.COSE} {
 		if got, err := sign.ParseFormat(string(f)); err != nil || got != f {
 			t.Errorf("ParseFormat(%q) = %q, %v", f, got, err)
 		}
 	}
-	for _, s := range []string{"", "Bundle", "both", "bundle,legacy"} {
+	for _, s := range []string{"", "Bundle", "both", "bundle,legacy", "JWS", "notation"} {
 		if f, err := sign.ParseFormat(s); err == nil {
 			t.Errorf("ParseFormat(%q) = %q, want an error", s, f)
+		}
+	}
+}
+
+func TestFormatSystem(t *testing.T) {
+	t.Parallel()
+	for f, want := range map[sign.Format]string{
+		sign.Bundle: sigstore.System, sign.Legacy: sigstore.System, sign.JWS: notation.System, sign.COSE: notation.System, "": "", "JWS": "",
+	} {
+		if got := f.System(); got != want {
+			t.Errorf("%q is of system %q, want %q", f, got, want)
 		}
 	}
 }

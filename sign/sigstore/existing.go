@@ -33,8 +33,8 @@ func signatures(o sign.Order) ([]item, error) {
 	}
 	var items []item
 	for _, f := range o.Formats {
-		if _, err := sign.ParseFormat(string(f)); err != nil {
-			return nil, refused(verify.Unsupported, "%w", err)
+		if f.System() != vsig.System {
+			return nil, refused(verify.Unsupported, "format %.100q is neither %q nor %q", f, sign.Bundle, sign.Legacy)
 		}
 		if !slices.ContainsFunc(items, func(it item) bool { return it.format == f }) {
 			items = append(items, item{format: f, annotations: o.Annotations})
