@@ -143,6 +143,7 @@ type Pinned struct {
 	ref       Ref
 	digest    string
 	mediaType string
+	size      int64
 	children  []Child
 }
 
@@ -202,6 +203,10 @@ func (p Pinned) Digest() string { return p.digest }
 // read: a reference by digest is verified without it.
 func (p Pinned) MediaType() string { return p.mediaType }
 
+// Size returns the size of the manifest in bytes, 0 where the manifest was not
+// read.
+func (p Pinned) Size() int64 { return p.size }
+
 // Children returns what the index lists, nil for a single manifest or one that
 // was not read.
 func (p Pinned) Children() []Child { return slices.Clone(p.children) }
@@ -210,6 +215,13 @@ func (p Pinned) Children() []Child { return slices.Clone(p.children) }
 // have checked that the manifest has p's digest.
 func (p Pinned) Described(mediaType string, children []Child) Pinned {
 	p.mediaType, p.children = mediaType, slices.Clone(children)
+	return p
+}
+
+// Sized returns p with the size of its manifest, in bytes. The caller must have
+// checked that the manifest has p's digest.
+func (p Pinned) Sized(size int64) Pinned {
+	p.size = size
 	return p
 }
 

@@ -61,7 +61,8 @@ func resolve(ctx context.Context, from Asker, ref image.Ref) (image.Pinned, erro
 	return describe(img, m)
 }
 
-// Describe returns img with its media type and children, reading its manifest.
+// Describe returns img with its media type, size and children, reading its
+// manifest.
 func (c *Client) Describe(ctx context.Context, img image.Pinned) (image.Pinned, error) {
 	return described(ctx, c, img)
 }
@@ -75,8 +76,9 @@ func described(ctx context.Context, from Asker, img image.Pinned) (image.Pinned,
 }
 
 func describe(img image.Pinned, m Manifest) (image.Pinned, error) {
+	sized := img.Sized(int64(len(m.Body)))
 	if m.MediaType != ocispec.MediaTypeImageIndex && m.MediaType != dockerIndex {
-		return img.Described(m.MediaType, nil), nil
+		return sized.Described(m.MediaType, nil), nil
 	}
 	index, err := parseIndex(m.Body)
 	if err != nil {
@@ -89,7 +91,7 @@ func describe(img image.Pinned, m Manifest) (image.Pinned, error) {
 	for _, d := range index.Manifests {
 		children = append(children, child(d))
 	}
-	return img.Described(m.MediaType, children), nil
+	return sized.Described(m.MediaType, children), nil
 }
 
 func child(d ocispec.Descriptor) image.Child {

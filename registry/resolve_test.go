@@ -37,6 +37,9 @@ func TestResolveTag(t *testing.T) {
 	if got.Ref().Tag() != "v1" {
 		t.Errorf("tag %q is lost", got.Ref().Tag())
 	}
+	if got.Size() != d.Size {
+		t.Errorf("size %d, want %d", got.Size(), d.Size)
+	}
 	wantLog(t, r, "GET /v2/team/app/manifests/v1 200")
 }
 
@@ -75,7 +78,7 @@ func TestResolveDigest(t *testing.T) {
 	c, _ := client(registry.Options{})
 	for _, text := range []string{"/app@" + anyDigest, "/app:v1@" + anyDigest} {
 		got, err := c.Resolve(t.Context(), ref(t, r.Host()+text))
-		if err != nil || got.Digest() != anyDigest || got.MediaType() != "" || got.Children() != nil {
+		if err != nil || got.Digest() != anyDigest || got.MediaType() != "" || got.Size() != 0 || got.Children() != nil {
 			t.Errorf("Resolve(%s) = %s, %v", text, got, err)
 		}
 	}
@@ -120,7 +123,7 @@ func TestResolveIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Digest() != d.Digest.String() || got.MediaType() != ocispec.MediaTypeImageIndex || !reflect.DeepEqual(got.Children(), want) {
+	if got.Digest() != d.Digest.String() || got.MediaType() != ocispec.MediaTypeImageIndex || got.Size() != d.Size || !reflect.DeepEqual(got.Children(), want) {
 		t.Errorf("got %s %s\n%+v\nwant\n%+v", got, got.MediaType(), got.Children(), want)
 	}
 	wantLog(t, r, "GET /v2/app/manifests/v1 200")
