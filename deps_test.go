@@ -72,7 +72,7 @@ var own = []rule{
 	{module + "/scanreport", []string{"cli"}},
 	{module + "/sign", []string{"cli", "report", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
-	{module + "/registry", []string{"cli", "audit", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
+	{module + "/registry", []string{"cli", "audit", "verify/internal/manifests", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
 	{module + "/internal/strictjson", []string{"registry", "sign/predicate", "sign/sigstore", "verify/sigstore", "report", "audit", "scanreport"}},
 	{module + "/internal/yamlnode", []string{"handover/rewrite", "scan", "internal/yamlshape", "policy"}},
 	{module + "/internal/yamlshape", []string{"policy", "verify", "cli", "scanreport"}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/boltseal/boltseal/internal/yamlshape"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // explain returns c with what was proven of the signature, and why it was
@@ -108,7 +109,7 @@ func (c Config) acceptClaims(f facts) (line string, ok bool) {
 		if !quotable(value) {
 			return "", false
 		}
-		pairs = append(pairs, name+": "+quote(value))
+		pairs = append(pairs, name+": "+yamlshape.Quote(value))
 	}
 	return "{" + strings.Join(pairs, ", ") + "}", true
 }
@@ -153,7 +154,7 @@ func (c Config) requirement(e entry, predicate string) string {
 	name, pairs := "sigstore", []string{}
 	add := func(key, value string) {
 		if value != "" {
-			pairs = append(pairs, key+": "+quote(value))
+			pairs = append(pairs, key+": "+yamlshape.Quote(value))
 		}
 	}
 	if predicate != "" {
@@ -210,7 +211,7 @@ func (f facts) entry(demanded []string) (e entry, ok bool) {
 			return entry{}, false
 		}
 		text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-		return entry{"keys", fmt.Sprintf("{pem: %s, sha256: %s}", quote(string(text)), quote(key.fingerprint)), nil}, true
+		return entry{"keys", fmt.Sprintf("{pem: %s, sha256: %s}", yamlshape.Quote(string(text)), yamlshape.Quote(key.fingerprint)), nil}, true
 	}
 	return entry{}, false
 }
@@ -231,7 +232,7 @@ func exactClaims(have map[string]string, names []string) (pair string, missing [
 		case !quotable(value):
 			return "", nil, false
 		}
-		pairs = append(pairs, name+": "+quote(value))
+		pairs = append(pairs, name+": "+yamlshape.Quote(value))
 	}
 	if len(pairs) == 0 {
 		return "", missing, true
@@ -288,11 +289,11 @@ func (f facts) later() string {
 	var out []string
 	_, tag, tagged := strings.Cut(f.cert.SubjectAlternativeName, "@refs/tags/")
 	if kind := releases(tag); tagged && kind != "" {
-		out = append(out, fmt.Sprintf("@refs/tags/%s in the place of @refs/tags/%s would accept the next releases, too", kind, clip(tag)))
+		out = append(out, fmt.Sprintf("@refs/tags/%s in the place of @refs/tags/%s would accept the next releases, too", kind, hostile.Clip(tag)))
 	}
 	for _, name := range f.caller() {
 		if ref, ok := strings.CutPrefix(f.claims()[name], "refs/tags/"); ok {
-			out = append(out, fmt.Sprintf("%s is that of the release %s; without it the next ones would be accepted, too, and what is built of any branch", name, clip(ref)))
+			out = append(out, fmt.Sprintf("%s is that of the release %s; without it the next ones would be accepted, too, and what is built of any branch", name, hostile.Clip(ref)))
 		}
 	}
 	return strings.Join(out, "; ")
@@ -317,35 +318,12 @@ func releases(tag string) string {
 // exactly returns the pair that matches value and nothing else. A "*" in it
 // would be a pattern, and whoever is asked for a certificate may have chosen it.
 func exactly(name, value string) (string, bool) {
-	pair := name + ": " + quote(value)
+	pair := name + ": " + yamlshape.Quote(value)
 	match := Pattern
 	if strings.Contains(value, "*") {
 		expr := regexp.QuoteMeta(value)
-		pair, value, match = name+"-regexp: "+quote(expr), expr, Regexp
+		pair, value, match = name+"-regexp: "+yamlshape.Quote(expr), expr, Regexp
 	}
 	_, err := match(value)
 	return pair, err == nil && utf8.ValidString(value) && yamlshape.Seen(value)
-}
-
-// quote returns s as a double-quoted YAML scalar, on one line and in ASCII.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r >= ' ' && r <= '~':
-			b.WriteRune(r)
-		case r <= 0xffff:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/boltseal/boltseal/internal/yamlshape"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/condition"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // A SignatureForm is a requirement "sigstore" of a policy file: a signature. It
@@ -289,7 +290,7 @@ func (c *checker) checkAtLeast(f *common) {
 // checkPlaces checks what says where signatures and trust come from.
 func (c *checker) checkPlaces(f *common) {
 	if t := f.On; t != nil && t.Value != verify.SignedImage && t.Value != verify.SignedAttestation {
-		c.fault(t.At, "write image or attestation-manifest", "signature-on: %q is neither", clip(t.Value))
+		c.fault(t.At, "write image or attestation-manifest", "signature-on: %q is neither", hostile.Clip(t.Value))
 	}
 	if t := f.Repository; t != nil {
 		var err error
@@ -298,10 +299,10 @@ func (c *checker) checkPlaces(f *common) {
 		}
 	}
 	if t := f.Instance; t != nil && t.Value != "public-good" && t.Value != "github" && t.Value != "staging" {
-		c.fault(t.At, "write public-good, github or staging; a private instance is given by trusted-root", "instance: unknown instance %q", clip(t.Value))
+		c.fault(t.At, "write public-good, github or staging; a private instance is given by trusted-root", "instance: unknown instance %q", hostile.Clip(t.Value))
 	}
 	if t := f.TrustedRoot; t != nil && strings.Contains(t.Value, "://") {
-		c.fault(t.At, "download it once, and keep it with the policy", "trusted-root: %q is an address: whoever answers there would decide whom to trust", clip(t.Value))
+		c.fault(t.At, "download it once, and keep it with the policy", "trusted-root: %q is an address: whoever answers there would decide whom to trust", hostile.Clip(t.Value))
 	}
 }
 
@@ -386,12 +387,12 @@ func (c *checker) readClaims(texts map[string]yamlshape.Text, outer map[string]s
 			if near := spelling.Nearest(written, ClaimNames()); near != "" {
 				next = "write " + near
 			}
-			c.fault(value.At, next, "claims: there is no claim %q", clip(written))
+			c.fault(value.At, next, "claims: there is no claim %q", hostile.Clip(written))
 			continue
 		case twice && have != value.Value:
 			c.fault(value.At, "leave one of them out", "claims: %s stands twice, under two names", name)
 		case outer[name] != "" && outer[name] != value.Value:
-			c.fault(value.At, "leave one of them out", "claims: %s is %q here and %q for all identities; both would have to be true", name, clip(value.Value), clip(outer[name]))
+			c.fault(value.At, "leave one of them out", "claims: %s is %q here and %q for all identities; both would have to be true", name, hostile.Clip(value.Value), hostile.Clip(outer[name]))
 		case value.Value == "":
 			c.fault(value.At, "write the value, or leave the claim out", "claims: %s is empty", name)
 		case len(value.Value) > maxPattern:
@@ -459,7 +460,7 @@ func (c *checker) addFault(f *yamlshape.Fault) {
 func (c *checker) checkKeyTexts(k keyText) {
 	if t := k.SHA256; t != nil {
 		if sum, err := hex.DecodeString(t.Value); err != nil || len(sum) != 32 || strings.ToLower(t.Value) != t.Value {
-			c.fault(t.At, "write the 64 lower-case hex digits that this prints: openssl pkey -pubin -in KEY -outform DER | sha256sum", "sha256: %q is no such sum", clip(t.Value))
+			c.fault(t.At, "write the 64 lower-case hex digits that this prints: openssl pkey -pubin -in KEY -outform DER | sha256sum", "sha256: %q is no such sum", hostile.Clip(t.Value))
 		}
 	}
 	if k.From != nil && k.Until != nil && k.From.Time.After(k.Until.Time) {
@@ -476,7 +477,7 @@ func (c *checker) checkKeyFile(t yamlshape.Text) {
 	case address && (scheme == "https" || scheme == "http"):
 		c.fault(t.At, "download the key once, see that it is the right one, and keep it with the policy", "file: a key is not fetched: whoever answers there could exchange it")
 	case address:
-		c.fault(t.At, "export the public key, as in: cosign public-key --key "+clip(t.Value)+" > cosign.pub", "file: key services and addresses are not asked")
+		c.fault(t.At, "export the public key, as in: cosign public-key --key "+hostile.Clip(t.Value)+" > cosign.pub", "file: key services and addresses are not asked")
 	}
 }
 
@@ -518,12 +519,12 @@ func (k keyText) parse(body []byte) (Key, *yamlshape.Fault) {
 	if name == "" {
 		name = "of the policy"
 	}
-	key, err := ParseKey(clip(name), body)
+	key, err := ParseKey(hostile.Clip(name), body)
 	if err != nil {
 		return Key{}, yamlshape.Faultf(k.place(), "", "key: %w", err)
 	}
 	if t := k.SHA256; t != nil && t.Value != key.fingerprint {
-		return Key{}, yamlshape.Faultf(t.At, "find out which of the two is right before you change either", "the key has the SHA-256 %s, not %s", key.fingerprint, clip(t.Value))
+		return Key{}, yamlshape.Faultf(t.At, "find out which of the two is right before you change either", "the key has the SHA-256 %s, not %s", key.fingerprint, hostile.Clip(t.Value))
 	}
 	var from, until time.Time
 	if k.From != nil {
@@ -532,7 +533,7 @@ func (k keyText) parse(body []byte) (Key, *yamlshape.Fault) {
 	if k.Until != nil {
 		until = k.Until.Time.AddDate(0, 0, 1) // the day itself counts
 	}
-	key.title = clip(text(k.Name))
+	key.title = hostile.Clip(text(k.Name))
 	return key.Within(from, until), nil
 }
 

@@ -14,6 +14,9 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
+	"github.com/boltseal/boltseal/verify/internal/manifests"
+	"github.com/boltseal/boltseal/verify/internal/memo"
 )
 
 // A Store is where signatures lie. *registry.Client is one.
@@ -58,9 +61,7 @@ type gatherer struct {
 	store Store
 	repo  image.Ref // where signatures lie, if not beside the image
 
-	mu    sync.Mutex
-	known map[string]*findings
-	order []string // keys of known, oldest first
+	known *memo.Memo[findings]
 }
 
 // Findings are what one place holds. err is set where a question was not
@@ -97,7 +98,7 @@ func (errBudget) Error() string {
 func (errBudget) Unwrap() error { return registry.ErrTooMany }
 
 func newGatherer(store Store, repo image.Ref) *gatherer {
-	return &gatherer{store: store, repo: repo, known: map[string]*findings{}}
+	return &gatherer{store: store, repo: repo, known: memo.New[findings](keep * 3)} // three places an image
 }
 
 // at returns what the place holds for img's digest. Findings are remembered,
@@ -109,38 +110,16 @@ func (g *gatherer) at(ctx context.Context, img image.Pinned, where place, again 
 	}
 	f, key := &findings{}, fmt.Sprintf("%s@%s %d", repo.Name(), img.Digest(), where)
 	if !again {
-		f = g.remembered(key)
+		f = g.known.At(key)
 	}
 	f.once.Do(func() {
 		b := &budget{}
 		f.sigs, f.err = g.look(ctx, repo, img.Digest(), where, b)
 		if b.bytes > maxKept {
-			g.forget(key)
+			g.known.Forget(key)
 		}
 	})
 	return f.sigs, f.err
-}
-
-func (g *gatherer) forget(key string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.known, key)
-}
-
-func (g *gatherer) remembered(key string) *findings {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	f, ok := g.known[key]
-	if !ok {
-		f = &findings{}
-		g.known[key] = f
-		g.order = append(g.order, key)
-		if len(g.order) > keep*3 { // three places an image
-			delete(g.known, g.order[0])
-			g.order = g.order[1:]
-		}
-	}
-	return f
 }
 
 func (g *gatherer) look(ctx context.Context, repo image.Ref, digest string, where place, b *budget) ([]signature, error) {
@@ -204,7 +183,7 @@ func (g *gatherer) listed(ctx context.Context, repo image.Ref, list []ocispec.De
 		group.Go(func() error {
 			m, err := g.store.Manifest(ctx, repo, d.Digest.String())
 			if err != nil {
-				failed[i] = missing(err)
+				failed[i] = manifests.Listed(err)
 				return nil
 			}
 			found[i], failed[i] = g.layers(ctx, repo, m, signature{storage: storage, source: repo.Name() + "@" + m.Digest}, b)
@@ -217,16 +196,6 @@ func (g *gatherer) listed(ctx context.Context, repo image.Ref, list []ocispec.De
 		all = append(all, f...)
 	}
 	return all, errors.Join(failed...)
-}
-
-// missing turns "not found" into "no usable answer" for what the registry
-// itself has listed: a signature that is announced and not served is not an
-// unsigned image.
-func missing(err error) error {
-	if errors.Is(err, registry.ErrNotFound) {
-		return &registry.Error{Op: "read a listed signature", Kind: registry.ErrUnavailable, Err: errors.New(err.Error())}
-	}
-	return err
 }
 
 // layers reads the signatures in one manifest. A manifest of another kind, such
@@ -258,7 +227,7 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 			break
 		}
 		if !image.ValidDigest(l.Digest.String()) || l.Size < 0 || l.Size > registry.MaxBlob {
-			found = append(found, unreadable(from, verify.BadSignature, fmt.Errorf("signature layer of %d bytes with the digest %q cannot be read", l.Size, clip(l.Digest.String()))))
+			found = append(found, unreadable(from, verify.BadSignature, fmt.Errorf("signature layer of %d bytes with the digest %q cannot be read", l.Size, hostile.Clip(l.Digest.String()))))
 			continue
 		}
 		fetch = append(fetch, l)
@@ -306,7 +275,7 @@ func (g *gatherer) blobs(ctx context.Context, repo image.Ref, layers []ocispec.D
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				failed = append(failed, missing(err))
+				failed = append(failed, manifests.Listed(err))
 			} else {
 				got[digest] = body
 			}

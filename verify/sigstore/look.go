@@ -9,6 +9,8 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
+	"github.com/boltseal/boltseal/verify/internal/manifests"
 )
 
 // Look returns every signature and attestation of img, whoever made it. Where
@@ -36,14 +38,14 @@ func (s *Session) Look(ctx context.Context, trust *Trust, img image.Pinned, plat
 	if len(img.Children()) == 0 {
 		return found, nil
 	}
-	wanted, err := choose(img, platforms)
+	wanted, err := manifests.Choose(img, platforms)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range wanted {
 		more, err := l.platform(ctx, img, p)
 		if err != nil {
-			return nil, fmt.Errorf("platform %s: %w", clip(p.Platform), err)
+			return nil, fmt.Errorf("platform %s: %w", hostile.Clip(p.Platform), err)
 		}
 		found = append(found, more...)
 	}

@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
+	"github.com/boltseal/boltseal/verify/internal/manifests"
 )
 
 // platforms checks the platform manifests of an index that carries no signature
@@ -25,9 +25,9 @@ func (v *verifier) platforms(ctx context.Context, img image.Pinned, index outcom
 	if len(img.Children()) == 0 {
 		return index.verdict(img)
 	}
-	wanted, err := choose(img, v.Platforms)
+	wanted, err := manifests.Choose(img, v.Platforms)
 	if err != nil {
-		return verify.Fail(img, unchosen(err), err).With(index.candidates)
+		return verify.Fail(img, manifests.Unchosen(err), err).With(index.candidates)
 	}
 	return v.each(img, wanted, index.candidates, func(c image.Child) outcome {
 		child, err := img.At(c.Digest)
@@ -47,9 +47,9 @@ func (v *verifier) attested(ctx context.Context, img image.Pinned) verify.Verdic
 	if err != nil {
 		return verify.Fail(img, registry.Reason(err), err)
 	}
-	wanted, err := choose(img, v.Platforms)
+	wanted, err := manifests.Choose(img, v.Platforms)
 	if err != nil {
-		return verify.Fail(img, unchosen(err), err)
+		return verify.Fail(img, manifests.Unchosen(err), err)
 	}
 	if len(wanted) == 0 {
 		return verify.Fail(img, verify.Unsupported, &verify.Error{
@@ -72,7 +72,7 @@ func (v *verifier) attestation(ctx context.Context, img image.Pinned, platform i
 		if err := v.names(ctx, manifest, platform.Digest); err != nil {
 			reason := verify.BadSignature
 			if r := (*registry.Error)(nil); errors.As(err, &r) {
-				reason = answerless(err)
+				reason = manifests.Answerless(err)
 			}
 			return outcome{reason: reason, err: &verify.Error{
 				Op: "read attestation manifest of " + platform.Platform, Err: err,
@@ -99,7 +99,7 @@ func (v *verifier) attestation(ctx context.Context, img image.Pinned, platform i
 func (v *verifier) names(ctx context.Context, manifest image.Pinned, platform string) error {
 	m, err := v.gatherer.store.Manifest(ctx, manifest.Ref(), manifest.Digest())
 	if err != nil {
-		return missing(err)
+		return manifests.Listed(err)
 	}
 	var doc ocispec.Manifest
 	if err := json.Unmarshal(m.Body, &doc); err != nil {
@@ -107,7 +107,7 @@ func (v *verifier) names(ctx context.Context, manifest image.Pinned, platform st
 	}
 	if doc.Subject != nil {
 		if doc.Subject.Digest.String() != platform {
-			return fmt.Errorf("attestation manifest is about %s, not about %s as the index says", clip(doc.Subject.Digest.String()), platform)
+			return fmt.Errorf("attestation manifest is about %s, not about %s as the index says", hostile.Clip(doc.Subject.Digest.String()), platform)
 		}
 		return nil
 	}
@@ -121,7 +121,7 @@ func (v *verifier) names(ctx context.Context, manifest image.Pinned, platform st
 		}
 		body, err := v.gatherer.store.Blob(ctx, manifest.Ref(), l)
 		if err != nil {
-			return missing(err)
+			return manifests.Listed(err)
 		}
 		var statement struct {
 			Subject []struct{ Digest map[string]string }
@@ -145,95 +145,10 @@ func (v *verifier) described(ctx context.Context, img image.Pinned) (image.Pinne
 	return v.gatherer.store.Describe(ctx, img)
 }
 
-// maxPlatforms bounds how many manifests of one index are checked.
-const maxPlatforms = 64
-
-// choose returns the children that are meant by the platforms, or all image
-// manifests where none is named. "linux/arm" means every variant of it. A child
-// whose platform is not said, or only half, is always meant: clients differ in
-// what they take it for.
-func choose(img image.Pinned, platforms []string) ([]image.Child, error) {
-	var all, wanted []image.Child
-	for _, c := range img.Children() {
-		if c.Attests == "" {
-			all = append(all, c)
-		}
-	}
-	if wanted = all; len(platforms) > 0 {
-		wanted = nil
-		found := map[string]bool{}
-		for _, c := range all {
-			meant := c.Platform == ""
-			for _, p := range platforms {
-				if c.Platform == p || strings.HasPrefix(c.Platform, p+"/") {
-					meant, found[p] = true, true
-				}
-			}
-			if meant {
-				wanted = append(wanted, c)
-			}
-		}
-		for _, p := range platforms {
-			if !found[p] {
-				return nil, &verify.Error{
-					Op: "look for platform " + p + " of " + img.String(), Err: errors.New("the index does not list it"),
-					Hint: "name only platforms that the image has: " + have(all),
-				}
-			}
-		}
-	}
-	if len(wanted) > maxPlatforms {
-		return nil, &verify.Error{
-			Op: "choose platforms of " + img.String(), Err: errTooMany,
-			Hint: "name the platforms that you build for with --platform",
-		}
-	}
-	return wanted, nil
-}
-
-var errTooMany = fmt.Errorf("the index lists more than %d manifests for them", maxPlatforms)
-
-// unchosen is the Reason for an error of choose.
-func unchosen(err error) verify.Reason {
-	if errors.Is(err, errTooMany) {
-		return verify.Unsupported
-	}
-	return verify.NotFound
-}
-
-func have(all []image.Child) string {
-	var names []string
-	for _, c := range all {
-		names = append(names, clip(c.Platform))
-	}
-	if len(names) == 0 {
-		return "it is a single manifest, leave --platform out"
-	}
-	return strings.Join(names, ", ")
-}
-
 // each checks every wanted child and passes only if all of them do.
 func (v *verifier) each(img image.Pinned, wanted []image.Child, before []verify.Candidate, check func(image.Child) outcome) verify.Verdict {
-	outcomes := make([]outcome, len(wanted))
-	var group errgroup.Group
-	group.SetLimit(maxFetches)
-	for i, c := range wanted {
-		group.Go(func() error {
-			outcomes[i] = check(c)
-			return nil
-		})
-	}
-	_ = group.Wait() // failures are outcomes
-	candidates := before
-	var evidence [][]verify.Evidence
-	for _, o := range outcomes {
-		candidates = append(candidates, o.candidates...)
-		evidence = append(evidence, o.evidence)
-	}
-	for i, o := range outcomes {
-		if o.evidence == nil {
-			return verify.Fail(img, o.reason, fmt.Errorf("platform %s: %w", clip(wanted[i].Platform), o.err)).With(candidates)
-		}
-	}
-	return verify.PassPlatformsTogether(img, wanted, v.need(), evidence).With(candidates)
+	return manifests.Each(img, wanted, v.need(), before, func(c image.Child) manifests.Outcome {
+		o := check(c)
+		return manifests.Outcome{Evidence: o.evidence, Candidates: o.candidates, Reason: o.reason, Err: o.err}
+	})
 }

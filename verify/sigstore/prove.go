@@ -17,6 +17,7 @@ import (
 	sgverify "github.com/sigstore/sigstore-go/pkg/verify"
 
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // Facts are what a sound signature proves. Whether that is enough is for a
@@ -101,7 +102,7 @@ func (p prover) prove(s signature, about Artifact) (f facts, err error) {
 		return facts{}, &refusal{reason: s.reason, err: s.err}
 	}
 	// Whatever goes wrong inside is the signature's fault.
-	panicked := safely(func() error {
+	panicked := hostile.Safely(func() error {
 		f, err = p.check(s, about)
 		return nil
 	})
@@ -281,7 +282,7 @@ func read(s signature, about Artifact, res *sgverify.VerificationResult, log boo
 		if err != nil {
 			return facts{}, refuse(verify.BadSignature, "%w", err)
 		}
-		f.digest, f.reference, f.plain = claim.Critical.Image.Digest, clip(claim.Critical.Identity.Reference), true
+		f.digest, f.reference, f.plain = claim.Critical.Image.Digest, hostile.Clip(claim.Critical.Identity.Reference), true
 	case res.Statement != nil:
 		if err := checkStatement(s.entity.GetDsseEnvelope().GetPayload()); err != nil {
 			return facts{}, refuse(verify.BadSignature, "%w", err)
@@ -297,7 +298,7 @@ func read(s signature, about Artifact, res *sgverify.VerificationResult, log boo
 		f.digest = "sha256:" + hex.EncodeToString(s.entity.GetMessageSignature().GetMessageDigest().GetDigest())
 	}
 	if about.Digest != "" && f.digest != about.Digest {
-		return facts{}, refuse(verify.BadSignature, "the signature is for %s", clip(f.digest))
+		return facts{}, refuse(verify.BadSignature, "the signature is for %s", hostile.Clip(f.digest))
 	}
 	return f, nil
 }
@@ -330,7 +331,7 @@ func otherSubject(v *sgverify.Verifier, s signature) string {
 	if err != nil || res.Statement == nil || len(res.Statement.GetSubject()) == 0 {
 		return ""
 	}
-	return "sha256:" + clip(res.Statement.GetSubject()[0].GetDigest()["sha256"])
+	return "sha256:" + hostile.Clip(res.Statement.GetSubject()[0].GetDigest()["sha256"])
 }
 
 // diagnose says why a certificate's signature does not hold.
@@ -347,7 +348,7 @@ func (p prover) diagnose(s signature, cause error) error {
 		}
 	}
 	if _, err := sgverify.VerifyLeafCertificate(cert.NotBefore, cert, p.material); err != nil {
-		return refuse(verify.BadSignature, "the certificate (%s) was not issued by an authority of the trust root: %w", clip(cert.Issuer.String()), cause)
+		return refuse(verify.BadSignature, "the certificate (%s) was not issued by an authority of the trust root: %w", hostile.Clip(cert.Issuer.String()), cause)
 	}
 	entries, err := s.entity.TlogEntries()
 	if err == nil && p.rules.log && len(entries) == 0 {

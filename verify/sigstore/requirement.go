@@ -12,6 +12,8 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/condition"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
+	"github.com/boltseal/boltseal/verify/internal/manifests"
 )
 
 // judge returns which of the identities and keys the facts satisfy the
@@ -41,11 +43,11 @@ func (c Config) what(f facts) error {
 	case c.Predicate == "" && f.blob:
 		return differ(verify.WrongType, "predicate type", "a file", "a signature", "it is a signature of a file, not of an image")
 	case c.Predicate == "":
-		return differ(verify.WrongType, "predicate type", f.predicateType, "a signature", "it is an attestation (%s), not a signature", clip(f.predicateType))
+		return differ(verify.WrongType, "predicate type", f.predicateType, "a signature", "it is an attestation (%s), not a signature", hostile.Clip(f.predicateType))
 	case f.plain || f.predicateType == SignPredicate || f.blob:
 		return differ(verify.WrongType, "predicate type", "a signature", c.Predicate, "it is a signature, not an attestation of type %s", c.Predicate)
 	}
-	return differ(verify.WrongType, "predicate type", f.predicateType, c.Predicate, "it is an attestation of type %s, not %s", clip(f.predicateType), c.Predicate)
+	return differ(verify.WrongType, "predicate type", f.predicateType, c.Predicate, "it is an attestation of type %s, not %s", hostile.Clip(f.predicateType), c.Predicate)
 }
 
 // where returns nil if the condition is true of the attestation.
@@ -67,7 +69,7 @@ func (c Config) where(ctx context.Context, f facts, img image.Pinned) error {
 	}
 	v.Signer, v.Issuer = f.signer()
 	ok, err := c.Where.Eval(ctx, v)
-	text := clip(c.Where.String())
+	text := hostile.Clip(c.Where.String())
 	switch {
 	case ok && err == nil:
 		return nil
@@ -76,7 +78,7 @@ func (c Config) where(ctx context.Context, f facts, img image.Pinned) error {
 	case ctx.Err() != nil:
 		return refuse(verify.Undecided, "the condition %s: %w", text, context.Cause(ctx))
 	case err != nil:
-		return differ(verify.WrongType, "where", clip(err.Error()), text, "the condition cannot be answered (%s): %s", clip(err.Error()), text)
+		return differ(verify.WrongType, "where", hostile.Clip(err.Error()), text, "the condition cannot be answered (%s): %s", hostile.Clip(err.Error()), text)
 	}
 	return differ(verify.WrongType, "where", "false", text, "the condition is not true of the attestation: %s", text)
 }
@@ -179,7 +181,7 @@ func (c Config) String() string {
 		required += fmt.Sprintf(", %s=%s", name, c.Claims[name])
 	}
 	if c.Where != nil {
-		required += ", where " + clip(c.Where.String())
+		required += ", where " + hostile.Clip(c.Where.String())
 	}
 	return required
 }
@@ -216,16 +218,10 @@ func severity(r verify.Reason) int {
 // condition refused is of the right signer and type: closer than any of another
 // signer, which whoever may push could have put beside it.
 func closest(candidates []verify.Candidate) (verify.Reason, error) {
-	reason, err := verify.Undecided, errors.New("no candidate")
-	best := -1
-	for _, c := range candidates {
-		rank := 2 * severity(c.Reason)
+	return manifests.Closest(candidates, func(c verify.Candidate) int {
 		if c.Differs != nil && c.Differs.What == "where" {
-			rank = 2*severity(verify.WrongSigner) + 1
+			return 2*severity(verify.WrongSigner) + 1
 		}
-		if rank > best {
-			best, reason, err = rank, c.Reason, c.Err
-		}
-	}
-	return reason, err
+		return 2 * severity(c.Reason)
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/boltseal/boltseal/internal/strictjson"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // Media types and annotations of cosign's storage formats
@@ -75,7 +75,7 @@ func unreadable(s signature, reason verify.Reason, err error) signature {
 func parseBundle(s signature, body []byte) signature {
 	s.format = "bundle"
 	b := &bundle.Bundle{}
-	err := safely(func() error { return b.UnmarshalJSON(body) })
+	err := hostile.Safely(func() error { return b.UnmarshalJSON(body) })
 	if b.Bundle != nil {
 		if v, err := b.Version(); err == nil {
 			s.format = "bundle-" + v
@@ -98,7 +98,7 @@ func parseLayer(s signature, layer ocispec.Descriptor, blob []byte) signature {
 	if layer.MediaType == simpleSigningType {
 		s.payload = blob
 	}
-	err := safely(func() error {
+	err := hostile.Safely(func() error {
 		b, err := legacyBundle(layer, blob)
 		s.entity = b
 		return err
@@ -277,7 +277,7 @@ func parsePayload(body []byte) (simpleSigning, error) {
 		return simpleSigning{}, fmt.Errorf("signed payload: %w", err)
 	}
 	if p.Critical.Type != "cosign container image signature" {
-		return simpleSigning{}, fmt.Errorf("signed payload is a %q, not a cosign image signature", clip(p.Critical.Type))
+		return simpleSigning{}, fmt.Errorf("signed payload is a %q, not a cosign image signature", hostile.Clip(p.Critical.Type))
 	}
 	return p, nil
 }
@@ -296,28 +296,7 @@ func checkStatement(body []byte) error {
 		return fmt.Errorf("signed statement: %w", err)
 	}
 	if s.Type != "https://in-toto.io/Statement/v1" && s.Type != "https://in-toto.io/Statement/v0.1" {
-		return fmt.Errorf("signed statement is a %q, not an in-toto statement", clip(s.Type))
+		return fmt.Errorf("signed statement is a %q, not an in-toto statement", hostile.Clip(s.Type))
 	}
 	return nil
-}
-
-// clip bounds text that comes from outside before it goes into a message.
-func clip(s string) string {
-	const most = 200
-	if len(s) > most {
-		s = s[:most] + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
-
-// safely calls f and turns a panic into an error. Parsers of hostile input are
-// other people's code; what trips one must refuse its signature, not end a run
-// in which other images were about to be refused.
-func safely(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("malformed: %v", r)
-		}
-	}()
-	return f()
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/condition"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
+	"github.com/boltseal/boltseal/verify/internal/manifests"
 )
 
 // System is the name of this system in evidence and reports.
@@ -220,7 +222,7 @@ func (v *verifier) manifest(ctx context.Context, img image.Pinned, signed, platf
 	}
 	if o.evidence == nil && err != nil {
 		// The signature that is wanted may be where there was no answer.
-		o.reason, o.err = answerless(err), registry.Explain("read signatures of "+img.String(), v.where(img), err)
+		o.reason, o.err = manifests.Answerless(err), registry.Explain("read signatures of "+img.String(), v.where(img), err)
 	}
 	return o
 }
@@ -230,15 +232,6 @@ func (v *verifier) where(img image.Pinned) string {
 		return v.gatherer.repo.Registry()
 	}
 	return img.Ref().Registry()
-}
-
-// answerless is the Reason for a place that gave no answer. Not finding is an
-// answer, and never comes here.
-func answerless(err error) verify.Reason {
-	if r := registry.Reason(err); r == verify.Denied {
-		return r
-	}
-	return verify.Unavailable
 }
 
 func (v *verifier) gather(ctx context.Context, img image.Pinned, where []place, again bool) ([]signature, error) {
@@ -334,7 +327,7 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 func (v *verifier) short(have []verify.Evidence, reason verify.Reason, refused error) (verify.Reason, error) {
 	var who []string
 	for _, ev := range have {
-		who = append(who, clip(ev.Signer))
+		who = append(who, hostile.Clip(ev.Signer))
 	}
 	err := fmt.Errorf("%d of %d signers that are needed have signed: %s", len(have), v.need(), strings.Join(who, ", "))
 	if severity(reason) < severity(verify.WrongSigner) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/boltseal/boltseal/internal/spelling"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // unwise says what speaks against accepting the signer of f.
@@ -19,7 +20,7 @@ func (c Config) unwise(f facts) []string {
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	known := []string{actionsIssuer, gitlabIssuer, googleIssuer, githubLogin, "https://login.microsoftonline.com", "https://agent.buildkite.com", "https://oidc.codefresh.io"}
 	if !slices.Contains(known, issuer) && !c.expects(issuer) {
-		say("the issuer %s is not one that is known here; find out who runs it", clip(issuer))
+		say("the issuer %s is not one that is known here; find out who runs it", hostile.Clip(issuer))
 	}
 	if text := c.otherOwner(owner(subject)); text != "" {
 		out = append(out, text)
@@ -39,7 +40,7 @@ func (c Config) unwise(f facts) []string {
 		say("it was started by %s, which may run what strangers propose", trigger)
 	}
 	if _, host, ok := strings.Cut(strings.ToLower(subject), "@"); ok && !strings.Contains(subject, "://") && freeMail(host) {
-		say("anybody can have an address at %s", clip(host))
+		say("anybody can have an address at %s", hostile.Clip(host))
 	}
 	return out
 }
@@ -91,12 +92,12 @@ func (c Config) otherSource(f facts) string {
 	case slices.Contains(repositories, source), len(repositories) == 0 && slices.Contains(owners, owner(source)):
 		return ""
 	case len(owners) > 0:
-		if text := apart("the source repository "+clip(source), owner(source), owners); text != "" {
+		if text := apart("the source repository "+hostile.Clip(source), owner(source), owners); text != "" {
 			return text
 		}
-		return fmt.Sprintf("the source repository is %s, not %s", clip(source), clip(strings.Join(repositories, " or ")))
+		return fmt.Sprintf("the source repository is %s, not %s", hostile.Clip(source), hostile.Clip(strings.Join(repositories, " or ")))
 	case called:
-		text := "it is a workflow that others can call, too, and was called for " + clip(source)
+		text := "it is a workflow that others can call, too, and was called for " + hostile.Clip(source)
 		if other := c.otherOwner(owner(source)); other != "" {
 			text += ": " + other
 		}
@@ -143,12 +144,12 @@ func apart(what, found string, expected []string) string {
 	for _, e := range expected {
 		if alike(found, e) {
 			if what == "it" {
-				return fmt.Sprintf("%s only looks like %s, and is somebody else", clip(found), clip(e))
+				return fmt.Sprintf("%s only looks like %s, and is somebody else", hostile.Clip(found), hostile.Clip(e))
 			}
-			return fmt.Sprintf("%s belongs to %s, which only looks like %s, and is somebody else", what, clip(found), clip(e))
+			return fmt.Sprintf("%s belongs to %s, which only looks like %s, and is somebody else", what, hostile.Clip(found), hostile.Clip(e))
 		}
 	}
-	return fmt.Sprintf("%s belongs to %s, not to %s", what, clip(found), clip(strings.Join(expected, " or ")))
+	return fmt.Sprintf("%s belongs to %s, not to %s", what, hostile.Clip(found), hostile.Clip(strings.Join(expected, " or ")))
 }
 
 // alike reports whether one name could be taken for the other at a glance.
@@ -174,7 +175,7 @@ func doubtfulRef(subject string) string {
 	case strings.HasPrefix(ref, "pull/"), strings.HasPrefix(ref, "merge-requests/"):
 		return "it was signed for a pull request, which anybody can make"
 	case isBranch && branch != "main" && branch != "master":
-		return fmt.Sprintf("it was signed on the branch %s; releases are rarely made there", clip(branch))
+		return fmt.Sprintf("it was signed on the branch %s; releases are rarely made there", hostile.Clip(branch))
 	}
 	return ""
 }
