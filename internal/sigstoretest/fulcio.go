@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/boltseal/boltseal/internal/pkitest"
 )
 
 func newFulcio(start, end time.Time) (*authority, error) {
@@ -46,7 +48,7 @@ func (in *Instance) certify(pub crypto.PublicKey, o Options) (*x509.Certificate,
 	} else {
 		t.EmailAddresses = []string{o.Identity}
 	}
-	cert, err := issue(t, in.fulcio.intermediate, pub, in.fulcio.key)
+	cert, err := pkitest.Issue(t, in.fulcio.intermediate, pub, in.fulcio.key)
 	if err != nil || o.NoSCT {
 		return cert, err
 	}
@@ -57,7 +59,7 @@ func (in *Instance) certify(pub crypto.PublicKey, o Options) (*x509.Certificate,
 		return nil, fmt.Errorf("sigstoretest: SCT: %w", err)
 	}
 	t.ExtraExtensions = append(t.ExtraExtensions, sct)
-	return issue(t, in.fulcio.intermediate, pub, in.fulcio.key)
+	return pkitest.Issue(t, in.fulcio.intermediate, pub, in.fulcio.key)
 }
 
 // otherName is the subject alternative name of an account without an address.

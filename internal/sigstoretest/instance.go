@@ -12,6 +12,8 @@ import (
 	"crypto/rand"
 	"fmt"
 	"time"
+
+	"github.com/boltseal/boltseal/internal/pkitest"
 )
 
 // Host names of the logs. A checkpoint's origin is derived from them, and a
@@ -30,8 +32,8 @@ const lifetime = 100 * 24 * time.Hour
 type Instance struct {
 	now    time.Time
 	fulcio *authority
-	tsa    *authority
-	tsaKey *ecdsa.PrivateKey
+	tsaCA  *authority
+	tsa    *pkitest.TSA
 	ct     *ctLog
 	rekor1 *rekorLog
 	rekor2 *rekorLog
@@ -48,7 +50,7 @@ func New(now time.Time) (*Instance, error) {
 	if in.fulcio, err = newFulcio(in.start(), in.end()); err != nil {
 		return nil, fmt.Errorf("sigstoretest: Fulcio: %w", err)
 	}
-	if in.tsa, in.tsaKey, err = newTSA(in.start(), in.end()); err != nil {
+	if in.tsaCA, in.tsa, err = newTSA(in.start(), in.end()); err != nil {
 		return nil, fmt.Errorf("sigstoretest: TSA: %w", err)
 	}
 	if in.ct, err = newCTLog(); err != nil {

@@ -1,28 +1,20 @@
 package sigstoretest
 
 import (
-	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	prototrustroot "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
-)
 
-// maxRequest bounds what a service reads of a request, in bytes.
-const maxRequest = 64 << 20
+	"github.com/boltseal/boltseal/internal/servicetest"
+)
 
 // ServeOptions say how the services of an Instance behave.
 type ServeOptions struct {
@@ -70,8 +62,7 @@ func (in *Instance) Serve(o ServeOptions) (*Services, error) {
 		{&s.Fulcio, s.fulcioHandler()}, {&s.Rekor1, s.rekor1Handler()}, {&s.Rekor2, s.rekor2Handler()},
 		{&s.TSA, s.tsaHandler()}, {&s.Runner, s.runnerHandler()},
 	} {
-		*service.to = &Service{handler: service.handler}
-		if err := (*service.to).up(); err != nil {
+		if *service.to, err = servicetest.Start(service.handler); err != nil {
 			s.Close()
 			return nil, fmt.Errorf("sigstoretest: %w", err)
 		}
@@ -130,181 +121,15 @@ func (s *Services) SigningConfig(w Without) ([]byte, error) {
 	return c.MarshalJSON()
 }
 
-// A Request is one that a service has seen.
-type Request struct {
-	Method, Path string // with the query
-	Header       http.Header
-	Body         []byte
-}
-
-// A Fault is what goes wrong with a request. The zero Fault changes nothing.
-type Fault struct {
-	Method string // requests of this method only; "" for any
-	Path   string // requests whose path begins so; "" for any
-	Times  int    // how many requests; 0 for all until Reset
-
-	Hold   <-chan struct{}     // wait until it is closed, or the caller gives up
-	Late   bool                // do what was asked, and only lose the answer
-	Reset  bool                // end the connection without an answer
-	Status int                 // answer this instead; 0 means 200 if Body is set
-	Header http.Header         // of that answer, such as Retry-After and Location
-	Body   []byte              // of that answer
-	Change func([]byte) []byte // change the body of the true answer
-}
-
-// A Service is one server. It may be used from several goroutines at once.
-type Service struct {
-	handler http.Handler
-
-	mu     sync.Mutex
-	addr   string
-	server *http.Server
-	faults []*Fault
-	seen   []Request
-	notify chan struct{} // closed when a request arrives
-}
-
-// URL returns the base URL, without a slash at its end.
-func (s *Service) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return "http://" + s.addr
-}
-
-// Host returns the host and the port.
-func (s *Service) Host() string { return strings.TrimPrefix(s.URL(), "http://") }
-
-// Down makes the service refuse connections. It does not come back.
-func (s *Service) Down() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server != nil {
-		_ = s.server.Close() // so are its connections
-		s.server = nil
-	}
-}
-
-func (s *Service) up() error {
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	s.addr = l.Addr().String()
-	s.server = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
-	go s.server.Serve(l) //nolint:errcheck // ends with Close
-	return nil
-}
-
-// Inject adds a fault. Of several that fit a request the first counts.
-func (s *Service) Inject(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, &f)
-}
-
-// Reset forgets the requests and takes the faults away.
-func (s *Service) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults, s.seen = nil, nil
-}
-
-// Requests returns the requests since the last Reset, in order.
-func (s *Service) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.seen)
-}
-
-// Await waits until n requests have been seen since the last Reset.
-func (s *Service) Await(ctx context.Context, n int) error {
-	for {
-		s.mu.Lock()
-		seen := len(s.seen)
-		if s.notify == nil {
-			s.notify = make(chan struct{})
-		}
-		notify := s.notify
-		s.mu.Unlock()
-		if seen >= n {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("sigstoretest: %d of %d requests: %w", seen, n, ctx.Err())
-		case <-notify:
-		}
-	}
-}
-
-// take notes the request and returns its fault, nil for none.
-func (s *Service) take(r Request, path string) *Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seen = append(s.seen, r)
-	if s.notify != nil {
-		close(s.notify)
-		s.notify = nil
-	}
-	for i, f := range s.faults {
-		if f.Method != "" && f.Method != r.Method || !strings.HasPrefix(path, f.Path) {
-			continue
-		}
-		if f.Times > 0 {
-			if f.Times--; f.Times == 0 {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-		}
-		return f
-	}
-	return nil
-}
-
-// ServeHTTP implements http.Handler.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
-	if err != nil {
-		return
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	f := s.take(Request{r.Method, r.URL.RequestURI(), r.Header.Clone(), body}, r.URL.Path)
-	if f == nil {
-		s.handler.ServeHTTP(w, r)
-		return
-	}
-	if f.Hold != nil {
-		select {
-		case <-f.Hold:
-		case <-r.Context().Done():
-			return
-		}
-	}
-	instead := f.Reset || f.Status != 0 || f.Body != nil
-	var answer *httptest.ResponseRecorder
-	if !instead || f.Late {
-		answer = httptest.NewRecorder()
-		s.handler.ServeHTTP(answer, r)
-	}
-	switch {
-	case f.Reset:
-		panic(http.ErrAbortHandler)
-	case instead:
-		maps.Copy(w.Header(), f.Header)
-		if f.Status == 0 {
-			f.Status = http.StatusOK
-		}
-		w.WriteHeader(f.Status)
-		_, _ = w.Write(f.Body)
-	default:
-		maps.Copy(w.Header(), answer.Header())
-		body = answer.Body.Bytes()
-		if f.Change != nil {
-			body = f.Change(body)
-		}
-		w.WriteHeader(answer.Code)
-		_, _ = w.Write(body)
-	}
-}
+// What the services are made of.
+type (
+	// A Service is one server.
+	Service = servicetest.Service
+	// A Fault is what goes wrong with a request.
+	Fault = servicetest.Fault
+	// A Request is one that a service has seen.
+	Request = servicetest.Request
+)
 
 // refuse answers as the gRPC gateways of Fulcio and Rekor v2 do.
 func refuse(w http.ResponseWriter, status, code int, message string) {

@@ -1,7 +1,6 @@
 package sigstoretest
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
@@ -230,11 +229,7 @@ func (s *Services) tsaHandler() http.Handler {
 			writeJSON(w, http.StatusBadRequest, map[string]any{"code": http.StatusBadRequest, "message": "Error parsing timestamp request"})
 			return
 		}
-		stamp := timestamp.Timestamp{
-			HashAlgorithm: req.HashAlgorithm, HashedMessage: req.HashedMessage, Nonce: req.Nonce, AddTSACertificate: req.Certificates,
-			Time: s.now().UTC().Truncate(time.Second), Policy: tsaPolicy(),
-		}
-		answer, err := stamp.CreateResponseWithOpts(s.in.tsa.leaf, s.in.tsaKey, crypto.SHA256)
+		answer, err := s.in.tsa.Answer(req, s.now())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return

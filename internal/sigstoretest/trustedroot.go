@@ -27,9 +27,9 @@ func (in *Instance) TrustedRoot() ([]byte, error) {
 		URI:                 "https://fulcio.localhost",
 	}
 	tsa := &root.SigstoreTimestampingAuthority{
-		Root:                in.tsa.root,
-		Intermediates:       []*x509.Certificate{in.tsa.intermediate},
-		Leaf:                in.tsa.leaf,
+		Root:                in.tsaCA.root,
+		Intermediates:       []*x509.Certificate{in.tsaCA.intermediate},
+		Leaf:                in.tsa.Chain[0],
 		ValidityPeriodStart: in.start(),
 		ValidityPeriodEnd:   in.end(),
 		URI:                 "https://tsa.localhost",
