@@ -118,6 +118,7 @@ type evidenceDoc struct {
 }
 
 type candidateDoc struct {
+	System        string `json:"system,omitempty"`
 	Format        string `json:"format"`
 	Storage       string `json:"storage"`
 	Source        string `json:"source"`
@@ -279,7 +280,7 @@ func verdict(v verify.Verdict, f gate.Finding) verdictDoc {
 	counts := countedIn(all)
 	for _, c := range all {
 		cd := candidateDoc{
-			Format: c.Format, Storage: c.Storage, Source: c.Source, Signed: c.Signed, Platform: c.Platform,
+			System: c.System, Format: c.Format, Storage: c.Storage, Source: c.Source, Signed: c.Signed, Platform: c.Platform,
 			Reason: reason(c.Reason), Signer: c.Signer, Issuer: c.Issuer, KeyName: c.KeyName, PredicateType: c.PredicateType,
 			Claims: c.Claims, SignedAt: instant(c.SignedAt),
 		}

@@ -16,7 +16,7 @@ const (
 
 // Evidence is one signature that satisfied a requirement.
 type Evidence struct {
-	System  string // "sigstore"
+	System  string // "sigstore" or "notation"
 	Format  string // how it was written, such as "cosign-legacy" or "bundle-v0.3"
 	Storage string // where it lay: "sig-tag", "att-tag", "referrer" or "fallback-tag"
 	Source  string // repository and tag or digest of the manifest that carries it
@@ -66,6 +66,7 @@ func (ev Evidence) complete() error {
 // for the image by it. What a Candidate says of its signer is proven only where
 // Reason is Verified, WrongSigner or WrongType.
 type Candidate struct {
+	System                  string // as in Evidence; "" where it is not known
 	Format, Storage, Source string
 	Reason                  Reason
 	Err                     error // nil if Reason is Verified

@@ -109,7 +109,7 @@ func (l *looker) manifest(ctx context.Context, img image.Pinned, signed, platfor
 			return nil, context.Cause(ctx)
 		}
 		s = s.parsed()
-		c := verify.Candidate{Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
+		c := verify.Candidate{System: System, Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
 		f, err := p.prove(s, Artifact{Digest: img.Digest()})
 		if r := (*refusal)(nil); err == nil || errors.As(err, &r) && r.reason == verify.WrongSigner {
 			err = nobody(f)

@@ -292,7 +292,7 @@ func (v *verifier) examine(ctx context.Context, img image.Pinned, sigs []signatu
 			return outcome{reason: verify.Undecided, err: &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}}
 		}
 		s = s.parsed()
-		c := verify.Candidate{Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
+		c := verify.Candidate{System: System, Format: s.format, Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
 		f, err := p.prove(s, Artifact{Digest: img.Digest()})
 		if err == nil {
 			var entries []int
