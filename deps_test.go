@@ -73,7 +73,7 @@ var own = []rule{
 	{module + "/sign", []string{"cli", "report", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
 	{module + "/registry", []string{"cli", "audit", "verify/internal/manifests", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
-	{module + "/internal/strictjson", []string{"registry", "sign/predicate", "sign/sigstore", "verify/sigstore", "report", "audit", "scanreport"}},
+	{module + "/internal/strictjson", []string{"registry", "sign/predicate", "sign/sigstore", "verify/notation", "verify/sigstore", "report", "audit", "scanreport"}},
 	{module + "/internal/yamlnode", []string{"handover/rewrite", "scan", "internal/yamlshape", "policy"}},
 	{module + "/internal/yamlshape", []string{"policy", "verify", "cli", "scanreport"}},
 	{module + "/internal/spelling", []string{"cli", "internal/yamlshape", "policy", "verify", "scanreport"}},

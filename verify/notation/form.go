@@ -1,0 +1,217 @@
+package notation
+
+import (
+	"crypto/x509"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// A Form is a requirement "notation" of a policy file. It is filled by package
+// yamlshape, checked once, and then makes Configs.
+type Form struct {
+	At               image.Position
+	Wrong            bool
+	Certificates     []yamlshape.Text          `yaml:"certificates" max:"64" example:"acme-ca.crt" doc:"Whose signatures count: PEM or DER files, relative to this one, or PEM texts, of authorities or self-signed certificates. Notation calls this a trust store of the type ca."`
+	SigningAuthority []yamlshape.Text          `yaml:"signing-authority" max:"64" example:"authority.crt" doc:"The same for signing authorities, services that vouch for the time of signing themselves (the scheme notary.x509.signingAuthority)."`
+	TSA              []yamlshape.Text          `yaml:"tsa" max:"64" example:"tsa-root.crt" doc:"Root certificates of the time stamp authorities whose countersignatures count."`
+	Identities       []yamlshape.Text          `yaml:"identities,required" max:"256" example:"\"x509.subject: C=US, ST=WA, O=Acme, CN=release\"" doc:"Who may sign, any of them: attributes of the signing certificate's subject, of which C, ST and O are needed; or * alone for whoever the certificates vouch for."`
+	Timestamp        *yamlshape.Text           `yaml:"timestamp" enum:"always,after-expiry" doc:"When a countersignature of tsa is needed. The default is always where there is a tsa; after-expiry asks for it once a certificate has expired."`
+	Revocation       *yamlshape.Text           `yaml:"revocation" enum:"strict,soft,off" doc:"What becomes of a signature when nobody says whether its certificate was revoked: strict (the default) refuses it, soft accepts it, off does not ask."`
+	Metadata         map[string]yamlshape.Text `yaml:"metadata" doc:"User metadata that the signature must have, compared exactly."`
+	MaxSignatures    *yamlshape.Int            `yaml:"max-signatures" min:"1" max:"256" doc:"How many signatures of an image are looked at. The default is 100."`
+	Repository       *yamlshape.Text           `yaml:"signature-repository" doc:"The repository that holds the signatures, if not the image's own."`
+
+	made terms
+}
+
+// RefineSchema says that there is somebody to trust.
+func (Form) RefineSchema(schema map[string]any) {
+	schema["anyOf"] = []any{map[string]any{"required": []any{"certificates"}}, map[string]any{"required": []any{"signing-authority"}}}
+}
+
+// terms are what Check makes of a Form.
+type terms struct {
+	checked    bool // without a fault
+	identities []Identity
+	inline     map[image.Position][]*x509.Certificate // of the texts that are no files
+	repository image.Ref
+}
+
+// An Env is what Forms need from outside of their file.
+type Env struct {
+	// ReadFile returns the content of a file of certificates, whose name is
+	// relative to the policy file at its place. It bounds what it reads.
+	ReadFile func(file yamlshape.Text) ([]byte, error)
+}
+
+// A store is one of a Form's lists of certificates.
+type store struct {
+	key   string
+	texts []yamlshape.Text
+	parse func(name string, text []byte) ([]*x509.Certificate, error)
+}
+
+func (f *Form) stores() []store {
+	return []store{
+		{"certificates", f.Certificates, ParseCertificates},
+		{"signing-authority", f.SigningAuthority, ParseCertificates},
+		{"tsa", f.TSA, ParseTSACertificates},
+	}
+}
+
+// inline reports whether a text is the certificate itself.
+func inline(t yamlshape.Text) bool { return strings.Contains(t.Value, "-----BEGIN ") }
+
+// A checker collects faults.
+type checker struct {
+	terms
+	faults []*yamlshape.Fault
+}
+
+func (c *checker) fault(at image.Position, next, format string, args ...any) {
+	c.checked = false
+	c.faults = append(c.faults, yamlshape.Faultf(at, next, format, args...))
+}
+
+// Check returns what is wrong with the Form beyond its shape.
+func (f *Form) Check() []*yamlshape.Fault {
+	c := &checker{terms: terms{checked: !f.Wrong, inline: map[image.Position][]*x509.Certificate{}}}
+	if len(f.Certificates) == 0 && len(f.SigningAuthority) == 0 && !f.Wrong {
+		c.fault(f.At, "add certificates: [acme-ca.crt], those of whom you trust", "there are no certificates, so that nothing could pass")
+	}
+	for _, s := range f.stores() {
+		c.checkStore(s)
+	}
+	c.checkIdentities(f.Identities)
+	if t := f.Timestamp; t != nil && len(f.TSA) == 0 && t.Value == string(Always) && !f.Wrong {
+		c.fault(t.At, "add tsa: [tsa-root.crt], or leave timestamp out", "timestamp: no countersignature could count, since no time stamp authority is trusted")
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.Metadata)) {
+		if t := f.Metadata[key]; len(key) > maxMetadata || len(t.Value) > maxMetadata {
+			c.fault(t.At, "write the whole value", "metadata: %s is longer than %d bytes", quoted(key), maxMetadata)
+		}
+	}
+	if t := f.Repository; t != nil {
+		var err error
+		if c.repository, err = image.ParseRepository(t.Value); err != nil {
+			c.fault(t.At, "write it as registry/repository, without a tag", "signature-repository: %w", err)
+		}
+	}
+	f.made = c.terms
+	return c.faults
+}
+
+// maxMetadata bounds a key, and a value, of user metadata, in bytes.
+const maxMetadata = 4096
+
+func (c *checker) checkStore(s store) {
+	seen := map[string]bool{}
+	for _, t := range s.texts {
+		switch {
+		case seen[t.Value]:
+			c.fault(t.At, "leave one of them out", "%s: the same certificate stands twice", s.key)
+		case inline(t):
+			certs, err := s.parse("the text", []byte(t.Value))
+			if err != nil {
+				c.fault(t.At, verify.Hint(err), "%s: %w", s.key, bare(err))
+				continue
+			}
+			c.inline[t.At] = certs
+		case strings.Contains(t.Value, "://"):
+			c.fault(t.At, "download it once, see that it is the right one, and keep it with the policy", "%s: %s is an address: whoever answers there would decide whom to trust", s.key, quoted(t.Value))
+		case strings.ContainsAny(t.Value, "\n\r"):
+			c.fault(t.At, "write the name of a file, or the PEM text with its BEGIN and END lines", "%s: this is neither", s.key)
+		}
+		seen[t.Value] = true
+	}
+}
+
+func (c *checker) checkIdentities(texts []yamlshape.Text) {
+	before := len(c.faults)
+	if len(texts) > maxIdentities {
+		c.fault(texts[maxIdentities].At, "write fewer, or split the rule", "there are more than %d identities", maxIdentities)
+		return
+	}
+	for _, t := range texts {
+		id, next, err := parseIdentity(t.Value)
+		if err != nil {
+			c.fault(t.At, next, "identity %s: %w", quoted(t.Value), err)
+		}
+		c.identities = append(c.identities, id)
+	}
+	if len(c.faults) > before {
+		return
+	}
+	if which, next, err := checkIdentities(c.identities); err != nil {
+		c.fault(texts[which].At, next, "identity %s: %w", quoted(texts[which].Value), err)
+	}
+}
+
+// bare is err without what was being done, where a place says that.
+func bare(err error) error {
+	if e := (*verify.Error)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// Config returns the requirement that a checked Form makes; its Platforms are for
+// the caller to fill. The error is a [*yamlshape.Fault].
+func (f *Form) Config(env Env) (Config, error) {
+	if !f.made.checked {
+		return Config{}, yamlshape.Faultf(f.At, "", "the requirement was not checked, or is not sound")
+	}
+	c := Config{Identities: f.made.identities, Repository: f.made.repository, Timestamp: Always, Revocation: Strict}
+	if f.Timestamp != nil {
+		c.Timestamp = Timestamp(f.Timestamp.Value)
+	}
+	if f.Revocation != nil {
+		c.Revocation = Revocation(f.Revocation.Value)
+	}
+	if f.MaxSignatures != nil {
+		c.MaxSignatures = f.MaxSignatures.Value
+	}
+	for key, t := range f.Metadata {
+		if c.Metadata == nil {
+			c.Metadata = map[string]string{}
+		}
+		c.Metadata[key] = t.Value
+	}
+	for i, into := range []*[]*x509.Certificate{&c.Certificates, &c.SigningAuthority, &c.TSA} {
+		s := f.stores()[i]
+		for _, t := range s.texts {
+			certs, err := f.read(env, s, t)
+			if err != nil {
+				return Config{}, err
+			}
+			*into = with(*into, certs...)
+		}
+	}
+	return c, nil
+}
+
+// read returns the certificates of one text of a store.
+func (f *Form) read(env Env, s store, t yamlshape.Text) ([]*x509.Certificate, error) {
+	if certs := f.made.inline[t.At]; certs != nil {
+		return certs, nil
+	}
+	body, err := env.ReadFile(t)
+	if err != nil {
+		next := verify.Hint(err)
+		if next == "" {
+			next = "give the certificate, as PEM or DER, in a file beside the policy"
+		}
+		return nil, yamlshape.Faultf(t.At, next, "%s: %w", s.key, err)
+	}
+	certs, err := s.parse(quoted(t.Value), body)
+	if err != nil {
+		return nil, yamlshape.Faultf(t.At, verify.Hint(err), "%s: %w", s.key, err)
+	}
+	return certs, nil
+}
