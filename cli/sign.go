@@ -317,9 +317,9 @@ func (s *signing) readOrder() error {
 	f := &s.flags
 	s.order = sign.Order{Recursive: f.recursive, Force: f.force}
 	for _, text := range f.formats {
-		format, err := sign.ParseFormat(text)
-		if err != nil {
-			return usagef("--format", "write bundle or legacy; repeat the flag for both", "%w", err)
+		format := sign.Format(text)
+		if format.System() != sigstore.System {
+			return usagef("--format", "write bundle or legacy; repeat the flag for both", "format %q is neither %q nor %q", text, sign.Bundle, sign.Legacy)
 		}
 		if !slices.Contains(s.order.Formats, format) {
 			s.order.Formats = append(s.order.Formats, format)

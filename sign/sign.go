@@ -81,11 +81,14 @@ type Record struct {
 
 	Identity string // of the certificate, or "key sha256:…" of a public key; as Signer in [verify.Evidence]
 	Issuer   string // OIDC issuer, or whose certificate vouches; "" for a key
-	LogIndex *int64 // nil where there is no log entry
-	SignedAt time.Time
-	Expiry   time.Time // when it expires; zero for never
-	Bundle   []byte // the bundle as it is stored; nil where Format is another
-	Existed  bool   // it was there, and nothing was written
+	// Certificate is the SHA-256 of the signing certificate's DER, in lower-case
+	// hex; "" where that is of no use to consumers, or there is none.
+	Certificate string
+	LogIndex    *int64    // nil where there is no log entry
+	SignedAt    time.Time // as in [verify.Evidence]
+	Expiry      time.Time // when it expires; zero for never
+	Bundle      []byte    // the bundle as it is stored; nil where Format is another
+	Existed     bool      // it was there, and nothing was written
 }
 
 // A Failure is a signature or an attestation that was not made, or not verified

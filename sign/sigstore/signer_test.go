@@ -575,6 +575,7 @@ func TestBadOrders(t *testing.T) {
 	}{
 		{"nothing", sign.Order{Images: []image.Pinned{img}}, nil, verify.Unsupported, "neither a signature nor an attestation"},
 		{"a format", sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{"both"}}, nil, verify.Unsupported, `"both"`},
+		{"a format of another system", sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{sign.JWS}}, nil, verify.Unsupported, `"jws"`},
 		{"a predicate", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: []byte("{")}}}, nil, verify.Unsupported, slsaType},
 		{"two predicates", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Type: slsaType, Predicate: []byte("{}]")}}}, nil, verify.Unsupported, slsaType},
 		{"no type", sign.Order{Images: []image.Pinned{img}, Attestations: []sign.Statement{{Predicate: []byte("{}")}}}, nil, verify.Unsupported, "predicate type"},
