@@ -9,6 +9,7 @@ import (
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -34,7 +35,7 @@ func (s *Signer) SignBlob(ctx context.Context, content []byte, inToto bool) (bun
 			about = vsig.Artifact{Digest: "sha256:" + st.Subject[0].Digest["sha256"]}
 		}
 		if !image.ValidDigest(about.Digest) {
-			return nil, &verify.Error{Op: "read the statement", Err: refused(verify.Unsupported, "its first subject has no sha256 digest"), Hint: "give an in-toto statement about something"}
+			return nil, &verify.Error{Op: "read the statement", Err: order.Refused(verify.Unsupported, "its first subject has no sha256 digest"), Hint: "give an in-toto statement about something"}
 		}
 		what = &sgsign.DSSEData{Data: content, PayloadType: inTotoType}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -73,9 +74,9 @@ func (w *work) one(ctx context.Context, it item) (sealed, error) {
 	s := sealed{by: who}
 	if s.layer, s.blob, err = store(b); err == nil {
 		var made vsig.Made
-		made, err = vsig.CheckLayer(ctx, s.layer, s.blob, who.config, w.m.img)
+		made, err = vsig.CheckLayer(ctx, s.layer, s.blob, who.config, w.m.Image)
 		if err == nil && !(who.made(made) && it.is(made)) {
-			err = refused(verify.BadSignature, "it does not say what it was to say")
+			err = order.Refused(verify.BadSignature, "it does not say what it was to say")
 		}
 	}
 	if err != nil {
@@ -104,10 +105,10 @@ type subject struct {
 // statement returns what is signed for an item: cosign gives the subject of an
 // attestation a name, and that of a signature the annotations.
 func (w *work) statement(it item) ([]byte, error) {
-	about := subject{Digest: map[string]string{"sha256": w.m.subject.Digest.Encoded()}}
+	about := subject{Digest: map[string]string{"sha256": w.m.Subject.Digest.Encoded()}}
 	st := statement{Type: statementType, PredicateType: vsig.SignPredicate, Predicate: json.RawMessage("{}")}
 	if it.statement != nil {
-		about.Name = dockerName(w.m.img)
+		about.Name = dockerName(w.m.Image)
 		st.PredicateType, st.Predicate = it.statement.Type, it.statement.Predicate
 	} else {
 		about.Annotations = it.annotations
@@ -141,21 +142,6 @@ func storeBundle(b *protobundle.Bundle) (ocispec.Descriptor, []byte, error) {
 	return describe(bundleType, body.Bytes()), body.Bytes(), nil
 }
 
-// attachable returns an error where n bundles could not be added to what refers to
-// the image already.
-func (w *work) attachable(ctx context.Context, n int) error {
-	repo := w.home(w.m.img)
-	err := w.opts.Store.CheckAttach(ctx, repo, w.m.img.Digest(), n)
-	if err == nil {
-		return nil
-	}
-	e := registry.Explain("see what refers to "+w.m.img.String(), repo.Registry(), err)
-	if errors.Is(err, registry.ErrTooMany) || errors.Is(err, registry.ErrMalformed) {
-		return refused(verify.Unsupported, "%w", e)
-	}
-	return e
-}
-
 // attach pushes a bundle.
 func (w *work) attach(ctx context.Context, s *sealed) error {
 	var st statement
@@ -165,8 +151,8 @@ func (w *work) attach(ctx context.Context, s *sealed) error {
 	if err := errors.Join(json.Unmarshal(s.blob, &b), json.Unmarshal(b.DSSEEnvelope.Payload, &st)); err != nil {
 		return err
 	}
-	repo := w.home(w.m.img)
-	digest, _, err := w.opts.Store.Attach(ctx, repo, w.m.subject, registry.Attachment{
+	repo := w.Home(w.m.Image)
+	digest, _, err := w.opts.Store.Attach(ctx, repo, w.m.Subject, registry.Attachment{
 		ArtifactType: bundleType,
 		Layers:       []registry.Layer{{MediaType: s.layer.MediaType, Body: s.blob}},
 		Annotations: map[string]string{
@@ -176,7 +162,7 @@ func (w *work) attach(ctx context.Context, s *sealed) error {
 		},
 	})
 	if err != nil {
-		return registry.Explain("push the signature of "+w.m.img.String(), repo.Registry(), err)
+		return registry.Explain("push the signature of "+w.m.Image.String(), repo.Registry(), err)
 	}
 	s.source = repo.Name() + "@" + digest
 	return nil

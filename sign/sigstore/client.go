@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/boltseal/boltseal/sign/internal/order"
 )
 
 // ClientOptions say how services are reached. The zero ClientOptions reach the
@@ -35,7 +37,7 @@ func NewClient(o ClientOptions) *Client {
 		c.agent = "boltseal"
 	}
 	if c.sleep == nil {
-		c.sleep = sleep
+		c.sleep = order.Sleep
 	}
 	c.after = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
 	t := &http.Transport{
@@ -52,15 +54,4 @@ func NewClient(o ClientOptions) *Client {
 	}
 	c.base = t
 	return c
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -28,13 +29,13 @@ type item struct {
 func signatures(o sign.Order) ([]item, error) {
 	for k, v := range o.Annotations {
 		if !utf8.ValidString(k) || !utf8.ValidString(v) { // JSON has no other text
-			return nil, refused(verify.Unsupported, "the annotation %.100q is not UTF-8", k+"="+v)
+			return nil, order.Refused(verify.Unsupported, "the annotation %.100q is not UTF-8", k+"="+v)
 		}
 	}
 	var items []item
 	for _, f := range o.Formats {
 		if f.System() != vsig.System {
-			return nil, refused(verify.Unsupported, "format %.100q is neither %q nor %q", f, sign.Bundle, sign.Legacy)
+			return nil, order.Refused(verify.Unsupported, "format %.100q is neither %q nor %q", f, sign.Bundle, sign.Legacy)
 		}
 		if !slices.ContainsFunc(items, func(it item) bool { return it.format == f }) {
 			items = append(items, item{format: f, annotations: o.Annotations})
@@ -48,14 +49,14 @@ func signatures(o sign.Order) ([]item, error) {
 func attestations(items []item, statements []sign.Statement) ([]item, error) {
 	for _, st := range statements {
 		if full, err := vsig.PredicateType(st.Type); err != nil || full != st.Type {
-			return nil, refused(verify.Unsupported, "attestation: predicate type %q is not the URI of one", st.Type)
+			return nil, order.Refused(verify.Unsupported, "attestation: predicate type %q is not the URI of one", st.Type)
 		}
 		predicate, err := decode(st.Predicate)
 		if err != nil {
-			return nil, refused(verify.Unsupported, "attestation of type %s: %w", st.Type, err)
+			return nil, order.Refused(verify.Unsupported, "attestation of type %s: %w", st.Type, err)
 		}
 		if _, ok := predicate.(map[string]any); !ok { // in-toto Statement v1, "predicate"
-			return nil, refused(verify.Unsupported, "attestation of type %s: the predicate is not a JSON object", st.Type)
+			return nil, order.Refused(verify.Unsupported, "attestation of type %s: the predicate is not a JSON object", st.Type)
 		}
 		if !slices.ContainsFunc(items, func(other item) bool {
 			return other.statement != nil && other.statement.Type == st.Type && reflect.DeepEqual(other.predicate, predicate)
@@ -124,8 +125,8 @@ func sameAnnotations(ordered map[string]string, said map[string]any) bool {
 // before it is made.
 func (w *work) look(ctx context.Context, who *signatory) error {
 	var made []vsig.Made
-	err := within(ctx, w.slots, func() (err error) {
-		made, err = vsig.NewSession(w.opts.Store, w.opts.Repository).Made(ctx, who.config, w.m.img)
+	err := w.Slot(ctx, func() (err error) {
+		made, err = vsig.NewSession(w.opts.Store, w.opts.Repository).Made(ctx, who.config, w.m.Image)
 		return err
 	})
 	for i := range w.results {

@@ -19,6 +19,7 @@ import (
 	sgsign "github.com/sigstore/sigstore-go/pkg/sign"
 	sgsignature "github.com/sigstore/sigstore/pkg/signature"
 
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -163,14 +164,14 @@ func (k *Key) fitting(envelope bool, log uint32) *Key {
 	case fitted.unfit != nil || log != 1 || h == 0:
 	case envelope && h != crypto.SHA256:
 		fitted.unfit = &verify.Error{
-			Op: "sign for a Rekor v1 log", Err: refused(verify.Unsupported, "it takes bundles that are signed with SHA-256 only, and this key signs with %s", h),
+			Op: "sign for a Rekor v1 log", Err: order.Refused(verify.Unsupported, "it takes bundles that are signed with SHA-256 only, and this key signs with %s", h),
 			Hint: "use a signing config with a Rekor v2 log, or a P-256 key",
 		}
 	case !envelope && k.largeCurve():
 		// Of a message it takes each curve with the hash of its size only (measured
 		// with v1.5.4), which cosign cannot read there.
 		fitted.unfit = &verify.Error{
-			Op: "sign for a Rekor v1 log", Err: refused(verify.Unsupported, "it takes no signature in the legacy format by a key on this curve that cosign could read"),
+			Op: "sign for a Rekor v1 log", Err: order.Refused(verify.Unsupported, "it takes no signature in the legacy format by a key on this curve that cosign could read"),
 			Hint: "use a P-256 key, or the format bundle",
 		}
 	}

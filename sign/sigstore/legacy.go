@@ -23,6 +23,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/strictjson"
 	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -70,7 +71,7 @@ func (w *work) payload(it item) ([]byte, error) {
 		Critical critical          `json:"critical"`
 		Optional map[string]string `json:"optional"`
 	}{
-		critical{identity{dockerName(w.m.img)}, manifest{w.m.img.Digest()}, "cosign container image signature"},
+		critical{identity{dockerName(w.m.Image)}, manifest{w.m.Image.Digest()}, "cosign container image signature"},
 		it.annotations,
 	})
 }
@@ -110,7 +111,7 @@ func storeLegacy(b *protobundle.Bundle, payload []byte, who *signatory) (ocispec
 func setAnnotation(e *protorekor.TransparencyLogEntry) (string, error) {
 	promise := e.GetInclusionPromise().GetSignedEntryTimestamp()
 	if len(promise) == 0 {
-		return "", refused(verify.Unsupported, "the log entry has no signed entry timestamp, without which the legacy format cannot hold it; it takes a Rekor v1 log")
+		return "", order.Refused(verify.Unsupported, "the log entry has no signed entry timestamp, without which the legacy format cannot hold it; it takes a Rekor v1 log")
 	}
 	type payload struct {
 		Body           []byte `json:"body"`
@@ -138,12 +139,12 @@ func describe(mediaType string, body []byte) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: mediaType, Digest: digest.NewDigestFromBytes(digest.SHA256, sum[:]), Size: int64(len(body))}
 }
 
-func (w *work) sigTag() string { return strings.Replace(w.m.img.Digest(), ":", "-", 1) + ".sig" }
+func (w *work) sigTag() string { return strings.Replace(w.m.Image.Digest(), ":", "-", 1) + ".sig" }
 
 // appendable returns an error where no signature could be added to what the .sig
 // tag leads to.
 func (w *work) appendable(ctx context.Context) error {
-	repo := w.home(w.m.img)
+	repo := w.Home(w.m.Image)
 	old, err := w.opts.Store.Manifest(ctx, repo, w.sigTag())
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil
@@ -157,7 +158,7 @@ func (w *work) appendable(ctx context.Context) error {
 
 // append adds a signature to those behind the image's .sig tag.
 func (w *work) append(ctx context.Context, s *sealed) error {
-	repo, tag := w.home(w.m.img), w.sigTag()
+	repo, tag := w.Home(w.m.Image), w.sigTag()
 	err := w.appendTo(ctx, repo, tag, s)
 	if err != nil {
 		return registry.Explain("add the signature to "+repo.Name()+":"+tag, repo.Registry(), err)
@@ -280,7 +281,7 @@ func cosignManifest(m *registry.Manifest) (doc object, layers []json.RawMessage,
 	foreign := func(format string, args ...any) error {
 		return &verify.Error{
 			Op:   "read the signatures that are there",
-			Err:  refused(verify.Unsupported, "what the tag leads to is not a manifest of cosign's, and is left as it is: "+format, args...),
+			Err:  order.Refused(verify.Unsupported, "what the tag leads to is not a manifest of cosign's, and is left as it is: "+format, args...),
 			Hint: "look at it; delete the tag if it is not needed, or sign with --format bundle",
 		}
 	}
@@ -291,7 +292,7 @@ func cosignManifest(m *registry.Manifest) (doc object, layers []json.RawMessage,
 	if err := json.Unmarshal(m.Body, &doc); err != nil {
 		return nil, nil, foreign("%w", err)
 	}
-	if m.MediaType != ocispec.MediaTypeImageManifest && m.MediaType != dockerManifest || doc["manifests"] != nil {
+	if m.MediaType != ocispec.MediaTypeImageManifest && m.MediaType != order.DockerManifest || doc["manifests"] != nil {
 		return nil, nil, foreign("its media type is %.100q", m.MediaType)
 	}
 	var typed []ocispec.Descriptor
@@ -308,7 +309,7 @@ func cosignManifest(m *registry.Manifest) (doc object, layers []json.RawMessage,
 	}
 	if len(layers) >= maxLayers {
 		return nil, nil, &verify.Error{
-			Op: "read the signatures that are there", Err: refused(verify.Unsupported, "there are %d, and no more than %d are ever read", len(layers), maxLayers),
+			Op: "read the signatures that are there", Err: order.Refused(verify.Unsupported, "there are %d, and no more than %d are ever read", len(layers), maxLayers),
 			Hint: "delete those that are not needed, or sign with --format bundle",
 		}
 	}

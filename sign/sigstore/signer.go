@@ -19,6 +19,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -68,9 +69,6 @@ type Options struct {
 	Done func(done, of int)
 }
 
-// defaultJobs is how many manifests are worked on at once.
-const defaultJobs = 16
-
 // A Signer signs as its Options say.
 type Signer struct {
 	opts Options
@@ -99,10 +97,10 @@ func New(o Options) (*Signer, error) {
 		return nil, fmt.Errorf("%d jobs", o.Jobs)
 	}
 	if o.Jobs == 0 {
-		o.Jobs = defaultJobs
+		o.Jobs = order.DefaultJobs
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = order.Sleep
 	}
 	s := &Signer{opts: o, signing: o.Client}
 	s.desk.signer = s
@@ -126,67 +124,21 @@ func (s *Signer) Sign(ctx context.Context, o sign.Order) sign.Result {
 		s.opts.Trust.Start(ctx) // beside what comes before it is needed
 	}
 	r, err := s.newRun(o)
-	found := make([]outcome, len(o.Images))
-	var wg sync.WaitGroup
-	for i, img := range o.Images {
-		if err != nil {
-			found[i] = failed(img, img, err)
-			continue
-		}
-		wg.Go(func() {
-			found[i] = r.image(ctx, img)
-			r.finished()
-		})
+	if err != nil {
+		return order.Failed(o, err)
 	}
-	wg.Wait()
-	var result sign.Result
-	for _, f := range found {
-		result.Records = append(result.Records, f.records...)
-		result.Failures = append(result.Failures, f.failures...)
-	}
-	return result
-}
-
-// An outcome is what became of one image.
-type outcome struct {
-	records  []sign.Record
-	failures []sign.Failure
-}
-
-func failed(asked, img image.Pinned, err error) outcome {
-	return outcome{failures: []sign.Failure{{Reference: asked.Ref().String(), Image: img, Err: explain(img, err)}}}
-}
-
-// explain returns err for the person who has to do something about it.
-func explain(img image.Pinned, err error) error {
-	hint := verify.Hint(err)
-	if h := (*ServiceError)(nil); hint == "" && errors.As(err, &h) {
-		hint = h.Hint()
-	}
-	if hint == "" {
-		hint = "run it again: what is signed already is not signed twice"
-	}
-	what := img.String()
-	if what == "" {
-		what = "an image that is not named"
-	}
-	return &verify.Error{Op: "sign " + what, Err: err, Hint: hint}
+	return r.Sign(ctx, r.manifest)
 }
 
 // A run is one Order at work.
 type run struct {
+	order.Run
 	signer *Signer
 	opts   Options
-	order  sign.Order
 	items  []item            // of each manifest that is none of the Order's own images
 	own    map[string][]item // of those, by key
 
-	slots, logs chan struct{}
-	shown       once[struct{}] // that pushing is allowed, by repository
-	signed      once[[]result] // by key
-
-	mu   sync.Mutex
-	done int
+	logs chan struct{}
 }
 
 func (s *Signer) newRun(o sign.Order) (*run, error) {
@@ -199,11 +151,12 @@ func (s *Signer) newRun(o sign.Order) (*run, error) {
 		waiting = 1
 	}
 	r := &run{
-		signer: s, opts: s.opts, order: o, items: items, own: map[string][]item{},
-		slots: make(chan struct{}, s.opts.Jobs), logs: make(chan struct{}, waiting),
+		Run:    order.Run{Order: o, Store: s.opts.Store, Repository: s.opts.Repository, Done: s.opts.Done},
+		signer: s, opts: s.opts, items: items, own: map[string][]item{}, logs: make(chan struct{}, waiting),
 	}
+	r.Start(s.opts.Jobs)
 	for _, img := range o.Images {
-		own, known := r.own[r.key(img)]
+		own, known := r.own[r.Key(img)]
 		if !known {
 			own = items[:len(items):len(items)]
 		}
@@ -211,74 +164,11 @@ func (s *Signer) newRun(o sign.Order) (*run, error) {
 			return nil, err
 		}
 		if len(own) == 0 {
-			return nil, refused(verify.Unsupported, "neither a signature nor an attestation is ordered")
+			return nil, order.Refused(verify.Unsupported, "neither a signature nor an attestation is ordered")
 		}
-		r.own[r.key(img)] = own
+		r.own[r.Key(img)] = own
 	}
 	return r, nil
-}
-
-// home is where the signatures of img are stored.
-func (r *run) home(img image.Pinned) image.Ref {
-	if !r.opts.Repository.IsZero() {
-		return r.opts.Repository
-	}
-	return img.Ref()
-}
-
-// key names a manifest such that what has the same one shares its signatures.
-func (r *run) key(img image.Pinned) string { return r.home(img).Name() + "@" + img.Digest() }
-
-// within calls f when one of the places is free.
-func within(ctx context.Context, places chan struct{}, f func() error) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case places <- struct{}{}:
-	}
-	defer func() { <-places }()
-	if ctx.Err() != nil { // a place may be free as well
-		return context.Cause(ctx)
-	}
-	return f()
-}
-
-func (r *run) finished() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.done++
-	if r.opts.Done != nil {
-		r.opts.Done(r.done, len(r.order.Images))
-	}
-}
-
-// image signs one image of the Order, and what it lists.
-func (r *run) image(ctx context.Context, img image.Pinned) outcome {
-	manifests, err := r.manifests(ctx, img)
-	if err != nil {
-		return failed(img, img, err)
-	}
-	results := make([][]result, len(manifests))
-	var wg sync.WaitGroup
-	for i, m := range manifests {
-		wg.Go(func() {
-			results[i], _ = r.signed.do(r.key(m.img), func() ([]result, error) { return r.manifest(ctx, m), nil })
-		})
-	}
-	wg.Wait()
-	var o outcome
-	for i, m := range manifests {
-		for _, res := range results[i] {
-			switch {
-			case m.child && res.item.statement != nil: // ordered of the manifest for itself
-			case res.signed(m):
-				o.records = append(o.records, res.record(img, m))
-			default:
-				o.failures = append(o.failures, sign.Failure{Reference: img.Ref().String(), Image: m.img, Err: explain(m.img, res.err)})
-			}
-		}
-	}
-	return o
 }
 
 // A result is what became of one item. It is a failure unless made says what was
@@ -290,51 +180,52 @@ type result struct {
 	err     error
 }
 
-// signed reports whether res is of a signature of m that was read back.
-func (res *result) signed(m manifest) bool {
-	if res.err == nil && (res.made.Evidence.Digest != m.img.Digest() || m.img.Digest() == "") {
-		res.err = errUndone
-	}
-	return res.err == nil
-}
-
-func (res result) record(asked image.Pinned, m manifest) sign.Record {
+// of returns res for the manifest m: it is signed only if what was read back is
+// of m.
+func (res result) of(m order.Manifest) order.Result {
 	ev := res.made.Evidence
-	return sign.Record{
-		Reference: asked.Ref().String(), Image: m.img, Platform: m.platform,
-		Format: res.item.format, Storage: ev.Storage, Source: ev.Source, PredicateType: ev.PredicateType,
-		Identity: ev.Signer, Issuer: ev.Issuer, LogIndex: ev.LogIndex, SignedAt: ev.SignedAt,
-		Bundle: res.made.Bundle, Existed: res.existed,
+	if res.err == nil && (ev.Digest != m.Image.Digest() || m.Image.Digest() == "") {
+		res.err = order.ErrUndone
+	}
+	return order.Result{
+		Record: sign.Record{
+			Format: res.item.format, Storage: ev.Storage, Source: ev.Source, PredicateType: ev.PredicateType,
+			Identity: ev.Signer, Issuer: ev.Issuer, LogIndex: ev.LogIndex, SignedAt: ev.SignedAt,
+			Bundle: res.made.Bundle, Existed: res.existed,
+		},
+		Own: res.item.statement != nil, Err: res.err,
 	}
 }
-
-var errUndone = errors.New("it was not begun")
 
 // manifest signs one manifest: every item that is not there already. It returns
 // a result for each, in order.
-func (r *run) manifest(ctx context.Context, m manifest) []result {
-	items, own := r.own[r.key(m.img)]
+func (r *run) manifest(ctx context.Context, m order.Manifest) []order.Result {
+	items, own := r.own[r.Key(m.Image)]
 	if !own {
 		items = r.items
 	}
 	w := work{run: r, m: m, results: make([]result, len(items))}
 	for i, it := range items {
-		w.results[i] = result{item: it, err: errUndone}
+		w.results[i] = result{item: it, err: order.ErrUndone}
 	}
 	if err := w.do(ctx); err != nil {
 		for i := range w.results {
-			if errors.Is(w.results[i].err, errUndone) {
+			if errors.Is(w.results[i].err, order.ErrUndone) {
 				w.results[i].err = err
 			}
 		}
 	}
-	return w.results
+	results := make([]order.Result, len(w.results))
+	for i, res := range w.results {
+		results[i] = res.of(m)
+	}
+	return results
 }
 
 // work is what is done about one manifest.
 type work struct {
 	*run
-	m       manifest
+	m       order.Manifest
 	results []result
 	made    []sealed // by item, as results are
 }
@@ -347,7 +238,7 @@ func (w *work) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !w.order.Force {
+	if !w.Order.Force {
 		if err := w.look(ctx, who); err != nil {
 			return err
 		}
@@ -355,7 +246,7 @@ func (w *work) do(ctx context.Context) error {
 	if !w.undone() {
 		return nil
 	}
-	if err := w.mayPush(ctx); err != nil {
+	if err := w.MayPush(ctx, w.m); err != nil {
 		return err
 	}
 	w.mayAppend(ctx)
@@ -368,23 +259,11 @@ func (w *work) do(ctx context.Context) error {
 // undone reports whether an item is neither there nor given up.
 func (w *work) undone() bool {
 	for _, res := range w.results {
-		if errors.Is(res.err, errUndone) {
+		if errors.Is(res.err, order.ErrUndone) {
 			return true
 		}
 	}
 	return false
-}
-
-// mayPush shows that pushing is allowed before anything gets into a public log.
-func (w *work) mayPush(ctx context.Context) error {
-	repo := w.home(w.m.img)
-	_, err := w.shown.do(repo.Name(), func() (struct{}, error) {
-		return struct{}{}, within(ctx, w.slots, func() error { return w.opts.Store.CheckPush(ctx, repo) })
-	})
-	if err != nil {
-		return registry.Explain("push to "+repo.Name(), repo.Registry(), err)
-	}
-	return nil
 }
 
 // mayAppend gives up what could not be stored beside what is there.
@@ -392,18 +271,18 @@ func (w *work) mayAppend(ctx context.Context) {
 	for _, legacy := range []bool{false, true} {
 		var items []*result
 		for i := range w.results {
-			if res := &w.results[i]; (res.item.format == sign.Legacy) == legacy && errors.Is(res.err, errUndone) {
+			if res := &w.results[i]; (res.item.format == sign.Legacy) == legacy && errors.Is(res.err, order.ErrUndone) {
 				items = append(items, res)
 			}
 		}
 		if len(items) == 0 {
 			continue
 		}
-		err := within(ctx, w.slots, func() error {
+		err := w.Slot(ctx, func() error {
 			if legacy {
 				return w.appendable(ctx)
 			}
-			return w.attachable(ctx, len(items))
+			return w.MayAttach(ctx, w.m, len(items))
 		})
 		if err != nil {
 			for _, res := range items {
@@ -418,9 +297,9 @@ func (w *work) seal(ctx context.Context) {
 	w.made = make([]sealed, len(w.results))
 	var wg sync.WaitGroup
 	for i := range w.results {
-		if res := &w.results[i]; errors.Is(res.err, errUndone) {
+		if res := &w.results[i]; errors.Is(res.err, order.ErrUndone) {
 			wg.Go(func() {
-				err := within(ctx, w.logs, func() (err error) {
+				err := order.Within(ctx, w.logs, func() (err error) {
 					w.made[i], err = w.one(ctx, res.item)
 					return err
 				})
@@ -436,8 +315,8 @@ func (w *work) seal(ctx context.Context) {
 // push stores what was sealed, one after the other: they share tags.
 func (w *work) push(ctx context.Context) {
 	for i := range w.results {
-		if res := &w.results[i]; errors.Is(res.err, errUndone) {
-			err := within(ctx, w.slots, func() (err error) {
+		if res := &w.results[i]; errors.Is(res.err, order.ErrUndone) {
+			err := w.Slot(ctx, func() (err error) {
 				if res.item.format == sign.Legacy {
 					return w.append(ctx, &w.made[i])
 				}
@@ -448,24 +327,4 @@ func (w *work) push(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// A once does a thing once for each name, whoever asks for it first.
-type once[T any] struct {
-	mu    sync.Mutex
-	calls map[string]func() (T, error)
-}
-
-func (o *once[T]) do(name string, f func() (T, error)) (T, error) {
-	o.mu.Lock()
-	call, ok := o.calls[name]
-	if !ok {
-		if o.calls == nil {
-			o.calls = map[string]func() (T, error){}
-		}
-		call = sync.OnceValues(f)
-		o.calls[name] = call
-	}
-	o.mu.Unlock()
-	return call()
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/internal/strictjson"
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -59,7 +60,7 @@ func (t Token) certified(c *certificate) error {
 	}
 	return &verify.Error{
 		Op:   "check the certificate",
-		Err:  refused(verify.WrongSigner, "it is for %.200q (issuer %.200q), and the token is from %.200q, for %.200q", c.subject, c.issuer, t.issuer, want),
+		Err:  order.Refused(verify.WrongSigner, "it is for %.200q (issuer %.200q), and the token is from %.200q, for %.200q", c.subject, c.issuer, t.issuer, want),
 		Hint: "nothing was signed: see to it that the signing config names the Fulcio that it should",
 	}
 }

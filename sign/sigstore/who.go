@@ -17,6 +17,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -91,7 +92,7 @@ func (s *signatory) same(before *signatory) error {
 	}
 	return &verify.Error{
 		Op:   "renew the certificate",
-		Err:  refused(verify.WrongSigner, "it is for %.200q (issuer %.200q) now, and was for %.200q (issuer %.200q)", s.cert.subject, s.cert.issuer, before.cert.subject, before.cert.issuer),
+		Err:  order.Refused(verify.WrongSigner, "it is for %.200q (issuer %.200q) now, and was for %.200q (issuer %.200q)", s.cert.subject, s.cert.issuer, before.cert.subject, before.cert.issuer),
 		Hint: "see to it that all tokens of a run are of one identity",
 	}
 }
@@ -139,11 +140,11 @@ func (s *Signer) certified(ctx context.Context, key *Key, cert *certificate, ask
 	}
 	subject, err := exactly(cert.subject)
 	if err != nil {
-		return nil, wrong(refused(verify.Unsupported, "its identity: %w", err))
+		return nil, wrong(order.Refused(verify.Unsupported, "its identity: %w", err))
 	}
 	issuer, err := exactly(cert.issuer)
 	if err != nil {
-		return nil, wrong(refused(verify.Unsupported, "its issuer: %w", err))
+		return nil, wrong(order.Refused(verify.Unsupported, "its issuer: %w", err))
 	}
 	id, err := vsig.NewIdentity(subject, issuer, nil)
 	if err != nil {
@@ -169,7 +170,7 @@ func (s *Signer) chain(ctx context.Context, leaf *x509.Certificate) ([]*x509.Cer
 	})
 	chains, err := sgverify.VerifyLeafCertificate(leaf.NotBefore, &understood, material)
 	if err != nil || len(chains) == 0 || len(chains[0]) < 2 {
-		return nil, refused(verify.BadSignature, "it was issued by %.200q, which is no authority of the trust root", leaf.Issuer.String())
+		return nil, order.Refused(verify.BadSignature, "it was issued by %.200q, which is no authority of the trust root", leaf.Issuer.String())
 	}
 	return chains[0][1:], nil
 }
@@ -185,7 +186,7 @@ func (s *Signer) services(ctx context.Context, f sign.Format) (Services, error) 
 		return services.unlogged(), nil
 	case services.logVersion() == 0 || f == sign.Legacy && services.logVersion() != 1:
 		return Services{}, &verify.Error{
-			Op: "choose a log", Err: refused(verify.Unsupported, "there is none for the format %q", f),
+			Op: "choose a log", Err: order.Refused(verify.Unsupported, "there is none for the format %q", f),
 			Hint: "give a signing config with a Rekor log, and with one of version 1 for the format legacy",
 		}
 	}
