@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/boltseal/boltseal/gate"
 	"github.com/boltseal/boltseal/image"
@@ -26,14 +27,62 @@ func (a all) For(u image.Use) gate.Terms {
 	return terms
 }
 
+// narrowing returns a flag that was given and only goes with signers of Sigstore
+// that flags name, "" if there is none.
+func (v *verifyFlags) narrowing() string {
+	switch {
+	case len(v.attestations) > 0:
+		return "--attestation-type"
+	case v.requireSignature:
+		return "--require-signature"
+	case v.signatureOn != verify.SignedImage:
+		return "--signature-on"
+	case v.signers.ignoreLog:
+		return "--insecure-ignore-tlog"
+	}
+	return ""
+}
+
+// A sigstoreDemand is that of flags, the same for every image.
+type sigstoreDemand struct {
+	flags   *verifyFlags
+	configs []sigstore.Config
+	ignored string // the policy file that does not count, "" if there is none
+}
+
+func (v *verifyFlags) bySigstore(c Command, t *trusts) (demand, error) {
+	configs, err := v.requirements(c, t)
+	if err != nil {
+		return nil, err
+	}
+	return &sigstoreDemand{v, configs, ignored(c)}, nil
+}
+
+func (d *sigstoreDemand) files() []string { return d.flags.signers.keys }
+
+func (d *sigstoreDemand) rules(_ []image.Use, client *registry.Client, _ time.Time) (gate.Rules, []report.Warning, error) {
+	rules, err := d.flags.rules(d.configs, client)
+	return rules, append(d.flags.warnings(d.configs[0]), notCounted(d.ignored)...), err
+}
+
+// elsewhere returns where signatures lie if not beside each image, zero for
+// there.
+func (v *verifyFlags) elsewhere() (image.Ref, error) {
+	if v.signatureRepo == "" {
+		return image.Ref{}, nil
+	}
+	repo, err := image.ParseRepository(v.signatureRepo)
+	if err != nil {
+		return image.Ref{}, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
+	}
+	return repo, nil
+}
+
 // rules returns the requirements that every image must meet.
 func (v *verifyFlags) rules(configs []sigstore.Config, client *registry.Client) (all, error) {
-	elsewhere := image.Ref{}
-	if v.signatureRepo != "" {
-		var err error
-		if elsewhere, err = image.ParseRepository(v.signatureRepo); err != nil {
-			return all{}, usagef("--signature-repository", "write it as registry/repository, without a tag", "%w", err)
-		}
+	elsewhere, err := v.elsewhere()
+	if err != nil {
+		return all{}, err
 	}
 	session := sigstore.NewSession(client, elsewhere)
 	var rules all

@@ -5,6 +5,7 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/boltseal/boltseal/gate"
@@ -13,7 +14,6 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
-	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // A demand says what is asked of images. It was found to be sound, and knows no
@@ -25,70 +25,81 @@ type demand interface {
 	files() []string
 }
 
+// A flagged is what flags say of signers of one system, for all images alike.
+type flagged struct {
+	system  string // as people call it
+	how     string // the flags that name a signer
+	names   string // one of them that was given, "" if none was
+	narrows string // one that was given and says more of a signer, "" if none was
+	demand  func(Command, *trusts) (demand, error)
+}
+
+// flagged returns what flags say of the signers of each system.
+func (v *verifyFlags) flagged() []flagged {
+	return []flagged{
+		{"Sigstore", "--certificate-identity with --certificate-oidc-issuer, or --key", v.signers.given(), v.narrowing(), v.bySigstore},
+	}
+}
+
 // demand returns what the flags, or else a policy, ask of images.
 func (v *verifyFlags) demand(ctx context.Context, c Command, t *trusts) (demand, error) {
 	if err := v.policy.sound(); err != nil {
 		return nil, err
 	}
-	if v.signers.given() {
-		switch {
-		case v.policy.policy != "":
-			return nil, usagef("--policy", "write the identity or key into the policy, or leave the policy out", "with it, the policy says who must have signed, and flags say so, too")
-		case len(v.policy.publishers) > 0:
-			return nil, usagef("--publisher", "write both into a policy file; boltseal policy init writes a first one", "flags name one signer for all images, and the publisher is another")
+	all := v.flagged()
+	i := slices.IndexFunc(all, func(f flagged) bool { return f.names != "" })
+	if i < 0 {
+		if err := v.unnamed(all); err != nil {
+			return nil, err
 		}
-		return v.byFlags(c, t)
+		return v.byPolicy(ctx, c, t)
 	}
-	if flag := v.narrowing(); flag != "" {
-		return nil, usagef(flag, "write it into the policy, or add --certificate-identity with --certificate-oidc-issuer, or --key", "it says more of a signer that flags name, and they name none")
-	}
-	return v.byPolicy(ctx, c, t)
-}
-
-// narrowing returns a flag that was given and only goes with signers that flags
-// name, "" if there is none.
-func (v *verifyFlags) narrowing() string {
+	by := all[i]
 	switch {
-	case len(v.attestations) > 0:
-		return "--attestation-type"
-	case v.requireSignature:
-		return "--require-signature"
-	case v.signatureOn != verify.SignedImage:
-		return "--signature-on"
-	case v.signatureRepo != "":
-		return "--signature-repository"
-	case v.signers.ignoreLog:
-		return "--insecure-ignore-tlog"
+	case v.policy.policy != "":
+		return nil, usagef("--policy", "write the identity or key into the policy, or leave the policy out", "with it, the policy says who must have signed, and flags say so, too")
+	case len(v.policy.publishers) > 0:
+		return nil, usagef("--publisher", "write both into a policy file; boltseal policy init writes a first one", "flags name one signer for all images, and the publisher is another")
 	}
-	return ""
+	for _, other := range all {
+		if flag := cmp.Or(other.names, other.narrows); flag != "" && other.system != by.system {
+			return nil, usagef(flag, "leave it out, or write a policy that asks for both, with all-of or any-of", "it is about signatures of %s, and %s names a signer of %s", other.system, by.names, by.system)
+		}
+	}
+	return by.demand(c, t)
 }
 
-// A flagDemand is the same for every image.
-type flagDemand struct {
-	flags   *verifyFlags
-	configs []sigstore.Config
-	ignored string // the policy file that does not count, "" if there is none
+// unnamed reports an error if a flag says more of signers that no flag names.
+func (v *verifyFlags) unnamed(all []flagged) error {
+	var hows []string
+	for _, f := range all {
+		if hows = append(hows, f.how); f.narrows != "" {
+			return nobodyNamed(f.narrows, f.how)
+		}
+	}
+	if v.signatureRepo != "" {
+		return nobodyNamed("--signature-repository", strings.Join(hows, ", or "))
+	}
+	return nil
 }
 
-func (v *verifyFlags) byFlags(c Command, t *trusts) (demand, error) {
-	configs, err := v.requirements(c, t)
-	if err != nil {
-		return nil, err
-	}
-	d := &flagDemand{flags: v, configs: configs}
-	d.ignored, _, _ = defaultPolicy(c)
-	return d, nil
+func nobodyNamed(flag, how string) error {
+	return usagef(flag, "write it into the policy, or add "+how, "it says more of a signer that flags name, and they name none")
 }
 
-func (d *flagDemand) files() []string { return d.flags.signers.keys }
+// ignored returns the policy file that does not count as flags say who must have
+// signed, "" if there is none.
+func ignored(c Command) string {
+	name, _, _ := defaultPolicy(c)
+	return name
+}
 
-func (d *flagDemand) rules(_ []image.Use, client *registry.Client, _ time.Time) (gate.Rules, []report.Warning, error) {
-	rules, err := d.flags.rules(d.configs, client)
-	warnings := d.flags.warnings(d.configs[0])
-	if d.ignored != "" {
-		warnings = append(warnings, report.Warning{Text: d.ignored + " does not count, since flags say who must have signed"})
+// notCounted warns of a policy file that does not count.
+func notCounted(name string) []report.Warning {
+	if name == "" {
+		return nil
 	}
-	return rules, warnings, err
+	return []report.Warning{{Text: name + " does not count, since flags say who must have signed"}}
 }
 
 // A policyDemand is a policy's.

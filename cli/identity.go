@@ -90,10 +90,22 @@ func (s *signerFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&s.ignoreLog, "insecure-ignore-tlog", false, "accept a key's signature without a transparency log entry (keys only)")
 }
 
-// given reports whether the flags name a signer, or begin to.
-func (s *signerFlags) given() bool {
-	claimed := slices.ContainsFunc(slices.Collect(maps.Values(s.claims)), func(value *string) bool { return *value != "" })
-	return len(s.subjects)+len(s.issuers)+len(s.keys) > 0 || claimed
+// given returns a flag that names a signer, or begins to; "" if none does.
+func (s *signerFlags) given() string {
+	switch {
+	case len(s.subjects) > 0:
+		return "--" + s.subjects[0].flag
+	case len(s.issuers) > 0:
+		return "--" + s.issuers[0].flag
+	case len(s.keys) > 0:
+		return "--key"
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.claims)) {
+		if *s.claims[name] != "" {
+			return "--certificate-" + name
+		}
+	}
+	return ""
 }
 
 // issuerFor suggests an issuer for a subject.

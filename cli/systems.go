@@ -59,7 +59,7 @@ type systems struct {
 }
 
 // newSystems returns them all. Whoever adds a system adds a line, and one in
-// [verifyFlags.signing] if flags can name its signers.
+// [verifyFlags.flagged] if flags can name its signers.
 func newSystems(c Command, t *trusts, platforms []string) *systems {
 	s := &systems{command: c, trusts: t, platforms: platforms}
 	s.each = []system{
