@@ -10,7 +10,8 @@ import (
 // LogOf returns where the log entry of x can be looked up, if it was signed with
 // the flags.
 func LogOf(x sign.Record, instance, config string, upload bool) (string, error) {
-	s := signing{flags: signFlags{trust: trustFlags{instance: instance}, config: config, upload: upload}}
+	s := &signing{flags: signFlags{trust: trustFlags{instance: instance}, config: config, upload: upload}}
+	s.means = &sigstoreMeans{run: s}
 	var r report.Signed
 	err := s.record(&r, []sign.Record{x})
 	return r.Items[0].Log, err

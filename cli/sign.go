@@ -19,9 +19,7 @@ import (
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/sign/predicate"
-	maker "github.com/boltseal/boltseal/sign/sigstore"
 	"github.com/boltseal/boltseal/verify"
-	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // defaultTimeout bounds a run.
@@ -193,12 +191,8 @@ type signing struct {
 	refs    []image.Ref
 	order   sign.Order // without the images
 	where   image.Ref  // of the signatures; zero for beside each image
-	by      credentials
+	means   means
 	checks  checks
-	trust   *sigstore.Trust // nil where no log is asked
-	bundles maker.Services  // for bundles and attestations
-	legacy  maker.Services
-	chosen  bool // they are
 	started time.Time
 	notices []string
 }
@@ -236,11 +230,8 @@ func (c Command) readSign(f signFlags, args []string) (*signing, error) {
 	if err := s.readOrder(); err != nil {
 		return nil, err
 	}
-	if err := s.readServices(); err != nil {
-		return nil, err
-	}
 	var err error
-	if s.by, err = f.by.read(c, f.upload); err != nil {
+	if s.means, err = s.system().read(s); err != nil {
 		return nil, err
 	}
 	if s.checks, err = f.checks.read(c, s.started, len(s.refs)); err != nil {
@@ -314,19 +305,19 @@ func (s *signing) readImages(args []string) error {
 
 // readOrder reads what is to be made.
 func (s *signing) readOrder() error {
-	f := &s.flags
+	f, system := &s.flags, s.system()
 	s.order = sign.Order{Recursive: f.recursive, Force: f.force}
 	for _, text := range f.formats {
 		format := sign.Format(text)
-		if format.System() != sigstore.System {
-			return usagef("--format", "write bundle or legacy; repeat the flag for both", "format %q is neither %q nor %q", text, sign.Bundle, sign.Legacy)
+		if first, second := system.formats[0], system.formats[1]; format != first && format != second {
+			return usagef("--format", fmt.Sprintf("write %s or %s; repeat the flag for both", first, second), "format %q is neither %q nor %q", text, first, second)
 		}
 		if !slices.Contains(s.order.Formats, format) {
 			s.order.Formats = append(s.order.Formats, format)
 		}
 	}
 	if len(f.formats) == 0 && !f.attestOnly {
-		s.order.Formats = []sign.Format{sign.Bundle}
+		s.order.Formats = system.formats[:1]
 	}
 	for _, text := range f.annotations {
 		key, value, ok := strings.Cut(text, "=")
@@ -391,27 +382,15 @@ func (c Command) readPredicate(text string) (sign.Statement, error) {
 
 // result begins the report of the run.
 func (s *signing) result() report.Signed {
-	f := s.flags
 	r := report.Signed{
 		ToolVersion: version(), Started: s.started, Checks: s.checks.done, Notices: s.notices,
-		Consumer: report.Consumer{
-			TrustedRoot: f.trust.file != "" || f.trust.mirror != "", Annotations: s.order.Annotations,
-			IgnoreLog: !f.upload, Insecure: f.registry.insecure,
-		},
+		Consumer: report.Consumer{Annotations: s.order.Annotations, Insecure: s.flags.registry.insecure},
 	}
-	if f.trust.instance != publicGood {
-		r.Consumer.Instance = f.trust.instance
-	}
-	if f.repository != "" {
+	if s.flags.repository != "" {
 		r.Consumer.Repository = s.where.Name()
 	}
+	s.means.consumer(&r.Consumer)
 	return r
-}
-
-// public reports whether signatures go to the log that everybody can search.
-func (s *signing) public() bool {
-	t := s.flags.trust
-	return t.instance == publicGood && t.file == "" && t.mirror == "" && s.flags.config == "" && s.flags.upload
 }
 
 // do signs. An error is bad input that only others could tell of, or says that
@@ -421,8 +400,8 @@ func (s *signing) do(ctx context.Context, done func(done, of int)) (report.Signe
 	switch {
 	case s.checks.refused != nil:
 		r.Refused = s.checks.refused
-	case s.by.missing != "":
-		r.Skipped = s.by.missing
+	case s.means.missing() != "":
+		r.Skipped = s.means.missing()
 	default:
 		if err := s.sign(ctx, &r, done); err != nil {
 			return r, err

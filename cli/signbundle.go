@@ -54,14 +54,14 @@ func (c Command) signBundle(code *int) *cobra.Command {
 			if inToto && !json.Valid(content) {
 				return usagef("FILE", "give an in-toto statement", "%s is no JSON", args[0])
 			}
-			s := &signing{command: c, flags: f, started: c.now(), order: sign.Order{Formats: []sign.Format{sign.Bundle}}}
-			if err := s.readServices(); err != nil {
+			m := &sigstoreMeans{run: &signing{command: c, flags: f, started: c.now(), order: sign.Order{Formats: []sign.Format{sign.Bundle}}}}
+			if err := m.readServices(); err != nil {
 				return err
 			}
-			if s.by, err = f.by.read(c, true); err != nil {
+			if m.by, err = f.by.read(c, true); err != nil {
 				return err
 			}
-			body, err := s.blob(cmd.Context(), content, inToto)
+			body, err := m.blob(cmd.Context(), content, inToto)
 			if u := (*usageError)(nil); errors.As(err, &u) {
 				return err
 			}
@@ -85,16 +85,16 @@ func (c Command) signBundle(code *int) *cobra.Command {
 }
 
 // blob signs content.
-func (s *signing) blob(ctx context.Context, content []byte, inToto bool) ([]byte, error) {
+func (m *sigstoreMeans) blob(ctx context.Context, content []byte, inToto bool) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, defaultTimeout, timeoutError{defaultTimeout})
 	defer cancel()
-	s.trust.Start(ctx)
-	if err := s.services(ctx); err != nil {
+	m.trust.Start(ctx)
+	if err := m.services(ctx); err != nil {
 		return nil, err
 	}
 	signer, err := maker.New(maker.Options{
-		Store: registry.New(registry.Options{}), Trust: s.trust, Services: s.bundles, Client: s.command.asker(),
-		Token: s.by.token, Now: s.command.now, Sleep: s.command.Sleep,
+		Store: registry.New(registry.Options{}), Trust: m.trust, Services: m.bundles, Client: m.run.command.asker(),
+		Token: m.by.token, Now: m.run.command.now, Sleep: m.run.command.Sleep,
 	})
 	if err != nil {
 		return nil, usagef("", hintOf(err, ""), "%w", err)

@@ -193,49 +193,66 @@ func fromFork(c Command) bool {
 	return head == nil || !strings.EqualFold(head.Name, event.PullRequest.Base.Repo.Name)
 }
 
-// readKey reads --key.
-func (s *signerChoice) readKey(c Command) (credentials, error) {
-	const next = "give a private key: a file such as cosign.key, env://NAME for a variable that has its text, or NAME://… of a key service"
-	flag, name, text := "--key", "given as PEM", []byte(nil)
+// A givenKey is what --key gives: the text of a private key, or the address of a
+// service that keeps it.
+type givenKey struct {
+	name, flag string // of the key, and what an error calls it
+	text       []byte
+	service    string // URI of a key service, "" where there is a text
+}
+
+// given reads --key; next is what to do where it gives none. A key is never
+// quoted.
+func (s *signerChoice) given(c Command, next string) (givenKey, error) {
 	scheme, _, address := strings.Cut(s.key, "://")
 	switch variable, inEnv := strings.CutPrefix(s.key, "env://"); {
 	case strings.HasPrefix(strings.TrimSpace(s.key), pemBegin):
-		text = []byte(strings.TrimSpace(s.key))
+		return givenKey{name: "given as PEM", flag: "--key", text: []byte(strings.TrimSpace(s.key))}, nil
 	case strings.Contains(s.key, privatePEM), strings.Contains(s.key, pemBegin): // none of these is quoted
-		return credentials{}, usagef("--key", "give the text as the file has it, from -----BEGIN on and without quotes; or put it into a variable and write env://NAME", "it has a key in it, and does not begin with one")
+		return givenKey{}, usagef("--key", "give the text as the file has it, from -----BEGIN on and without quotes; or put it into a variable and write env://NAME", "it has a key in it, and does not begin with one")
 	case strings.Contains(s.key, pemInBase64):
-		return credentials{}, usagef("--key", "decode it first, as base64 -d does", "it looks like a key in base64")
+		return givenKey{}, usagef("--key", "decode it first, as base64 -d does", "it looks like a key in base64")
 	case strings.ContainsFunc(s.key, endsLine):
-		return credentials{}, usagef("--key", next, "it has several lines, and does not begin with %s", strings.TrimSpace(pemBegin))
+		return givenKey{}, usagef("--key", next, "it has several lines, and does not begin with %s", strings.TrimSpace(pemBegin))
 	case inEnv && !isVariable(variable):
-		return credentials{}, usagef("--key", "write env:// and the name of the variable, such as env://"+keyVariable, "what follows env:// is no name of a variable")
+		return givenKey{}, usagef("--key", "write env:// and the name of the variable, such as env://"+keyVariable, "what follows env:// is no name of a variable")
 	case inEnv || s.key == keyVariable && c.getenv(keyVariable) != "":
-		name, flag = s.key, "--key "+s.key
-		if text = []byte(c.getenv(variable)); len(text) == 0 {
-			return credentials{}, usagef(flag, next, "the variable %s is empty or not set", variable)
+		k := givenKey{name: s.key, flag: "--key " + s.key, text: []byte(c.getenv(variable))}
+		if len(k.text) == 0 {
+			return givenKey{}, usagef(k.flag, next, "the variable %s is empty or not set", variable)
 		}
+		return k, nil
 	case address && (scheme == "http" || scheme == "https"):
-		return credentials{}, usagef("--key", next, "a private key is not fetched from an address")
+		return givenKey{}, usagef("--key", next, "a private key is not fetched from an address")
 	case address:
-		return credentials{service: s.key}, nil
-	default:
-		var err error
-		if text, err = readBounded(c.path(s.key), maxText); errors.Is(err, fs.ErrNotExist) && nameable(s.key) {
-			return credentials{}, usagef("--key", "name the file as it is found from the working directory", "%w", err)
-		} else if err != nil {
-			return credentials{}, usagef("--key", next, "%w", unread(s.key, err))
-		}
-		name, flag = s.key, "--key "+s.key
+		return givenKey{service: s.key}, nil
+	}
+	text, err := readBounded(c.path(s.key), maxText)
+	if errors.Is(err, fs.ErrNotExist) && nameable(s.key) {
+		return givenKey{}, usagef("--key", "name the file as it is found from the working directory", "%w", err)
+	}
+	if err != nil {
+		return givenKey{}, usagef("--key", next, "%w", unread(s.key, err))
+	}
+	return givenKey{name: s.key, flag: "--key " + s.key, text: text}, nil
+}
+
+// readKey reads --key.
+func (s *signerChoice) readKey(c Command) (credentials, error) {
+	const next = "give a private key: a file such as cosign.key, env://NAME for a variable that has its text, or NAME://… of a key service"
+	given, err := s.given(c, next)
+	if err != nil || given.service != "" {
+		return credentials{service: given.service}, err
 	}
 	where := cmp.Or(s.passwordName, passwordVariable)
-	key, err := maker.ReadKey(name, text, s.passwordOf(c))
+	key, err := maker.ReadKey(given.name, given.text, s.passwordOf(c))
 	switch {
 	case errors.Is(err, maker.ErrNoPassword):
-		return credentials{}, usagef(flag, "set "+where+" to its password", "%w", bare(err))
+		return credentials{}, usagef(given.flag, "set "+where+" to its password", "%w", bare(err))
 	case errors.Is(err, maker.ErrPassword):
-		return credentials{}, usagef(flag, "set "+where+" to the password that the key was made with", "%w", bare(err))
+		return credentials{}, usagef(given.flag, "set "+where+" to the password that the key was made with", "%w", bare(err))
 	case err != nil:
-		return credentials{}, usagef(flag, hintOf(err, next), "%w", bare(err))
+		return credentials{}, usagef(given.flag, hintOf(err, next), "%w", bare(err))
 	}
 	return credentials{key: key}, nil
 }

@@ -2,11 +2,8 @@ package cli
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,20 +15,16 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/sign"
-	maker "github.com/boltseal/boltseal/sign/sigstore"
 	"github.com/boltseal/boltseal/verify"
 )
 
 // sign asks the registry and the services, and adds to r what came of it.
 func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of int)) error {
-	c, f := s.command, &s.flags
-	client, err := f.registry.client(c, s.uses())
+	client, err := s.flags.registry.client(s.command, s.uses())
 	if err != nil {
 		return err
 	}
-	if s.trust != nil {
-		s.trust.Start(ctx) // beside the registry requests
-	}
+	s.means.begin(ctx)
 	images, failures := s.resolve(ctx, client)
 	r.Failures = failures
 	if len(s.checks.scans) > 0 && len(failures) > 0 { // nobody knows whether a report is about one of those
@@ -49,7 +42,7 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 	if r.Refused = s.checks.refused; r.Refused != nil || len(images) == 0 {
 		return nil
 	}
-	signer, err := s.signer(ctx, client, done)
+	signer, err := s.means.signer(ctx, client, done)
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		return err
 	}
@@ -61,17 +54,17 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 	if err != nil {
 		return err
 	}
-	if err := misconfigured(result.Failures); err != nil && len(result.Records) == 0 {
+	if err := s.means.misconfigured(result.Failures); err != nil && len(result.Records) == 0 {
 		return err
 	}
 	r.Failures = append(r.Failures, result.Failures...)
-	r.Notices = append(r.Notices, s.trustNotices()...)
+	r.Notices = append(r.Notices, s.means.notices()...)
 	return s.record(r, result.Records)
 }
 
 // made has everything made. A summary is of one image: each says of itself what
 // was checked.
-func (s *signing) made(ctx context.Context, signer *maker.Signer, images []image.Pinned) (sign.Result, error) {
+func (s *signing) made(ctx context.Context, signer signer, images []image.Pinned) (sign.Result, error) {
 	order := s.order
 	order.Images = images
 	if s.checks.attest {
@@ -105,13 +98,6 @@ func (s *signing) uses() []image.Use {
 	return uses
 }
 
-func (s *signing) trustNotices() []string {
-	if s.trust == nil || s.trust.Warning() == "" {
-		return nil
-	}
-	return []string{s.trust.Warning()}
-}
-
 // resolve binds each reference to a digest, once.
 func (s *signing) resolve(ctx context.Context, client *registry.Client) ([]image.Pinned, []sign.Failure) {
 	pinned, errs := make([]image.Pinned, len(s.refs)), make([]error, len(s.refs))
@@ -139,34 +125,6 @@ func (s *signing) resolve(ctx context.Context, client *registry.Client) ([]image
 	return images, failures
 }
 
-// signer makes the signer of the run. An error is bad input, or no answer.
-func (s *signing) signer(ctx context.Context, client *registry.Client, done func(done, of int)) (*maker.Signer, error) {
-	f := &s.flags
-	o := maker.Options{
-		Store: client, Trust: s.trust, Client: s.command.asker(), Key: s.by.key, Token: s.by.token,
-		Repository: s.where, IgnoreLog: !f.upload, Now: s.command.now, Sleep: s.command.Sleep, Jobs: f.jobs, Done: done,
-	}
-	err := s.services(ctx)
-	if err != nil {
-		return nil, err
-	}
-	o.Services, o.Legacy = s.bundles, s.legacy
-	if s.by.service != "" {
-		if s.by.key, err = maker.KMSKey(ctx, s.by.service); err != nil {
-			if sign.Reason(err).NoAnswer() {
-				return nil, err
-			}
-			return nil, usagef("--key "+publicPart(s.by.service), hintOf(err, "see that the plugin of the key service is installed"), "%w", bare(err))
-		}
-		o.Key = s.by.key
-	}
-	signer, err := maker.New(o)
-	if err != nil {
-		return nil, usagef("", hintOf(err, "boltseal sign --help lists the flags"), "%w", bare(err))
-	}
-	return signer, nil
-}
-
 // openBundles makes the folder of --bundle-dir, and sees that it can be written.
 func (s *signing) openBundles() error {
 	if s.flags.bundleDir == "" {
@@ -191,10 +149,7 @@ func (s *signing) openBundles() error {
 func (s *signing) record(r *report.Signed, records []sign.Record) error {
 	var errs []error
 	for _, x := range records {
-		item := report.SignedItem{Record: x, Hash: s.by.hash(x)}
-		if s.public() && x.LogIndex != nil && searchable(x) {
-			item.Log = fmt.Sprintf("%s%d", report.SearchAddress, *x.LogIndex)
-		}
+		item := s.means.item(x)
 		if s.flags.bundleDir != "" && len(x.Bundle) > 0 {
 			var err error
 			if item.File, err = writeBundle(s.command.path(s.flags.bundleDir), x); err != nil {
@@ -217,39 +172,4 @@ func writeBundle(dir string, x sign.Record) (string, error) {
 	name := strings.Replace(x.Image.Digest(), ":", "-", 1) + "." + hex.EncodeToString(sum[:6]) + ".sigstore.json"
 	path := filepath.Join(dir, name)
 	return path, writeWhole(path, x.Bundle) // it is public, as the registry's
-}
-
-// hash is that of a signature in Rekor v2 by a key on a larger curve, which cosign
-// has to be told of.
-func (c credentials) hash(x sign.Record) string {
-	if c.key == nil || x.Format == sign.Legacy || x.LogIndex == nil || searchable(x) {
-		return ""
-	}
-	if public, ok := c.key.GetPublicKey().(*ecdsa.PublicKey); ok {
-		switch public.Curve {
-		case elliptic.P384():
-			return "sha384"
-		case elliptic.P521():
-			return "sha512"
-		}
-	}
-	return ""
-}
-
-// searchable reports whether the public search knows the log entry: Rekor v2 has
-// no search, and promises no inclusion either.
-func searchable(x sign.Record) bool {
-	if x.Format == sign.Legacy {
-		return true
-	}
-	var doc struct {
-		VerificationMaterial struct {
-			TlogEntries []struct {
-				InclusionPromise *json.RawMessage `json:"inclusionPromise"`
-			} `json:"tlogEntries"`
-		} `json:"verificationMaterial"`
-	}
-	err := json.Unmarshal(x.Bundle, &doc)
-	entries := doc.VerificationMaterial.TlogEntries
-	return err == nil && len(entries) == 1 && entries[0].InclusionPromise != nil
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/boltseal/boltseal/sign"
@@ -11,8 +10,8 @@ import (
 )
 
 // readServices reads what says whom to ask, and whom to trust.
-func (s *signing) readServices() error {
-	f := &s.flags
+func (m *sigstoreMeans) readServices() error {
+	f := &m.run.flags
 	switch {
 	case f.trust.instance == "github":
 		return usagef("--sigstore", "use public-good, or attest with GitHub's own actions/attest-build-provenance", "the instance github signs for GitHub's own actions only")
@@ -24,67 +23,55 @@ func (s *signing) readServices() error {
 		return usagef("--trusted-root", "add --signing-config with the services of that instance", "it says whom to trust, and not with which services to sign")
 	}
 	var err error
-	if s.trust, err = f.trust.trust(s.command.getenv, s.command.proxy()); err != nil {
+	if m.trust, err = f.trust.trust(m.run.command.getenv, m.run.command.proxy()); err != nil {
 		return err
 	}
 	if f.config == "" {
 		return nil
 	}
-	body, err := readBounded(s.command.path(f.config), maxText)
+	body, err := readBounded(m.run.command.path(f.config), maxText)
 	if err != nil {
 		return usagef("--signing-config", "give a signing_config.json, as `cosign signing-config create` writes it", "%w", err)
 	}
-	return s.choose(body)
+	return m.choose(body)
 }
 
 // choose reads a signing config, and selects from it.
-func (s *signing) choose(body []byte) error {
+func (m *sigstoreMeans) choose(body []byte) error {
 	config, err := maker.ParseSigningConfig(body)
 	if err != nil {
 		return usagef("--signing-config", "give a signing_config.json, as `cosign signing-config create` writes it", "%w", err)
 	}
-	now, versions := s.command.now(), []uint32{1, 2}
-	if slices.Contains(s.order.Formats, sign.Legacy) {
+	now, versions := m.run.command.now(), []uint32{1, 2}
+	if slices.Contains(m.run.order.Formats, sign.Legacy) {
 		// Verifiers on cosign 2 look at bundles first, and do not take those of
 		// version 2 unless they are told to.
 		versions = versions[:1]
-		if s.legacy, err = config.Services(now, versions...); err != nil {
+		if m.legacy, err = config.Services(now, versions...); err != nil {
 			return usagef("--signing-config", hintOf(err, ""), "%w", bare(err))
 		}
 	}
-	if s.bundles, err = config.Services(now, versions...); err != nil {
+	if m.bundles, err = config.Services(now, versions...); err != nil {
 		return usagef("--signing-config", hintOf(err, ""), "%w", bare(err))
 	}
-	s.chosen = true
+	m.chosen = true
 	return nil
 }
 
 // services selects the services, from what the instance's repository says unless
 // a file did. An error is bad input, or no answer.
-func (s *signing) services(ctx context.Context) error {
-	if s.chosen || !s.flags.upload {
+func (m *sigstoreMeans) services(ctx context.Context) error {
+	if m.chosen || !m.run.flags.upload {
 		return nil
 	}
-	body, err := s.trust.SigningConfig(ctx)
+	body, err := m.trust.SigningConfig(ctx)
 	if err != nil {
 		return &verify.Error{Op: "find the services that sign", Err: err, Hint: hintOf(err, "see that the address can be reached from here (proxy, firewall); or give the files with --trusted-root and --signing-config")}
 	}
-	return s.choose(body)
+	return m.choose(body)
 }
 
 // asker returns the client of the Sigstore services.
 func (c Command) asker() *maker.Client {
 	return maker.NewClient(maker.ClientOptions{Proxy: c.proxy(), UserAgent: "boltseal/" + version(), Sleep: c.Sleep})
-}
-
-// misconfigured returns the bad input that failures come from, nil if they come
-// from something else: that there is no certificate authority shows when a
-// certificate is needed.
-func misconfigured(failures []sign.Failure) error {
-	for _, f := range failures {
-		if errors.Is(f.Err, maker.ErrNoCA) {
-			return usagef("--signing-config", hintOf(f.Err, "give a signing config that names a Fulcio, or sign with a key"), "%w", f.Err)
-		}
-	}
-	return nil
 }
