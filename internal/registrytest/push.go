@@ -155,20 +155,29 @@ func (r *Registry) PutLayers(repo, reference string, subject *ocispec.Descriptor
 func (r *Registry) PutReferrer(repo string, subject ocispec.Descriptor, artifactType string, layers ...Layer) (ocispec.Descriptor, error) {
 	subject.Annotations, subject.Platform = nil, nil
 	d, err := r.PutLayers(repo, "", &subject, artifactType, layers...)
-	if err != nil || !r.opts.NoReferrers {
+	entry := d
+	entry.ArtifactType = ocispec.MediaTypeEmptyJSON // what GHCR's list says of cosign's bundles
+	if err != nil {
 		return d, err
 	}
-	tag := strings.Replace(subject.Digest.String(), ":", "-", 1)
+	return d, r.List(repo, subject.Digest, entry)
+}
+
+// List adds entry to the fallback tag of the manifest with the given digest; a
+// registry that has the referrers API needs none.
+func (r *Registry) List(repo string, subject digest.Digest, entry ocispec.Descriptor) error {
+	if !r.opts.NoReferrers {
+		return nil
+	}
+	tag := strings.Replace(subject.String(), ":", "-", 1)
 	var index ocispec.Index
 	if b, err := r.Manifest(repo, tag); err == nil {
 		if err := json.Unmarshal(b, &index); err != nil {
-			return d, err
+			return err
 		}
 	}
-	entry := d
-	entry.ArtifactType = ocispec.MediaTypeEmptyJSON // what GHCR's list says of cosign's bundles
-	_, err = r.PutIndex(repo, tag, append(index.Manifests, entry)...)
-	return d, err
+	_, err := r.PutIndex(repo, tag, append(index.Manifests, entry)...)
+	return err
 }
 
 // PutBundle pushes a Sigstore bundle as a referrer of subject.
