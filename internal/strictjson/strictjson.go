@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -26,23 +27,55 @@ type Shape struct {
 	Names []string
 	// Opaque are names whose values are not looked into.
 	Opaque []string
+	// Only are the only names that there may be; nil for any.
+	Only Tree
 }
 
-// Check returns an error if body is not exactly one JSON document, or an object
-// in it has two names that are equal but for their case, or a name that is one
-// of s.Names but for its case.
+// A Tree says which names an object may have, and of each of them the same for
+// the object, or the list of objects, that is its value. A nil Tree allows any.
+type Tree map[string]Tree
+
+// An Error is why a document is refused, and where.
+type Error struct {
+	Offset int      // of what is wrong, in bytes; where it ends too early its length
+	Name   string   // that the Tree does not have; "" where something else is wrong
+	Known  []string // what may stand there instead of Name, sorted
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Check returns an error, an [*Error], if body is not exactly one JSON document,
+// or an object in it has two names that are equal but for their case, a name that
+// is one of s.Names but for its case, or one that is not in s.Only.
 func (s Shape) Check(body []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
-	if err := s.value(dec, 0); err != nil {
-		return err
+	err := s.value(dec, s.Only, 0)
+	if err == nil {
+		if _, last := dec.Token(); !errors.Is(last, io.EOF) {
+			err = errors.New("something follows the document")
+		}
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the document")
+	if err == nil {
+		return nil
 	}
-	return nil
+	e := (*Error)(nil)
+	if !errors.As(err, &e) {
+		e = &Error{Err: err}
+	}
+	// The decoder stands behind what it has read last: a name, where that is what
+	// is wrong.
+	e.Offset = int(dec.InputOffset())
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		e.Offset = min(int(syntax.Offset), len(body))
+	}
+	return e
 }
 
-func (s Shape) value(dec *json.Decoder, depth int) error {
+func (s Shape) value(dec *json.Decoder, only Tree, depth int) error {
 	tok, err := dec.Token()
 	if err != nil {
 		return err
@@ -56,12 +89,14 @@ func (s Shape) value(dec *json.Decoder, depth int) error {
 	}
 	seen := map[string]bool{}
 	for dec.More() {
+		below := only // of a list
 		if d == '{' {
-			skip, err := s.name(dec, seen)
+			name, err := s.name(dec, seen, only)
 			if err != nil {
 				return err
 			}
-			if skip {
+			below = only[name]
+			if slices.Contains(s.Opaque, name) {
 				var opaque json.RawMessage
 				if err := dec.Decode(&opaque); err != nil {
 					return err
@@ -69,7 +104,7 @@ func (s Shape) value(dec *json.Decoder, depth int) error {
 				continue
 			}
 		}
-		if err := s.value(dec, depth+1); err != nil {
+		if err := s.value(dec, below, depth+1); err != nil {
 			return err
 		}
 	}
@@ -77,29 +112,32 @@ func (s Shape) value(dec *json.Decoder, depth int) error {
 	return err
 }
 
-// name reads the name of a member, and reports whether its value is opaque.
-func (s Shape) name(dec *json.Decoder, seen map[string]bool) (opaque bool, err error) {
+// name reads the name of a member.
+func (s Shape) name(dec *json.Decoder, seen map[string]bool, only Tree) (string, error) {
 	tok, err := dec.Token()
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	name, ok := tok.(string)
 	if !ok {
-		return false, errors.New("a name is no string")
+		return "", errors.New("a name is no string")
 	}
 	// EqualFold is what encoding/json compares names with; it knows more pairs
 	// than ToLower, such as k and the Kelvin sign.
 	folded := fold(name)
 	if seen[folded] {
-		return false, fmt.Errorf("the name %.40q stands twice", name)
+		return "", fmt.Errorf("the name %.40q stands twice", name)
 	}
 	seen[folded] = true
 	for _, known := range s.Names {
 		if name != known && strings.EqualFold(name, known) {
-			return false, fmt.Errorf("the name %.40q is not %q", name, known)
+			return "", fmt.Errorf("the name %.40q is not %q", name, known)
 		}
 	}
-	return slices.Contains(s.Opaque, name), nil
+	if _, ok := only[name]; !ok && only != nil {
+		return "", &Error{Name: name, Known: slices.Sorted(maps.Keys(only)), Err: fmt.Errorf("there is no %.40q here", name)}
+	}
+	return name, nil
 }
 
 // fold returns the same text for names that are equal under strings.EqualFold.

@@ -2,6 +2,7 @@ package strictjson_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/boltseal/boltseal/internal/strictjson"
@@ -52,4 +53,35 @@ func FuzzCheck(f *testing.F) {
 			t.Fatal("two values for one name")
 		}
 	})
+}
+
+// What is refused is found: the offset is behind the name that is wrong.
+func TestOnly(t *testing.T) {
+	t.Parallel()
+	s := strictjson.Shape{Only: strictjson.Tree{"version": nil, "items": {"name": nil, "sub": {"x": nil}}}}
+	for body, want := range map[string]struct {
+		offset int
+		name   string
+	}{
+		`{"version":{"any":1},"items":[{"name":1,"sub":{"x":{"y":2}}}]}`: {-1, ""},
+		`{"items":{"name":1}}`:                {-1, ""},
+		`{}`:                                  {-1, ""},
+		`{"itms":[]}`:                         {7, "itms"},
+		`{"items":[{"name":1,"nam":2}]}`:      {25, "nam"},
+		`{"items":[{"sub":{"name":1}}]}`:      {24, "name"},
+		`{"items":[{"sub":[{"x":1,"x":2}]}]}`: {28, ""},
+		`{"items":1} 2`:                       {13, ""},
+		`{"items":1 2}`:                       {11, ""},
+		`{"items":`:                           {9, ""},
+	} {
+		err := s.Check([]byte(body))
+		e := (*strictjson.Error)(nil)
+		switch {
+		case want.offset < 0 && err != nil:
+			t.Errorf("%s: %v", body, err)
+		case want.offset < 0:
+		case !errors.As(err, &e) || e.Offset != want.offset || e.Name != want.name || e.Error() == "":
+			t.Errorf("%s: %+v, want %+v", body, *e, want)
+		}
+	}
 }

@@ -1,13 +1,22 @@
 package notation
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
+	"github.com/notaryproject/notation-core-go/revocation"
+	"github.com/notaryproject/notation-core-go/revocation/crl"
 	"github.com/notaryproject/notation-core-go/revocation/purpose"
 	"github.com/notaryproject/notation-core-go/revocation/result"
 
@@ -57,13 +66,252 @@ func ParseTimestamp(s string) (Timestamp, error) {
 	return "", &verify.Error{Op: "read timestamp", Hint: "write always or after-expiry", Err: fmt.Errorf("there is no %s", quoted(s))}
 }
 
-// An Asker asks servers whether certificates were revoked, each question once. It
-// may be used by several goroutines. Nobody is asked through a nil Asker.
-type Asker struct{}
+const (
+	// revocationTimeout bounds one question to a server, with all redirects and
+	// the whole answer.
+	revocationTimeout = 10 * time.Second
+	// maxRedirects bounds how often a server may send elsewhere.
+	maxRedirects = 3
+	// maxOCSP bounds the answer to an OCSP request, in bytes.
+	maxOCSP = 64 << 10
+	// maxCRL bounds a revocation list, in bytes.
+	maxCRL = 32 << 20
+	// maxOCSPKept and maxCRLKept bound how many answers are remembered. Whatever
+	// is beyond them is asked again each time.
+	maxOCSPKept = 4096
+	maxCRLKept  = 64
+)
 
-// NewAsker returns an Asker.
-func NewAsker(proxy func(*url.URL) (*url.URL, error), userAgent string) *Asker { return &Asker{} }
+// An Asker asks servers whether certificates were revoked: OCSP responders (RFC
+// 6960) and those that have revocation lists (RFC 5280). Each address is asked
+// once for the same thing, whatever it answers, so that an Asker is for one run.
+// It may be used by several goroutines. A nil Asker asks nobody.
+//
+// The addresses stand in certificates. Whoever uses an Asker must have found that
+// somebody trusted issued them.
+type Asker struct {
+	signing, stamping revocation.Validator
+}
 
-func (a *Asker) ask(ctx context.Context, what purpose.Purpose, chain []*x509.Certificate, signedAt time.Time) ([]*result.CertRevocationResult, error) {
-	return nil, errors.New("nobody is asked yet")
+// NewAsker returns an Asker whose requests go through the proxy that it names for
+// an address (nil: none) and carry userAgent. A question takes at most 10 s and
+// three redirects, an answer at most 64 KiB from a responder and 32 MiB of a list.
+func NewAsker(proxy func(*url.URL) (*url.URL, error), userAgent string) *Asker {
+	transport := &http.Transport{
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12}, // after a redirect
+		TLSHandshakeTimeout: revocationTimeout,
+		DisableKeepAlives:   true, // a server is asked once, or a few times
+	}
+	if proxy != nil {
+		transport.Proxy = func(req *http.Request) (*url.URL, error) { return proxy(req.URL) }
+	}
+	client := func(t http.RoundTripper) *http.Client {
+		return &http.Client{Transport: t, Timeout: revocationTimeout, CheckRedirect: redirect}
+	}
+	lists := client(&bounded{next: transport, userAgent: userAgent, max: maxCRL})
+	responders := client(&remembered{next: &bounded{next: transport, userAgent: userAgent, max: maxOCSP}, memo: memo[reply]{max: maxOCSPKept}})
+	fetcher := &listFetcher{client: lists, memo: memo[*crl.Bundle]{max: maxCRLKept}}
+	return &Asker{signing: validator(purpose.CodeSigning, responders, fetcher), stamping: validator(purpose.Timestamping, responders, fetcher)}
+}
+
+// validator returns notation-core-go's check for chains of one purpose; nil,
+// which asks nobody, where that refuses its options.
+func validator(what purpose.Purpose, responders *http.Client, lists crl.Fetcher) revocation.Validator {
+	v, err := revocation.NewWithOptions(revocation.Options{OCSPHTTPClient: responders, CRLFetcher: lists, CertChainPurpose: what})
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
+// redirect bounds redirects, and where they lead.
+func redirect(req *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) > maxRedirects:
+		return fmt.Errorf("redirected more than %d times", maxRedirects)
+	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
+		return fmt.Errorf("redirected to %s", quoted(req.URL.Scheme+"://"))
+	}
+	return nil
+}
+
+// ask returns what is known of each certificate of chain, which goes from the
+// leaf to the root, the same in number and order. An error says that nothing is
+// known of any. signedAt is when the signature was made, if somebody trusted says
+// so, else zero: what was revoked later may count (RFC 5280, 5.3.2).
+func (a *Asker) ask(ctx context.Context, what purpose.Purpose, chain []*x509.Certificate, signedAt time.Time) (results []*result.CertRevocationResult, err error) {
+	var v revocation.Validator
+	if a != nil {
+		v = map[purpose.Purpose]revocation.Validator{purpose.CodeSigning: a.signing, purpose.Timestamping: a.stamping}[what]
+	}
+	if v == nil {
+		return nil, errors.New("nobody is asked whether certificates were revoked")
+	}
+	// notation-core-go panics where an address cannot be parsed
+	// (checkStatusFromServer), and where a revocation list has no number.
+	defer func() {
+		if p := recover(); p != nil {
+			results, err = nil, fmt.Errorf("a certificate or an answer could not be read: %.200v", p)
+		}
+	}()
+	results, err = v.ValidateContext(ctx, revocation.ValidateContextOptions{CertChain: chain, AuthenticSigningTime: signedAt})
+	if err == nil && len(results) != len(chain) {
+		return nil, fmt.Errorf("something is known of %d certificates, where %d are asked for", len(results), len(chain))
+	}
+	return results, err
+}
+
+// bounded sends requests in this program's name, and ends an answer that is too
+// long with an error.
+type bounded struct {
+	next      http.RoundTripper
+	userAgent string
+	max       int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("User-Agent", b.userAgent)
+	resp, err := b.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: b.max, max: b.max}
+	return resp, nil
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left, max int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, fmt.Errorf("the answer is longer than %d bytes", b.max)
+	}
+	return n, err
+}
+
+// remembered asks each question once.
+type remembered struct {
+	next http.RoundTripper
+	memo memo[reply]
+}
+
+// A reply is an answer that can be given again.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *remembered) RoundTrip(req *http.Request) (*http.Response, error) {
+	var question []byte
+	if req.Body != nil {
+		var err error
+		question, err = io.ReadAll(io.LimitReader(req.Body, maxOCSP))
+		if closed := req.Body.Close(); err == nil {
+			err = closed
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	sum := sha256.Sum256(question)
+	got, err := r.memo.get(req.Context(), req.Method+" "+req.URL.String()+" "+hex.EncodeToString(sum[:]), func(ctx context.Context) (reply, error) {
+		req := req.Clone(ctx)
+		if question != nil {
+			req.Body = io.NopCloser(bytes.NewReader(question))
+		}
+		resp, err := r.next.RoundTrip(req)
+		if err != nil {
+			return reply{}, err
+		}
+		defer resp.Body.Close() //nolint:errcheck // it was only read
+		body, err := io.ReadAll(resp.Body)
+		return reply{resp.StatusCode, resp.Header, body}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		Status: fmt.Sprintf("%d %s", got.status, http.StatusText(got.status)), StatusCode: got.status, Header: got.header.Clone(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(got.body)), Body: io.NopCloser(bytes.NewReader(got.body)), Request: req,
+	}, nil
+}
+
+// listFetcher fetches each revocation list once.
+type listFetcher struct {
+	client *http.Client
+	memo   memo[*crl.Bundle]
+}
+
+// Fetch implements crl.Fetcher.
+func (f *listFetcher) Fetch(ctx context.Context, address string) (*crl.Bundle, error) {
+	return f.memo.get(ctx, address, func(ctx context.Context) (*crl.Bundle, error) {
+		fetcher, err := crl.NewHTTPFetcher(f.client)
+		if err != nil {
+			return nil, err
+		}
+		return fetcher.Fetch(ctx, address)
+	})
+}
+
+// A memo remembers answers, bad ones too: a server that does not answer is not
+// waited for again.
+type memo[T any] struct {
+	max int // answers that are remembered
+
+	mu      sync.Mutex
+	answers map[string]*answer[T]
+}
+
+type answer[T any] struct {
+	ready chan struct{} // closed once the rest is there
+	value T
+	err   error
+}
+
+// get returns the answer to the question key, and lets ask find it where nobody
+// has asked before. Several who ask at once get one answer; when one of them is
+// told to stop, the others still get it.
+func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context) (T, error)) (T, error) {
+	m.mu.Lock()
+	a := m.answers[key]
+	if a == nil {
+		a = &answer[T]{ready: make(chan struct{})}
+		if m.answers == nil {
+			m.answers = map[string]*answer[T]{}
+		}
+		if len(m.answers) < m.max {
+			m.answers[key] = a
+		}
+		go a.find(context.WithoutCancel(ctx), ask)
+	}
+	m.mu.Unlock()
+	select {
+	case <-a.ready:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+func (a *answer[T]) find(ctx context.Context, ask func(context.Context) (T, error)) {
+	ctx, stop := context.WithTimeout(ctx, revocationTimeout)
+	defer stop()
+	defer close(a.ready)
+	defer func() {
+		if p := recover(); p != nil { // as in Asker.ask
+			a.err = fmt.Errorf("the answer could not be read: %.200v", p)
+		}
+	}()
+	a.value, a.err = ask(ctx)
 }
