@@ -15,6 +15,7 @@ import (
 	sgsign "github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
+	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -69,7 +70,7 @@ func (c *Client) issue(ctx context.Context, s Services, key sgsign.Keypair, toke
 		if e := (*ServiceError)(nil); errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized) {
 			// Fulcio says the same of whatever is wrong with a token.
 			e.hint = fmt.Sprintf("look into the identity token, which is from %q and valid until %s: it may be too old, for another audience than the one %s wants (--oidc-client-id), or from an issuer that %[3]s does not know",
-				legible(token.Issuer(), maxClaim), token.Expires().UTC().Format(time.RFC3339), e.Host)
+				legible.Text(token.Issuer(), maxClaim), token.Expires().UTC().Format(time.RFC3339), e.Host)
 		}
 		return nil, blame(op, asking, token.secret(), err)
 	}

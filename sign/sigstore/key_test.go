@@ -28,6 +28,7 @@ import (
 	sgsignature "github.com/sigstore/sigstore/pkg/signature"
 
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/privatekey"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -188,7 +189,7 @@ func TestReadKeyRefuses(t *testing.T) {
 		{"empty", nil, "-", nil, "it is empty", "cosign generate-key-pair"},
 		{"spaces", []byte(" \n"), "-", nil, "it is empty", "cosign generate-key-pair"},
 		{"no PEM", []byte("correct-horse-battery"), "-", nil, "it holds no PEM block", "cosign generate-key-pair"},
-		{"too large", bytes.Repeat([]byte("a"), maxKeyFile+1), "-", nil, "larger than 64 KiB", "cosign generate-key-pair"},
+		{"too large", bytes.Repeat([]byte("a"), privatekey.MaxFile+1), "-", nil, "larger than 64 KiB", "cosign generate-key-pair"},
 		{"base64 of PEM", []byte(base64.StdEncoding.EncodeToString(good) + "\n"), "-", nil, "it is the base64 of a PEM file", "base64 -d"},
 		{"line breaks as text", bytes.ReplaceAll(good, []byte("\n"), []byte(`\n`)), "-", nil, `its line breaks are written as \n`, "real line breaks"},
 		{"cut off", good[:len(good)-30], "-", nil, "damaged or cut off", "cosign generate-key-pair"},

@@ -9,9 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +19,8 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/encoding"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
+	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/sign/internal/program"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -30,8 +30,7 @@ const (
 	maxKMSNoise  = 4 << 10  // bytes kept of what a plugin writes to stderr
 	maxKMSDetail = 300      // bytes of a plugin's words in an error
 
-	kmsTimeout   = 30 * time.Second // of one call
-	kmsWaitDelay = time.Second      // for what a plugin that ended has started
+	kmsTimeout = 30 * time.Second // of one call
 )
 
 // ErrKeyService is in the error of a plugin, or of the service behind it, that
@@ -116,7 +115,7 @@ const uriPrivate = `//[^/]*@|[?#].*`
 
 // shownURI is what may be shown of a key's URI.
 func shownURI(uri string) string {
-	return legible(regexp.MustCompile(uriPrivate).ReplaceAllStringFunc(uri, func(part string) string {
+	return legible.Text(regexp.MustCompile(uriPrivate).ReplaceAllStringFunc(uri, func(part string) string {
 		if strings.HasPrefix(part, "//") {
 			return "//***@"
 		}
@@ -132,20 +131,7 @@ func (p *plugin) clean(words string) string {
 			words = strings.ReplaceAll(words, secret, "***")
 		}
 	}
-	return legible(tokenPattern.ReplaceAllString(words, "***"), maxKMSDetail)
-}
-
-// withoutOurs returns the environment of a plugin: it has credentials of its own
-// service there, and no use for the keys, passwords and tokens that are for us.
-func withoutOurs(env []string) []string {
-	return slices.DeleteFunc(env, func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		switch name = strings.ToUpper(name); name {
-		case "COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_RUNTIME_TOKEN":
-			return true
-		}
-		return strings.HasPrefix(name, "INPUT_")
-	})
+	return legible.Words(words, maxKMSDetail)
 }
 
 func (p *plugin) sign(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
@@ -210,37 +196,28 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	if err != nil {
 		return nil, err
 	}
-	var out, noise beginning
-	out.most, noise.most = maxKMSAnswer, maxKMSNoise
-	cmd := exec.CommandContext(ctx, p.program, common.ProtocolVersion, string(args)) //nolint:gosec // what the user names, looked for on PATH only
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(message), &out, &noise
-	cmd.WaitDelay = kmsWaitDelay
-	cmd.Env = withoutOurs(cmd.Environ())
-	err = cmd.Run()
+	out, err := program.Run(ctx, p.program, program.Call{
+		Args: []string{common.ProtocolVersion, string(args)}, Stdin: message, MaxOut: maxKMSAnswer, MaxNoise: maxKMSNoise,
+	})
 	said := func(words string) string {
 		if words == "" {
-			words = string(noise.kept)
+			words = string(out.Noise)
 		}
 		return p.clean(words)
 	}
-	exited := (*exec.ExitError)(nil)
+	// The protocol has errors in the answer, and does not look at the status.
 	switch {
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, exec.ErrDot):
+	case errors.Is(err, program.ErrNotFound):
 		return nil, badInput("install the program "+p.program+" in a folder on PATH; no KMS is built in", "there is no program %s on PATH", p.program)
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%w: %s was stopped: %w", ErrKeyService, p.program, context.Cause(ctx))
-	case errors.As(err, &exited) && exited.ExitCode() > 0:
-		// The protocol has errors in the answer, and does not look at the status.
-	case errors.Is(err, exec.ErrWaitDelay):
-		// It ended, and something it started did not. The answer is there.
-	case err != nil && !out.cut:
+	case errors.Is(err, program.ErrStopped):
+		return nil, fmt.Errorf("%w: %s %w", ErrKeyService, p.program, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %s did not run to its end: %w: %s", ErrKeyService, p.program, err, said(""))
-	}
-	if out.cut {
+	case out.Cut:
 		return nil, fmt.Errorf("%w: %s writes more than %d KiB", ErrKeyService, p.program, maxKMSAnswer>>10)
 	}
 	var answer common.PluginResp
-	if json.Unmarshal(out.kept, &answer) != nil {
+	if json.Unmarshal(out.Out, &answer) != nil {
 		return nil, badInput("look whether "+p.program+" speaks "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "%w: what %s writes is not what the protocol has: %s", ErrKeyService, p.program, said(""))
 	}
 	if answer.ErrorMessage != "" {
@@ -256,18 +233,4 @@ func kmsError(op string, err error) error {
 		e.Err, e.Hint = u, u.hint
 	}
 	return e
-}
-
-// A beginning keeps the beginning of what is written to it.
-type beginning struct {
-	kept []byte
-	most int
-	cut  bool // there was more
-}
-
-func (h *beginning) Write(p []byte) (int, error) {
-	take := min(len(p), h.most-len(h.kept))
-	h.kept = append(h.kept, p[:take]...)
-	h.cut = h.cut || take < len(p)
-	return len(p), nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/internal/strictjson"
+	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 )
@@ -221,7 +222,7 @@ func numericDate(text []byte) (time.Time, bool) {
 
 // usable returns an error unless Fulcio could take the token.
 func (c claims) usable(audience string, now time.Time) error {
-	from := " from " + strconv.Quote(legible(c.issuer, maxClaim))
+	from := " from " + strconv.Quote(legible.Text(c.issuer, maxClaim))
 	if !slices.Contains(c.audience, audience) {
 		return badInput("ask for it with the audience "+strconv.Quote(audience), "the token%s is for the audience %s, not for %q", from, listed(c.audience), audience)
 	}
@@ -253,7 +254,7 @@ func listed(audience []string) string {
 			all = append(all, "…")
 			break
 		}
-		all = append(all, strconv.Quote(legible(a, maxClaim)))
+		all = append(all, strconv.Quote(legible.Text(a, maxClaim)))
 	}
 	if len(all) == 0 {
 		return "of nobody"
@@ -281,7 +282,7 @@ func (t Token) String() string {
 	if t.held == nil {
 		return "no token"
 	}
-	return fmt.Sprintf("token from %q (hidden)", legible(t.issuer, maxClaim))
+	return fmt.Sprintf("token from %q (hidden)", legible.Text(t.issuer, maxClaim))
 }
 
 // Format writes what may be shown of t, whatever the verb.

@@ -12,11 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -384,14 +384,8 @@ func (q call) clean(text string) string {
 	return clean(text)
 }
 
-// tokenPattern is a JWT, or what follows the name of a scheme of authentication.
-var tokenPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]+)*|(?i:\b(?:bearer|basic)\s+)[^\s"',;]+`)
-
-// clean returns text from outside as [legible] does, without what looks like a
-// token.
-func clean(text string) string {
-	return legible(tokenPattern.ReplaceAllString(text, "***"), maxDetail)
-}
+// clean returns text from outside on one line, without what looks like a token.
+func clean(text string) string { return legible.Words(text, maxDetail) }
 
 // A binding is an http.RoundTripper for the library's clients of one service:
 // they neither pass on the context nor say who did not answer. It is for one
