@@ -42,6 +42,9 @@ const (
 // "Guidelines for Artifact Usage".
 type Attachment struct {
 	ArtifactType string
+	// TypeInConfig has the type written as the config's media type, as Notation does
+	// (image-spec 1.0), instead of as the manifest's artifactType.
+	TypeInConfig bool
 	Layers       []Layer
 	Annotations  map[string]string // of the manifest
 }
@@ -53,8 +56,8 @@ type Layer struct {
 	Annotations map[string]string
 }
 
-// Attach stores a as a referrer of subject in repo, as cosign stores bundles, and
-// returns the digest of its manifest. The same Attachment has the same digest: to
+// Attach stores a as a referrer of subject in repo, as cosign stores bundles and
+// notation envelopes, and returns the digest of its manifest. The same Attachment has the same digest: to
 // attach it again changes nothing. storage is "referrer" where the registry lists
 // it by itself, and "fallback-tag" where it is in the index behind the tag that
 // stands in for the referrers API (OCI distribution-spec, "Pushing Manifests with
@@ -68,11 +71,15 @@ func (c *Client) Attach(ctx context.Context, repo image.Ref, subject ocispec.Des
 	if err != nil {
 		return "", "", err
 	}
-	config.ArtifactType = a.ArtifactType // cosign writes it there too
 	m := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
 		ArtifactType: a.ArtifactType, Config: config, Layers: []ocispec.Descriptor{}, Annotations: a.Annotations,
 		Subject: &ocispec.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
+	}
+	if a.TypeInConfig {
+		m.Config.MediaType, m.ArtifactType = a.ArtifactType, ""
+	} else {
+		m.Config.ArtifactType = a.ArtifactType // cosign writes it there too
 	}
 	for _, l := range a.Layers {
 		d, err := c.PushBlob(ctx, repo, l.MediaType, l.Body)
@@ -189,7 +196,7 @@ func lists(list []ocispec.Descriptor, digest string) bool {
 // subject (OCI distribution-spec, "Referrers Tag Schema").
 func (c *Client) addReferrer(ctx context.Context, repo image.Ref, m ocispec.Manifest, body []byte) error {
 	entry := ocispec.Descriptor{
-		MediaType: m.MediaType, ArtifactType: m.ArtifactType, Annotations: m.Annotations,
+		MediaType: m.MediaType, ArtifactType: cmp.Or(m.ArtifactType, m.Config.MediaType), Annotations: m.Annotations,
 		Digest: digest.Digest(digestOf(body)), Size: int64(len(body)),
 	}
 	holds := func(m Manifest) bool {

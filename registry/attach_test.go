@@ -107,6 +107,50 @@ func TestAttachManifest(t *testing.T) {
 	}
 }
 
+// The manifest is the one that notation 1.3.2 writes (notation-go,
+// registry.Repository.PushSignature), with each kind of registry.
+func TestAttachTypeInConfig(t *testing.T) {
+	t.Parallel()
+	for _, noAPI := range []bool{false, true} {
+		r := start(t, registrytest.Options{NoReferrers: noAPI})
+		subject := put(t)(r.PutImage("a", "v1", "seed"))
+		c, _ := client(registry.Options{})
+		digest, storage, err := c.Attach(t.Context(), ref(t, r.Host()+"/a"), subject, registry.Attachment{
+			ArtifactType: "application/vnd.cncf.notary.signature", TypeInConfig: true,
+			Layers:      []registry.Layer{{MediaType: "application/cose", Body: []byte("envelope")}},
+			Annotations: map[string]string{"io.cncf.notary.x509chain.thumbprint#S256": "[]"},
+		})
+		if err != nil || storage != map[bool]string{false: "referrer", true: "fallback-tag"}[noAPI] {
+			t.Fatal(storage, err)
+		}
+		body, err := r.Manifest("a", digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf(`{
+			"schemaVersion": 2,
+			"mediaType": "application/vnd.oci.image.manifest.v1+json",
+			"config": {
+				"mediaType": "application/vnd.cncf.notary.signature", "size": 2,
+				"digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+			},
+			"layers": [{"mediaType": "application/cose", "size": 8, "digest": %q}],
+			"annotations": {"io.cncf.notary.x509chain.thumbprint#S256": "[]"},
+			"subject": {"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": %d, "digest": %q}
+		}`, registrytest.Digest([]byte("envelope")), subject.Size, subject.Digest)
+		if !equalJSON(t, body, []byte(want)) {
+			t.Errorf("manifest %s\nwant %s", body, want)
+		}
+		list := fallback(t, r, subject)
+		if !noAPI {
+			list, err = c.Referrers(t.Context(), ref(t, r.Host()+"/a"), subject.Digest.String())
+		}
+		if err != nil || len(list) != 1 || list[0].Digest.String() != digest || list[0].ArtifactType != "application/vnd.cncf.notary.signature" {
+			t.Errorf("no API: %v: listed %+v, %v", noAPI, list, err)
+		}
+	}
+}
+
 func equalJSON(t *testing.T, a, b []byte) bool {
 	t.Helper()
 	var x, y any
