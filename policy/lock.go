@@ -32,6 +32,7 @@ type signer struct {
 	System    string `json:"system"`
 	Signer    string `json:"signer"`
 	Issuer    string `json:"issuer,omitempty"`    // "" for a key
+	Root      string `json:"root,omitempty"`      // hex SHA-256 of the trusted certificate, "" where none is given by hand
 	Source    string `json:"source,omitempty"`    // the repository that called a workflow of another one
 	Predicate string `json:"predicate,omitempty"` // "" for a signature
 }
@@ -40,6 +41,9 @@ func (s signer) String() string {
 	text := s.Signer
 	if s.Issuer != "" {
 		text += " (" + s.Issuer + ")"
+	}
+	if s.Root != "" {
+		text += " under the root sha256:" + s.Root
 	}
 	if s.Source != "" {
 		text += " called from " + s.Source
@@ -54,7 +58,7 @@ func compareSigners(a, b signer) int {
 	return cmp.Or(
 		strings.Compare(a.Predicate, b.Predicate), strings.Compare(a.System, b.System),
 		strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Signer, b.Signer),
-		strings.Compare(a.Source, b.Source),
+		strings.Compare(a.Source, b.Source), strings.Compare(a.Root, b.Root),
 	)
 }
 
@@ -66,7 +70,9 @@ func newSigner(system, name, issuer, predicate string, claims map[string]string)
 	if predicate == signatureType {
 		predicate = ""
 	}
-	return signer{System: system, Signer: anyTag(name), Issuer: issuer, Source: sourceOf(name, claims), Predicate: predicate}
+	// A subject is worth what the certificate is worth that vouches for it, whose
+	// own name anybody could choose. Only Notation's evidence has one.
+	return signer{System: system, Signer: anyTag(name), Issuer: issuer, Root: claims["root"], Source: sourceOf(name, claims), Predicate: predicate}
 }
 
 func (s signer) is(c verify.Candidate) bool {
@@ -194,6 +200,9 @@ func (h heldVerifier) refused(candidates []verify.Candidate) []verify.Candidate 
 		candidates[i].Differs = &verify.Difference{What: "identity", Found: c.Signer, Expected: h.locked[0].Signer}
 		if n := slices.IndexFunc(h.locked, func(s signer) bool { return s.Signer == anyTag(c.Signer) && s.Issuer != c.Issuer }); n >= 0 {
 			candidates[i].Differs = &verify.Difference{What: "issuer", Found: c.Issuer, Expected: h.locked[n].Issuer}
+		}
+		if n := slices.IndexFunc(h.locked, func(s signer) bool { return s.Signer == anyTag(c.Signer) && s.Root != c.Claims["root"] }); n >= 0 {
+			candidates[i].Differs = &verify.Difference{What: "root", Found: c.Claims["root"], Expected: h.locked[n].Root}
 		}
 		source := sourceOf(c.Signer, c.Claims)
 		if n := slices.IndexFunc(h.locked, func(s signer) bool { return s.Signer == anyTag(c.Signer) && s.Issuer == c.Issuer && s.Source != source }); n >= 0 {
@@ -372,6 +381,9 @@ func lockText(images map[string][]signer) []byte {
 			b.WriteString("\n      {\"system\": " + quote(s.System) + ", \"signer\": " + quote(s.Signer))
 			if s.Issuer != "" {
 				b.WriteString(", \"issuer\": " + quote(s.Issuer))
+			}
+			if s.Root != "" {
+				b.WriteString(", \"root\": " + quote(s.Root))
 			}
 			if s.Source != "" {
 				b.WriteString(", \"source\": " + quote(s.Source))

@@ -33,10 +33,13 @@ type mark struct {
 	signer, issuer, predicate, platform, system string
 
 	source string // the repository, as a URI or, as old certificates have it, without a host
+	root   string // the SHA-256 of the trusted certificate, in Notation's
 }
 
 func (m mark) claims() map[string]string {
 	switch {
+	case m.root != "":
+		return map[string]string{"root": m.root, "certificate": "of each signature", "scheme": "notary.x509"}
 	case m.source == "":
 		return nil
 	case strings.Contains(m.source, "://"):
@@ -165,6 +168,7 @@ func TestLockText(t *testing.T) {
 		"ghcr.io/acme/two:v1":                  {verify.AllOf(says{by: mark{signer: "a"}, others: []mark{{signer: "b"}}}, says{by: mark{signer: "n", system: "notation"}, others: []mark{{signer: "m"}}})},
 		"ghcr.io/acme/called:v1":               one(mark{signer: release + "v1", issuer: github, source: "https://github.com/other/app"}, mark{signer: release + "v1", issuer: github, source: "https://github.com/acme/app"}),
 		"acme./app:v1":                         one(mark{signer: "a"}),
+		"ghcr.io/acme/rooted:v1":               one(mark{signer: "x509.subject: CN=release", issuer: "CN=root", system: "notation", root: digestA[7:]}, mark{signer: "x509.subject: CN=release", issuer: "CN=root", system: "notation", root: digestB[7:]}),
 		"ghcr.io/acme/platforms:v1@" + digestA: one(mark{signer: "p", platform: "linux/arm64"}),
 	})
 	const want = `{
@@ -191,6 +195,10 @@ func TestLockText(t *testing.T) {
     ],
     "ghcr.io/acme/platforms:v1": [
       {"system": "sigstore", "signer": "p"}
+    ],
+    "ghcr.io/acme/rooted:v1": [
+      {"system": "notation", "signer": "x509.subject: CN=release", "issuer": "CN=root", "root": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+      {"system": "notation", "signer": "x509.subject: CN=release", "issuer": "CN=root", "root": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}
     ],
     "ghcr.io/acme/tool@sha256:*": [
       {"system": "sigstore", "signer": "k\u00fc\u202ey"}
@@ -219,6 +227,8 @@ func TestLockHolds(t *testing.T) {
 	other := func(name string) mark { return mark{signer: name, issuer: "i", system: "notation"} }
 	from := func(m mark, source string) mark { m.source = source; return m }
 	own := mark{signer: release + "v1", issuer: github}
+	rooted := mark{signer: "x509.subject: CN=release", issuer: "CN=root", system: "notation", root: digestA[7:]}
+	under := func(m mark, root string) mark { m.root = root; return m }
 	called := from(mark{signer: strings.Replace(release, "/app/", "/.github/", 1) + "v1", issuer: github}, "https://github.com/acme/app")
 	all := func(v ...verify.Verifier) []verify.Verifier { return []verify.Verifier{verify.AllOf(v...)} }
 	for _, tc := range []struct {
@@ -247,6 +257,9 @@ func TestLockHolds(t *testing.T) {
 		{name: "a signature in the other format", before: one(a), now: one(mark{signer: "a", issuer: "i", predicate: cosign})},
 		{name: "an attestation for a signature", before: one(a), now: one(slsaBy(a)), refused: "now signed by a (i) in an attestation " + slsa},
 		{name: "a signature for an attestation", before: one(slsaBy(a)), now: one(a), refused: "now signed by a (i)"},
+		{name: "a subject under the same root", before: one(rooted), now: one(rooted)},
+		{name: "a subject under a root of the same name", before: one(rooted), now: one(under(rooted, digestB[7:])), refused: "under the root sha256:" + digestA[7:] + ", and is now signed by x509.subject: CN=release (CN=root) under the root " + digestB},
+		{name: "a subject whose root is not known", before: one(rooted), now: one(under(rooted, "")), refused: "is now signed by x509.subject: CN=release (CN=root)"},
 		{name: "another beside the locked one, first", before: one(a), now: one(b, a)},
 		{name: "another beside the locked one, last", before: one(a), now: one(a, b)},
 		{name: "of several only one is left", before: one(a, b), now: one(b)},
@@ -437,9 +450,16 @@ func TestLockDifference(t *testing.T) {
 		"identity https://github.com/acme/y https://github.com/acme/x": func(m *mark) { m.signer = "https://github.com/acme/y" },
 		"issuer i " + github: func(m *mark) { m.issuer = "i" },
 		"source-repository-uri https://github.com/evil/app https://github.com/acme/app": func(m *mark) { m.source = "https://github.com/evil/app" },
+		"root " + digestB[7:] + " " + digestA[7:]:                                       func(m *mark) { m.source, m.root = "", digestB[7:] },
 	} {
 		now := m
 		change(&now)
+		l := l
+		if now.root != "" {
+			before := now
+			before.root = digestA[7:]
+			l, _ = locked(t, signed{"x/app:v1": one(before)})
+		}
 		c := run(t, signed{"x/app:v1": one(now)}, l.Hold).Findings()[0].Verdicts[0].Candidates()[0]
 		if d := c.Differs; c.Reason != verify.WrongSigner || d == nil || d.What+" "+d.Found+" "+d.Expected != what {
 			t.Errorf("%s: %q, %+v", what, c.Reason, d)
@@ -574,6 +594,9 @@ func TestReadLockRefuses(t *testing.T) {
 		{of(`[{"system": "s", "signer": "x", "predicate": "` + cosign + `"}]`), "3:20: a signature has no predicate"},
 		{of(`[{"system": "s", "signer": "https://h/a/b/c", "source": "https://h/A/b"}]`), "3:20: a signer has no source"},
 		{of(`[{"system": "s", "signer": "x", "source": ""}]`), "source is expected here"},
+		{of(`[{"system": "s", "signer": "x", "root": "sha256:` + digestA[7:] + `"}]`), "3:59: a root is the SHA-256 of a certificate"},
+		{of(`[{"system": "s", "signer": "x", "root": "` + strings.Repeat("A", 64) + `"}]`), "3:59: a root is the SHA-256"},
+		{of(`[{"system": "s", "signer": "x", "root": "` + digestA[7:69] + `"}]`), "3:59: a root is the SHA-256"},
 		{of(`[{"system": "s", "signer": "` + strings.Repeat("x", 4097) + `"}]`), "3:46: signer is longer"},
 		{doc(`"alpine": [{"system": "s", "signer": "x"}]`), `2:12: "alpine" is written "docker.io/library/alpine:latest"`},
 		{doc(`"ghcr.io/a/b:v1@` + digestA + `": [{"system": "s", "signer": "x"}]`), `2:12: "ghcr.io/a/b:v1@` + digestA + `" is written "ghcr.io/a/b:v1"`},

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -213,14 +215,17 @@ func (r *lockReader) signer() (signer, *yamlshape.Fault) {
 		return s, fault
 	}
 	begin := r.at
-	fields := map[string]*string{"system": &s.System, "signer": &s.Signer, "issuer": &s.Issuer, "source": &s.Source, "predicate": &s.Predicate}
+	fields := map[string]*string{"system": &s.System, "signer": &s.Signer, "issuer": &s.Issuer, "root": &s.Root, "source": &s.Source, "predicate": &s.Predicate}
 	fault := r.members("a signer", func(name string) (fault *yamlshape.Fault) {
 		field, known := fields[name]
 		if !known {
-			return r.fault("a signer has no %q; it has system, signer, issuer, source and predicate", name)
+			return r.fault("a signer has no %q; it has system, signer, issuer, root, source and predicate", name)
 		}
 		if *field, fault = r.text(name); fault != nil {
 			return fault
+		}
+		if field == &s.Root && !isSum(*field) {
+			return r.fault("a root is the SHA-256 of a certificate, 64 hex digits in lower case")
 		}
 		if field == &s.Signer && *field != anyTag(*field) {
 			return r.fault("the tag of a signer is written * in a lock: %q", anyTag(*field))
@@ -240,6 +245,12 @@ func (r *lockReader) signer() (signer, *yamlshape.Fault) {
 		return s, r.fault("a signer has no source in a lock where the name says it")
 	}
 	return s, nil
+}
+
+// isSum reports whether text is a SHA-256 as a lock has it.
+func isSum(text string) bool {
+	sum, err := hex.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size && strings.ToLower(text) == text
 }
 
 // parseLockKey returns text as a lock has it.
