@@ -38,7 +38,16 @@ type SignedItem struct {
 	File string // that has the bundle, "" if none
 	Log  string // address at which everybody can look up the log entry, "" if there is none
 	Hash string // that cosign has to be told of, such as "sha384"; "" for the one that it takes by itself
+	// Trusted is whom consumers name in a Notation trust policy, if that is not
+	// Identity; "" where it is.
+	Trusted string
 }
+
+// notation reports whether i is a signature of the Notary Project.
+func (i SignedItem) notation() bool { return i.Format.System() == notationSystem }
+
+// notationSystem is the system of such, as in [verify.Evidence].
+const notationSystem = "notation"
 
 // A SignCheck is one thing that was looked at before anything was signed.
 type SignCheck struct {
@@ -99,15 +108,18 @@ type signedItem struct {
 	Digest        string     `json:"digest"`
 	Pinned        string     `json:"pinned"`
 	Platform      string     `json:"platform,omitempty"`
+	System        string     `json:"system"`
 	Format        string     `json:"format"`
 	Storage       string     `json:"storage"`
 	Source        string     `json:"source,omitempty"`
 	PredicateType string     `json:"predicate_type,omitempty"`
 	Identity      string     `json:"identity"`
 	Issuer        string     `json:"issuer,omitempty"`
+	Certificate   string     `json:"certificate,omitempty"`
 	LogIndex      *int64     `json:"log_index,omitempty"`
 	Log           string     `json:"log,omitempty"`
 	SignedAt      *time.Time `json:"signed_at,omitempty"`
+	Expiry        *time.Time `json:"expiry,omitempty"`
 	Bundle        string     `json:"bundle,omitempty"`
 	Existed       bool       `json:"existed"`
 }
@@ -147,8 +159,9 @@ func SignedJSON(w io.Writer, s Signed) error {
 func (i SignedItem) doc() signedItem {
 	return signedItem{
 		Reference: i.Reference, Digest: i.Image.Digest(), Pinned: i.Image.String(), Platform: i.Platform,
-		Format: string(i.Format), Storage: i.Storage, Source: i.Source, PredicateType: i.PredicateType,
-		Identity: i.Identity, Issuer: i.Issuer, LogIndex: i.LogIndex, Log: i.Log, SignedAt: instant(i.SignedAt),
+		System: i.Format.System(), Format: string(i.Format), Storage: i.Storage, Source: i.Source, PredicateType: i.PredicateType,
+		Identity: i.Identity, Issuer: i.Issuer, Certificate: i.Certificate, LogIndex: i.LogIndex, Log: i.Log,
+		SignedAt: instant(i.SignedAt), Expiry: instant(i.Expiry),
 		Bundle: i.File, Existed: i.Existed,
 	}
 }
@@ -161,7 +174,10 @@ func SignedItems(s Signed, limit int) (text string, omitted int) {
 	size := len("[]")
 	for _, i := range s.Items {
 		d := i.doc()
-		d.Pinned, d.Source, d.Log, d.SignedAt = "", "", "", nil
+		d.Pinned, d.Log = "", ""
+		if !i.notation() { // of which no log tells
+			d.Source, d.SignedAt = "", nil
+		}
 		line, err := json.Marshal(compactItem(d))
 		if err != nil { // of strings and numbers there is none
 			return "[]", len(s.Items)
@@ -190,15 +206,18 @@ type compactItem struct {
 	Digest        string     `json:"digest"`
 	Pinned        string     `json:"-"`
 	Platform      string     `json:"platform,omitempty"`
+	System        string     `json:"system"`
 	Format        string     `json:"format"`
 	Storage       string     `json:"storage"`
-	Source        string     `json:"-"`
+	Source        string     `json:"source,omitempty"`
 	PredicateType string     `json:"predicate_type,omitempty"`
 	Identity      string     `json:"identity"`
 	Issuer        string     `json:"issuer,omitempty"`
+	Certificate   string     `json:"certificate,omitempty"`
 	LogIndex      *int64     `json:"log_index,omitempty"`
 	Log           string     `json:"-"`
-	SignedAt      *time.Time `json:"-"`
+	SignedAt      *time.Time `json:"signed_at,omitempty"`
+	Expiry        *time.Time `json:"expiry,omitempty"`
 	Bundle        string     `json:"bundle,omitempty"`
 	Existed       bool       `json:"existed"`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -52,6 +53,17 @@ func public(i *report.SignedItem)  { i.Log = fmt.Sprintf("%s%d", report.SearchAd
 func byKey(i *report.SignedItem) {
 	i.Identity, i.Issuer, i.LogIndex = "key "+digest("9"), "", nil
 }
+
+const subjectOf = "x509.subject: CN=release,O=Acme's,ST=WA,C=US"
+
+// byNotation makes it a Notation signature, whose certificate lives for a year.
+func byNotation(i *report.SignedItem) {
+	i.Format, i.PredicateType, i.LogIndex, i.Identity, i.Issuer = sign.JWS, "", nil, subjectOf, "CN=root,O=Acme's,ST=WA,C=US"
+	i.Certificate, i.SignedAt = strings.Repeat("9", 64), time.Time{}
+}
+func stamped(i *report.SignedItem) {
+	i.Format, i.SignedAt, i.Expiry = sign.COSE, time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC), time.Date(2027, 3, 1, 10, 30, 0, 0, time.UTC)
+}
 func on(platform, hex string) func(*report.SignedItem) {
 	return func(i *report.SignedItem) {
 		img, err := i.Image.At(digest(hex))
@@ -87,6 +99,9 @@ func signings() map[string]report.Signed {
 	evil.Reference, evil.Format = hostileText, sign.Format(hostileText)
 	signature := evil
 	signature.PredicateType = ""
+	envelope := evil
+	envelope.PredicateType, envelope.Format, envelope.Certificate, envelope.Trusted = "", sign.JWS, hostileText, hostileText
+	envelope.LogIndex = nil
 	return map[string]report.Signed{
 		"zero":    {},
 		"one":     run(report.Signed{Items: []report.SignedItem{made(app, "a", public)}}),
@@ -107,10 +122,20 @@ func signings() map[string]report.Signed {
 			Items:    []report.SignedItem{made(app, "a")},
 			Failures: []sign.Failure{lost(other, "b", why(verify.Unavailable)), {Reference: "ghcr.io/acme/third:v1", Err: why(verify.NotFound)}},
 		}),
-		"half":      run(report.Signed{Items: []report.SignedItem{made(app, "a"), made(other, "b")}, Failures: []sign.Failure{lost(other, "b", why(verify.Denied))}}),
-		"no_answer": run(report.Signed{Failures: []sign.Failure{lost(app, "a", why(verify.Unavailable)), lost(third, "b", why(verify.Denied))}}),
-		"refused":   run(report.Signed{Checks: []report.SignCheck{gate, scan}, Refused: &verify.Error{Op: "look at the scan report trivy.json", Err: errors.New("1 finding"), Hint: "mend it"}}),
-		"skipped":   run(report.Signed{Skipped: "a pull request from a fork gets no identity token"}),
+		"notation": run(report.Signed{Items: []report.SignedItem{made(app, "a", byNotation), made(app, "a", byNotation, on("linux/amd64", "b")), made(other, "c", byNotation, existed)}}),
+		"notation_stamped": run(report.Signed{
+			Items:    []report.SignedItem{made("registry.local:5000/acme/app:v1", "a", byNotation, stamped)},
+			Consumer: report.Consumer{Timestamps: true, Annotations: map[string]string{"run": "1", "by": "it's me"}, Insecure: []string{"registry.local:5000"}},
+		}),
+		"notation_elsewhere": run(report.Signed{
+			Items:    []report.SignedItem{made(app, "a", byNotation, func(i *report.SignedItem) { i.Trusted = "*" })},
+			Consumer: report.Consumer{Timestamps: true, Repository: "registry.local:5000/acme/signatures"},
+		}),
+		"hostile_notation": {Items: []report.SignedItem{envelope}, Consumer: report.Consumer{Timestamps: true, Annotations: map[string]string{hostileText: hostileText}}},
+		"half":             run(report.Signed{Items: []report.SignedItem{made(app, "a"), made(other, "b")}, Failures: []sign.Failure{lost(other, "b", why(verify.Denied))}}),
+		"no_answer":        run(report.Signed{Failures: []sign.Failure{lost(app, "a", why(verify.Unavailable)), lost(third, "b", why(verify.Denied))}}),
+		"refused":          run(report.Signed{Checks: []report.SignCheck{gate, scan}, Refused: &verify.Error{Op: "look at the scan report trivy.json", Err: errors.New("1 finding"), Hint: "mend it"}}),
+		"skipped":          run(report.Signed{Skipped: "a pull request from a fork gets no identity token"}),
 		"hostile": {
 			ToolVersion: hostileText, Started: time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC), Items: []report.SignedItem{evil, signature}, Notices: []string{hostileText},
 			Failures: []sign.Failure{{Reference: hostileText, Err: &verify.Error{Op: hostileText, Err: errors.New(hostileText), Hint: hostileText}}},
@@ -129,7 +154,7 @@ func TestSigned(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden.Equal(t, filepath.Join("testdata", "signed", name+".txt"), text.String())
-		if name != "hostile" { // whose format is none of the schema's
+		if !strings.HasPrefix(name, "hostile") || name == "hostile_refused" { // whose formats and certificates are none of the schema's
 			golden.Equal(t, filepath.Join("testdata", "signed", name+".json"), doc.String())
 		}
 		golden.Equal(t, filepath.Join("testdata", "signed", name+".md"), markdown.String())
@@ -218,7 +243,7 @@ func TestSignedHostile(t *testing.T) {
 func TestSignedComplete(t *testing.T) {
 	t.Parallel()
 	unanswered := []string{"half", "hostile", "no_answer"}
-	complete := []string{"all", "attested", "elsewhere", "existed", "hash", "key", "one", "staging"}
+	complete := []string{"all", "attested", "elsewhere", "existed", "hash", "hostile_notation", "key", "notation", "notation_elsewhere", "notation_stamped", "one", "staging"}
 	for name, s := range signings() {
 		if s.Complete() != slices.Contains(complete, name) || s.NoAnswer() != slices.Contains(unanswered, name) {
 			t.Errorf("%s: complete %v, no answer %v", name, s.Complete(), s.NoAnswer())
@@ -262,6 +287,64 @@ func TestSignedCommands(t *testing.T) {
 	}
 }
 
+// So it does those of notation, whose trust policy is JSON that names who signed.
+func TestSignedNotationCommands(t *testing.T) {
+	t.Parallel()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, s := range []string{"plain", "a b", "it's", "$(touch x)", "`x`", "a;b", "a\nb", `\`, `'`, "''", `"`, `\"`, "%s", "-x", "<&>", "ä"} {
+		i := made("ghcr.io/acme/app:v1", "a", byNotation, func(i *report.SignedItem) { i.Identity = s })
+		run := report.Signed{Items: []report.SignedItem{i, made("ghcr.io/acme/other:v1", "b", byNotation)}, Consumer: report.Consumer{Annotations: map[string]string{"k": s}}}
+		policy := ""
+		for _, command := range run.Commands() {
+			dir := t.TempDir()
+			cmd := exec.CommandContext(t.Context(), sh, "-c", `notation() { printf '%s\0' "$@"; }; boltseal() { notation "$@"; }; `+command) //nolint:gosec // that is the question
+			cmd.Dir = dir
+			out, err := cmd.Output()
+			got := strings.Split(string(out), "\x00")
+			switch {
+			case err != nil:
+				t.Errorf("%q: %s: %v", s, command, err)
+			case strings.HasPrefix(command, "boltseal "):
+				if got[4] != s && got[4] != subjectOf || got[6] != "k="+s {
+					t.Errorf("%q: %s: %q", s, command, got)
+				}
+			case strings.HasPrefix(command, "notation verify "):
+				if got[2] != "k="+s {
+					t.Errorf("%q: %s: %q", s, command, got)
+				}
+			case strings.HasPrefix(command, "printf "):
+				body, err := os.ReadFile(filepath.Join(dir, "trustpolicy.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				policy = string(body)
+			}
+		}
+		var doc struct {
+			Version       string
+			TrustPolicies []struct {
+				Name                  string
+				RegistryScopes        []string
+				SignatureVerification struct{ Level string }
+				TrustStores           []string
+				TrustedIdentities     []string
+			}
+		}
+		dec := json.NewDecoder(strings.NewReader(policy))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&doc); err != nil || doc.Version != "1.0" || len(doc.TrustPolicies) != 1 {
+			t.Fatalf("%q: %v: %s", s, err, policy)
+		}
+		if p := doc.TrustPolicies[0]; p.SignatureVerification.Level != "strict" || !slices.Equal(p.RegistryScopes, []string{"ghcr.io/acme/app", "ghcr.io/acme/other"}) ||
+			!slices.Equal(p.TrustStores, []string{"ca:boltseal"}) || !slices.Equal(p.TrustedIdentities, []string{s, subjectOf}) {
+			t.Errorf("%q: %+v", s, p)
+		}
+	}
+}
+
 // What is left out is said, and nothing is half there.
 func TestSignedBounds(t *testing.T) {
 	t.Parallel()
@@ -275,6 +358,14 @@ func TestSignedBounds(t *testing.T) {
 	}
 	if got := len(s.Commands()); got != 40 {
 		t.Errorf("%d command lines", got)
+	}
+	envelopes := report.Signed{Consumer: report.Consumer{Timestamps: true}}
+	for _, i := range s.Items {
+		byNotation(&i)
+		envelopes.Items = append(envelopes.Items, i)
+	}
+	if got := envelopes.Commands(); len(got) != 40 || !strings.HasPrefix(got[0], "boltseal verify ") || !strings.HasPrefix(got[39], "notation verify ") {
+		t.Errorf("%d command lines of notation: %q", len(got), got)
 	}
 	for _, limit := range []int{0, 100, 1000, 10_000, 50_000, 200_000} {
 		var b strings.Builder
@@ -314,7 +405,13 @@ func TestSignedBounds(t *testing.T) {
 func TestSignedItems(t *testing.T) {
 	t.Parallel()
 	got, _ := report.SignedItems(report.Signed{Items: []report.SignedItem{made("ghcr.io/acme/app:v1", "a", spdx, existed, on("linux/arm64", "b"), func(i *report.SignedItem) { i.File = "x.json" })}}, 1000)
-	want := `[{"reference":"ghcr.io/acme/app:v1","digest":"` + digest("b") + `","platform":"linux/arm64","format":"bundle","storage":"referrer","predicate_type":"` + spdxType + `","identity":"` + signerOf + `","issuer":"` + issuerOf + `","log_index":1234567,"bundle":"x.json","existed":true}]`
+	want := `[{"reference":"ghcr.io/acme/app:v1","digest":"` + digest("b") + `","platform":"linux/arm64","system":"sigstore","format":"bundle","storage":"referrer","predicate_type":"` + spdxType + `","identity":"` + signerOf + `","issuer":"` + issuerOf + `","log_index":1234567,"bundle":"x.json","existed":true}]`
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	got, _ = report.SignedItems(report.Signed{Items: []report.SignedItem{made("ghcr.io/acme/app:v1", "a", byNotation, stamped)}}, 1000)
+	want = `[{"reference":"ghcr.io/acme/app:v1","digest":"` + digest("a") + `","system":"notation","format":"cose","storage":"referrer","source":"ghcr.io/acme/app@` + digest("f") + `","identity":"` + subjectOf + `","issuer":"CN=root,O=Acme's,ST=WA,C=US",` +
+		`"certificate":"` + strings.Repeat("9", 64) + `","signed_at":"2026-03-01T10:30:00Z","expiry":"2027-03-01T10:30:00Z","existed":false}]`
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

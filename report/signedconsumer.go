@@ -15,6 +15,7 @@ type Consumer struct {
 	Repository  string // that holds the signatures, "" for the image's own
 	Annotations map[string]string
 	IgnoreLog   bool     // there is no log entry
+	Timestamps  bool     // Notation signatures are countersigned by a timestamp authority
 	Insecure    []string // registries that speak plain http, but those of this machine
 }
 
@@ -22,14 +23,21 @@ type Consumer struct {
 const maxCommands = 40
 
 // Commands returns the command lines with which a consumer verifies what was
-// signed, for a POSIX shell: cosign's and boltseal's, for each image that was
-// named, at most 40 of them. Files that only the consumer has are called
-// cosign.pub and trusted_root.json.
+// signed, for a POSIX shell: boltseal's and those of cosign, or of notation, for
+// each image that was named, at most 40 of them. Files that only the consumer has
+// are called cosign.pub and trusted_root.json, or root.pem and tsa-root.pem.
 func (s Signed) Commands() []string {
-	var out []string
+	var (
+		out      []string
+		notation []SignedItem
+	)
 	for _, m := range s.manifests() {
 		if m.head.Platform != "" || len(out) >= maxCommands {
 			continue // whoever verifies the index has it
+		}
+		if m.head.notation() {
+			notation = append(notation, m.head)
+			continue
 		}
 		signed := slices.IndexFunc(m.items, func(i SignedItem) bool { return !i.attestation() })
 		if signed >= 0 {
@@ -46,7 +54,7 @@ func (s Signed) Commands() []string {
 			out = append(out, s.Consumer.boltseal(attested))
 		}
 	}
-	return first(out, maxCommands)
+	return first(append(out, s.Consumer.notation(notation)...), maxCommands)
 }
 
 // cosign returns the command line of cosign 3 for i.

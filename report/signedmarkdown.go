@@ -107,8 +107,11 @@ func (s Signed) signedPart() *part {
 	var rows []string
 	for _, i := range first(s.Items, maxRows) {
 		what := code(string(i.Format), maxText)
-		if i.attestation() {
+		switch {
+		case i.attestation():
 			what = "attestation " + code(i.PredicateType, maxText)
+		case i.notation():
+			what = notationSystem + " " + what + " " + code(i.Storage, maxText)
 		}
 		if i.Existed {
 			what += ", was there already"
@@ -121,8 +124,14 @@ func (s Signed) signedPart() *part {
 		if i.Issuer != "" {
 			by += " issuer " + code(i.Issuer, maxText)
 		}
+		if i.Certificate != "" {
+			by += " certificate " + beginning("sha256:"+i.Certificate)
+		}
 		log := "not logged"
-		if i.LogIndex != nil {
+		switch {
+		case i.notation():
+			log = i.times()
+		case i.LogIndex != nil:
 			log = fmt.Sprint(*i.LogIndex)
 		}
 		if i.Log != "" && inLog(i.Log) {
@@ -130,8 +139,12 @@ func (s Signed) signedPart() *part {
 		}
 		rows = append(rows, fmt.Sprintf("| ✅ | %s | %s | %s | %s | %s |\n", code(ref, maxImage), beginning(i.Image.Digest()), what, by, log))
 	}
+	last := "Log"
+	if slices.ContainsFunc(s.Items, SignedItem.notation) {
+		last = "Time"
+	}
 	return &part{
-		open:  "| | Image | Digest | What | Signed by | Log |\n|---|---|---|---|---|---|\n",
+		open:  "| | Image | Digest | What | Signed by | " + last + " |\n|---|---|---|---|---|---|\n",
 		items: rows, shut: "\n", rest: restOf("signature", len(s.Items)),
 	}
 }
@@ -192,6 +205,13 @@ func (s Signed) commandsPart() *part {
 	note := ""
 	if slices.ContainsFunc(commands, func(c string) bool { return strings.Contains(c, "cosign.pub") }) {
 		note = "cosign.pub is the public key, obtained by another way than the image.\n\n"
+	}
+	if slices.ContainsFunc(s.Items, SignedItem.notation) {
+		note = "root.pem is the root certificate of the signer"
+		if s.Consumer.Timestamps {
+			note += ", and tsa-root.pem that of the timestamp authority"
+		}
+		note += ", obtained by another way than the image.\n\n"
 	}
 	return &part{open: "**To verify**\n\n<pre>", items: items, shut: "</pre>\n\n" + note, rest: restOf("command line", len(commands))}
 }

@@ -93,6 +93,9 @@ func (t *textWriter) made(m manifestItems) {
 		if now := signer(i.Identity, i.Issuer); now != by {
 			by = now
 			t.line("signed by", by)
+			if i.Certificate != "" {
+				t.line("with", "certificate sha256:"+i.Certificate)
+			}
 		}
 		t.line("as", i.line())
 		if i.Log != "" {
@@ -106,16 +109,16 @@ func (t *textWriter) made(m manifestItems) {
 
 // line says what i is, and where.
 func (i SignedItem) line() string {
-	s := string(i.Format) + " (" + i.Storage + ")"
-	if i.attestation() {
-		s = "attestation " + i.PredicateType + " (" + i.Storage + ")"
-	}
-	if i.LogIndex != nil {
+	s := i.what() + " (" + i.Storage + ")"
+	switch {
+	case i.notation():
+		s += ", " + i.times()
+	case i.LogIndex != nil:
 		s += fmt.Sprintf(", log index %d", *i.LogIndex)
-	} else {
+	default:
 		s += ", not logged"
 	}
-	if !i.SignedAt.IsZero() {
+	if !i.SignedAt.IsZero() && !i.notation() {
 		s += ", " + i.SignedAt.UTC().Format(time.RFC3339)
 	}
 	if i.Existed {
@@ -123,6 +126,30 @@ func (i SignedItem) line() string {
 	}
 	if i.Source != "" {
 		s += ", at " + i.Source
+	}
+	return s
+}
+
+// what says what i is: the format of a signature, or the type of an attestation.
+func (i SignedItem) what() string {
+	switch {
+	case i.attestation():
+		return "attestation " + i.PredicateType
+	case i.notation():
+		return notationSystem + " " + string(i.Format)
+	}
+	return string(i.Format)
+}
+
+// times says of a Notation signature when it was made, if somebody vouches for
+// that, and when it expires, if it does. All of it is ours.
+func (i SignedItem) times() string {
+	s := "no timestamp"
+	if !i.SignedAt.IsZero() {
+		s = "timestamp " + i.SignedAt.UTC().Format(time.RFC3339)
+	}
+	if !i.Expiry.IsZero() {
+		s += ", expires " + i.Expiry.UTC().Format(time.RFC3339)
 	}
 	return s
 }
