@@ -7,29 +7,38 @@ import (
 	"strings"
 	"time"
 
+	"github.com/boltseal/boltseal/internal/notationtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 )
 
-// Who signed the images: the signer of the distroless images.
+// Who signed the images: the signer of the distroless images, and somebody with
+// a certificate of the Notary Project's kind.
 const (
 	Identity = "keyless@distroless.iam.gserviceaccount.com"
 	Issuer   = "https://accounts.google.com"
+
+	NotationIdentity = "x509.subject: C=US, ST=WA, O=Acme"
 )
 
 // The formats that signatures are stored in.
 const (
 	Legacy = "legacy" // cosign's tag sha256-<hex>.sig
 	Bundle = "bundle" // Sigstore bundle v0.3 as a referrer
+
+	Notation = "notation" // JWS envelope as a referrer
 )
 
-// A Stage is a registry and the Sigstore that its images are signed with.
+// A Stage is a registry, and the Sigstore and the authority that its images are
+// signed with.
 type Stage struct {
-	Registry    *registrytest.Registry
-	TrustedRoot []byte // trusted_root.json
+	Registry     *registrytest.Registry
+	TrustedRoot  []byte // trusted_root.json
+	NotationRoot []byte // the authority's certificate, in PEM
 
-	sigstore *sigstoretest.Instance
-	signed   int // images so far
+	sigstore  *sigstoretest.Instance
+	authority *notationtest.Authority
+	signed    int // images so far
 }
 
 // Images are the same images by tag and by digest, each in a repository of its
@@ -46,7 +55,14 @@ func NewStage() (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stage{Registry: registrytest.Start(registrytest.Options{}), TrustedRoot: trusted, sigstore: in}, nil
+	authority, err := notationtest.NewAuthority(notationtest.AuthorityOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &Stage{
+		Registry: registrytest.Start(registrytest.Options{}), TrustedRoot: trusted, NotationRoot: notationtest.PEM(authority.Root()),
+		sigstore: in, authority: authority,
+	}, nil
 }
 
 // Close ends the registry.
@@ -93,6 +109,13 @@ func (s *Stage) sign(format, repo string) (string, error) {
 			return "", err
 		}
 		_, err = s.Registry.PutBundle(repo, img, b)
+		return digest, err
+	case Notation:
+		envelope, err := s.authority.Sign(img, notationtest.SignOptions{})
+		if err != nil {
+			return "", err
+		}
+		_, err = notationtest.Push(s.Registry, repo, img, envelope, notationtest.JWS)
 		return digest, err
 	}
 	return "", fmt.Errorf("no such format: %q", format)

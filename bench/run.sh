@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Compares boltseal with cosign v3 and v2, see README.md. Arguments go to the
-# program that measures, such as -o FILE, or -memory, which needs no cosign.
+# Compares boltseal with cosign v3 and v2 and with notation, see README.md. With
+# the first argument "notation" it leaves out cosign, which takes long to build.
+# The others go to the program that measures, such as -o FILE, or -memory, which
+# needs none of them.
 set -euo pipefail
 
 cosign3_version=v3.1.3
@@ -39,7 +41,17 @@ cosign() {
 (cd "$root" && build "$work/boltseal" . && go build -o "$work/compare" ./bench/compare)
 
 tools=(-boltseal "$work/boltseal")
-if [[ " $* " != *" -memory "* ]]; then
+peers='cosign notation'
+if [[ ${1:-} == notation ]]; then
+  peers=notation
+  shift
+fi
+[[ " $* " != *" -memory "* ]] || peers=''
+if [[ $peers == *notation* ]]; then
+  notation=${NOTATION:-$("$root/e2e/notation/build.sh" "${cache%/bench}")}
+  tools+=(-notation "$notation")
+fi
+if [[ $peers == *cosign* ]]; then
   cosign3=${COSIGN3:-$(cosign 3 "$cosign3_version")}
   cosign2=${COSIGN2:-$(cosign 2 "$cosign2_version")}
   tools+=(-cosign3 "$cosign3" -cosign2 "$cosign2")

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/boltseal/boltseal/bench"
@@ -50,12 +51,20 @@ func (l *lab) files() error {
 			return err
 		}
 	}
-	return nil
+	return l.notation()
 }
 
 // call returns the arguments and the environment that the tool verifies images
-// with, all of which stand at the end.
-func (l *lab) call(t tool, format, identity string) (args, env []string) {
+// with, all of which stand at the end: by the signer or by somebody who did not
+// sign.
+func (l *lab) call(t tool, format string, signer bool) (args, env []string) {
+	if format == bench.Notation {
+		return l.callNotation(t, signer)
+	}
+	identity := bench.Identity
+	if !signer {
+		identity = "not-" + identity
+	}
 	args = []string{t.path, "verify", "--certificate-identity", identity, "--certificate-oidc-issuer", bench.Issuer}
 	switch {
 	case t.cosign == 2 && format == bench.Legacy:
@@ -68,4 +77,58 @@ func (l *lab) call(t tool, format, identity string) (args, env []string) {
 		args = append(args, "--new-bundle-format=true")
 	}
 	return append(args, "--trusted-root", l.file("trusted_root.json")), nil
+}
+
+// The folders that notation keeps its configuration in: with a trust policy that
+// names the signer, or somebody else.
+const (
+	trusting  = "trusting"
+	otherwise = "otherwise"
+)
+
+// notation writes what that command line is told to trust.
+func (l *lab) notation() error {
+	if err := os.WriteFile(l.file("notation.pem"), l.stage.NotationRoot, 0o600); err != nil {
+		return err
+	}
+	for folder, identity := range map[string]string{trusting: bench.NotationIdentity, otherwise: bench.NotationIdentity + ", CN=other"} {
+		config := filepath.Join(l.file(folder), "notation")
+		for name, content := range map[string]any{
+			"config.json": map[string]any{"insecureRegistries": []string{l.stage.Registry.Host()}},
+			"trustpolicy.json": map[string]any{"version": "1.0", "trustPolicies": []any{map[string]any{
+				"name": "bench", "registryScopes": []string{"*"}, "signatureVerification": map[string]string{"level": "strict"},
+				"trustStores": []string{"ca:bench"}, "trustedIdentities": []string{identity},
+			}}},
+		} {
+			text, err := json.Marshal(content)
+			if err != nil {
+				return err
+			}
+			if err := os.MkdirAll(config, 0o700); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(config, name), text, 0o600); err != nil {
+				return err
+			}
+		}
+		store := filepath.Join(config, "truststore", "x509", "ca", "bench")
+		if err := os.MkdirAll(store, 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(store, "root.pem"), l.stage.NotationRoot, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) callNotation(t tool, signer bool) (args, env []string) {
+	identity, folder := bench.NotationIdentity, trusting
+	if !signer {
+		identity, folder = identity+", CN=other", otherwise
+	}
+	if t.atATime > 0 {
+		return []string{t.path, "verify"}, []string{"XDG_CONFIG_HOME=" + l.file(folder)}
+	}
+	return []string{t.path, "verify", "--notation-certificate", l.file("notation.pem"), "--notation-identity", identity}, nil
 }

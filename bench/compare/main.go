@@ -1,7 +1,8 @@
 //go:build unix
 
-// Command compare measures boltseal against the cosign command line: the same
-// signed images, the same registry, one process after the other in turns.
+// Command compare measures boltseal against the command lines of cosign and of
+// the Notary Project: the same signed images, the same registry, one tool after
+// the other in turns.
 //
 // Every run has to exit with 0, and with another identity with something else;
 // otherwise there is no result.
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +47,7 @@ func main() {
 	flag.StringVar(&o.boltseal, "boltseal", "", "boltseal `binary`")
 	flag.StringVar(&o.cosign3, "cosign3", "", "cosign v3 `binary`; without it, it is left out")
 	flag.StringVar(&o.cosign2, "cosign2", "", "cosign v2 `binary`; without it, it is left out")
+	flag.StringVar(&o.notation, "notation", "", "notation `binary`; without it, it is left out")
 	flag.StringVar(&o.out, "o", "", "Markdown `file` to write, besides standard output")
 	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how late the registry answers in the cases with a delay")
 	flag.IntVar(&o.rounds, "rounds", 15, "runs of each case with one image")
@@ -66,24 +69,38 @@ func fatal(err error) {
 }
 
 type options struct {
-	boltseal, cosign3, cosign2, out string
-	delay                           time.Duration
-	rounds, manyRounds              int
-	memory                          bool
+	boltseal, cosign3, cosign2, notation, out string
+	delay                                     time.Duration
+	rounds, manyRounds                        int
+	memory                                    bool
 }
 
 // A tool is a binary and how it is called.
 type tool struct {
 	name, version, path string
-	cosign              int // its major version; 0: boltseal
+	cosign              int // its major version; 0: another tool
+	// So many calls are made at a time, for one image each; 0: there is one call
+	// for all images. The command line of the Notary Project takes one image.
+	atATime int
 }
+
+// A contest is what tools are compared in. The first one is boltseal.
+type contest struct {
+	peer    string // whose formats they are
+	formats []string
+	tools   []tool
+	results []result
+}
+
+// atATime is how many images boltseal verifies at the same time by default.
+const atATime = 16
 
 // A lab is what all measurements share.
 type lab struct {
-	stage *bench.Stage
-	run   *client
-	dir   string // of the files that the tools are given; their HOME is in it
-	tools []tool
+	stage    *bench.Stage
+	run      *client
+	dir      string // of the files that the tools are given; their HOME is in it
+	boltseal tool
 }
 
 func run(o options) (err error) {
@@ -103,27 +120,36 @@ func run(o options) (err error) {
 		return err
 	}
 	defer l.run.close()
-	for _, t := range []tool{{"boltseal", "", o.boltseal, 0}, {"cosign3", "", o.cosign3, 3}, {"cosign2", "", o.cosign2, 2}} {
-		if t.path == "" || o.memory && t.cosign != 0 {
-			continue
-		}
-		if t.path, err = filepath.Abs(t.path); err != nil {
-			return err
-		}
-		if t.version, err = l.version(t); err != nil {
-			return err
-		}
-		l.tools = append(l.tools, t)
+	if l.boltseal, err = l.find(tool{name: "boltseal", path: o.boltseal}); err != nil {
+		return err
 	}
-
+	contests := []contest{
+		{peer: "cosign", formats: []string{bench.Legacy, bench.Bundle}, tools: []tool{
+			{name: "cosign3", path: o.cosign3, cosign: 3}, {name: "cosign2", path: o.cosign2, cosign: 2},
+		}},
+		{peer: "notation", formats: []string{bench.Notation}, tools: []tool{
+			{name: "notation", path: o.notation, atATime: 1}, {name: fmt.Sprintf("notation, %d at a time", atATime), path: o.notation, atATime: atATime},
+		}},
+	}
 	var doc strings.Builder
-	l.head(&doc)
-	if !o.memory {
-		results, err := l.compare(o)
-		if err != nil {
+	if o.memory {
+		contests = nil
+	}
+	for i, c := range contests {
+		if c.tools, err = l.findAll(c.tools); err != nil {
 			return err
 		}
-		tables(&doc, l.tools, results)
+		contests[i] = c
+	}
+	l.head(&doc, contests)
+	for _, c := range contests {
+		if len(c.tools) == 1 {
+			continue // nobody to compare with
+		}
+		if c.results, err = l.compare(o, c); err != nil {
+			return err
+		}
+		c.tables(&doc)
 	}
 	memoryErr := l.memory(&doc)
 	fmt.Print(doc.String())
@@ -136,10 +162,35 @@ func run(o options) (err error) {
 func (l *lab) home() string            { return filepath.Join(l.dir, "home") }
 func (l *lab) file(name string) string { return filepath.Join(l.dir, name) }
 
+// findAll returns boltseal and those of the tools whose binary was given.
+func (l *lab) findAll(tools []tool) ([]tool, error) {
+	found := []tool{l.boltseal}
+	for _, t := range tools {
+		if t.path == "" {
+			continue
+		}
+		t, err := l.find(t)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, t)
+	}
+	return found, nil
+}
+
+// find makes sure of a tool's path and version.
+func (l *lab) find(t tool) (_ tool, err error) {
+	if t.path, err = filepath.Abs(t.path); err != nil {
+		return t, err
+	}
+	t.version, err = l.version(t)
+	return t, err
+}
+
 var versionPattern = regexp.MustCompile(`v?\d+\.\d+\.\d+[-+.\w]*`)
 
 func (l *lab) version(t tool) (string, error) {
-	s, err := l.run.do([]string{t.path, "version"}, nil)
+	s, err := l.run.do([][]string{{t.path, "version"}}, 1, nil)
 	if err != nil {
 		return "", err
 	}
@@ -185,14 +236,14 @@ type result struct {
 	runs [][]sample
 }
 
-func (l *lab) compare(o options) ([]result, error) {
+func (l *lab) compare(o options, c contest) ([]result, error) {
 	var results []result
-	for _, format := range []string{bench.Legacy, bench.Bundle} {
+	for _, format := range c.formats {
 		images, err := l.stage.Sign(format, many)
 		if err != nil {
 			return nil, err
 		}
-		if err := l.control(format, images.Tags[0]); err != nil {
+		if err := l.control(c.tools, format, images.Tags[0]); err != nil {
 			return nil, err
 		}
 		for _, s := range []setting{{images: 1}, {images: 1, digest: true}, {images: many}} {
@@ -205,12 +256,12 @@ func (l *lab) compare(o options) ([]result, error) {
 				if s.images > 1 {
 					rounds = o.manyRounds
 				}
-				r, err := l.measure(s, refs[:s.images], rounds)
+				r, err := l.measure(c.tools, s, refs[:s.images], rounds)
 				if err != nil {
 					return nil, err
 				}
 				results = append(results, r)
-				fmt.Fprintf(os.Stderr, "%s: %s\n", s, brief(l.tools, r))
+				fmt.Fprintf(os.Stderr, "%s: %s\n", s, brief(c.tools, r))
 			}
 		}
 	}
@@ -218,9 +269,9 @@ func (l *lab) compare(o options) ([]result, error) {
 }
 
 // control makes sure that the tools tell signers apart.
-func (l *lab) control(format, ref string) error {
-	for _, t := range l.tools {
-		s, err := l.verify(t, format, "not-"+bench.Identity, []string{ref}, 0)
+func (l *lab) control(tools []tool, format, ref string) error {
+	for _, t := range tools {
+		s, err := l.verify(t, format, false, []string{ref}, 0)
 		if err != nil {
 			return err
 		}
@@ -231,11 +282,11 @@ func (l *lab) control(format, ref string) error {
 	return nil
 }
 
-func (l *lab) measure(s setting, refs []string, rounds int) (result, error) {
-	r := result{s, make([][]sample, len(l.tools))}
+func (l *lab) measure(tools []tool, s setting, refs []string, rounds int) (result, error) {
+	r := result{s, make([][]sample, len(tools))}
 	for round := -1; round < rounds; round++ { // the first one warms up
-		for i, t := range l.tools {
-			m, err := l.verify(t, s.format, bench.Identity, refs, s.delay)
+		for i, t := range tools {
+			m, err := l.verify(t, s.format, true, refs, s.delay)
 			if err != nil {
 				return r, err
 			}
@@ -250,12 +301,20 @@ func (l *lab) measure(s setting, refs []string, rounds int) (result, error) {
 	return r, nil
 }
 
-// verify runs the tool once on refs and counts its requests.
-func (l *lab) verify(t tool, format, identity string, refs []string, delay time.Duration) (sample, error) {
-	args, env := l.call(t, format, identity)
+// verify has the tool verify refs, by the signer or by somebody who did not
+// sign, and counts its requests.
+func (l *lab) verify(t tool, format string, signer bool, refs []string, delay time.Duration) (sample, error) {
+	args, env := l.call(t, format, signer)
+	calls := [][]string{append(slices.Clip(args), refs...)}
+	if t.atATime > 0 {
+		calls = nil
+		for _, ref := range refs {
+			calls = append(calls, append(slices.Clip(args), ref))
+		}
+	}
 	l.stage.Registry.Reset(delay)
 	runtime.GC() // not meanwhile
-	m, err := l.run.do(append(args, refs...), env)
+	m, err := l.run.do(calls, max(t.atATime, 1), env)
 	m.requests = len(l.stage.Registry.Requests())
 	return m, err
 }
@@ -263,14 +322,14 @@ func (l *lab) verify(t tool, format, identity string, refs []string, delay time.
 func (l *lab) memory(w io.Writer) error {
 	fmt.Fprintf(w, "## Bounds\n\nboltseal alone, %d runs each, by tag.\n\n", memoryRuns)
 	var worst int64
-	for _, format := range []string{bench.Legacy, bench.Bundle} {
+	for _, format := range []string{bench.Legacy, bench.Bundle, bench.Notation} {
 		images, err := l.stage.Sign(format, verymany)
 		if err != nil {
 			return err
 		}
 		var runs []sample
 		for range memoryRuns {
-			m, err := l.verify(l.tools[0], format, bench.Identity, images.Tags, 0)
+			m, err := l.verify(l.boltseal, format, true, images.Tags, 0)
 			if err != nil {
 				return err
 			}
@@ -298,9 +357,7 @@ func (l *lab) memory(w io.Writer) error {
 
 // least returns boltseal's least wall time with a delay of 20 ms.
 func (l *lab) least(format string, refs []string) (time.Duration, error) {
-	alone := *l
-	alone.tools = l.tools[:1]
-	r, err := alone.measure(setting{format: format, images: len(refs), delay: 20 * time.Millisecond}, refs, memoryRuns)
+	r, err := l.measure([]tool{l.boltseal}, setting{format: format, images: len(refs), delay: 20 * time.Millisecond}, refs, memoryRuns)
 	if err != nil {
 		return 0, err
 	}

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // runnerArg makes this program a runner. The process that holds the registry
@@ -21,14 +23,20 @@ import (
 // child. A runner is small.
 const runnerArg = "-runner-"
 
-type order struct{ Args, Env []string }
+// An order is calls of a tool, so many of them at a time.
+type order struct {
+	Calls   [][]string
+	AtATime int
+	Env     []string
+}
 
-// A sample is one run of a tool.
+// A sample is one run of a tool, which may take several calls.
 type sample struct {
-	Wall, CPU time.Duration
-	RSS       int64 // the most it had, in bytes
-	Code      int
-	Output    string // of both streams
+	Wall   time.Duration // from the start of the first call to the end of the last
+	CPU    time.Duration // of all
+	RSS    int64         // the most that any of them had, in bytes
+	Code   int           // of the first that failed
+	Output string        // of both its streams
 
 	requests int
 }
@@ -43,7 +51,7 @@ func runner(in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
-		s, err := once(o)
+		s, err := all(o)
 		if err != nil {
 			return err
 		}
@@ -53,18 +61,41 @@ func runner(in io.Reader, out io.Writer) error {
 	}
 }
 
-func once(o order) (sample, error) {
+// all makes all the calls of an order.
+func all(o order) (sample, error) {
+	samples := make([]sample, len(o.Calls))
+	var group errgroup.Group
+	group.SetLimit(o.AtATime)
+	start := time.Now()
+	for i, args := range o.Calls {
+		group.Go(func() (err error) {
+			samples[i], err = once(args, o.Env)
+			return err
+		})
+	}
+	err := group.Wait()
+	sum := sample{Wall: time.Since(start)}
+	for _, s := range samples {
+		sum.CPU += s.CPU
+		sum.RSS = max(sum.RSS, s.RSS)
+		if sum.Code == 0 {
+			sum.Code, sum.Output = s.Code, s.Output
+		}
+	}
+	return sum, err
+}
+
+func once(args, env []string) (sample, error) {
 	output, err := os.CreateTemp("", "boltseal-bench-") // a pipe would have to be emptied meanwhile
 	if err != nil {
 		return sample{}, err
 	}
 	defer os.Remove(output.Name()) //nolint:errcheck // in the directory for such files
 	defer output.Close()           //nolint:errcheck // written by another process
-	cmd := exec.CommandContext(context.Background(), o.Args[0], o.Args[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = o.Env, output, output
-	start := time.Now()
+	cmd := exec.CommandContext(context.Background(), args[0], args[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, output, output
 	err = cmd.Run()
-	s := sample{Wall: time.Since(start)}
+	var s sample
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return s, err
 	}
@@ -108,11 +139,11 @@ func startRunner(home string) (*client, error) {
 	return c, c.cmd.Start()
 }
 
-// do runs args in an environment of its own.
-func (c *client) do(args, env []string) (sample, error) {
+// do makes calls, so many at a time, in an environment of its own.
+func (c *client) do(calls [][]string, atATime int, env []string) (sample, error) {
 	var s sample
 	env = append([]string{"HOME=" + c.home, "PATH=" + os.Getenv("PATH")}, env...)
-	if err := c.orders.Encode(order{args, env}); err != nil {
+	if err := c.orders.Encode(order{calls, atATime, env}); err != nil {
 		return s, fmt.Errorf("runner: %w", err)
 	}
 	if err := c.samples.Decode(&s); err != nil {

@@ -12,34 +12,46 @@ import (
 	"unicode/utf8"
 )
 
-func (l *lab) head(w io.Writer) {
+func (l *lab) head(w io.Writer, contests []contest) {
 	fmt.Fprintf(w, "# Benchmark\n\n%s, %s/%s, %d CPUs, %s.", time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	for _, t := range l.tools {
-		fmt.Fprintf(w, " %s: %s.", t.name, t.version)
+	fmt.Fprintf(w, " boltseal: %s.", l.boltseal.version)
+	given := map[string]bool{}
+	for _, c := range contests {
+		for _, t := range c.tools[1:] {
+			given[t.name] = true
+			if t.atATime <= 1 {
+				fmt.Fprintf(w, " %s: %s.", t.name, t.version)
+			}
+		}
 	}
 	fmt.Fprint(w, "\n\n")
-	for _, name := range []string{"cosign3", "cosign2"} {
-		if !slices.ContainsFunc(l.tools, func(t tool) bool { return t.name == name }) {
+	for _, name := range []string{"cosign3", "cosign2", "notation"} {
+		if !given[name] {
 			fmt.Fprintf(w, "%s is left out: no binary was given.\n\n", name)
 		}
 	}
 }
 
-// tables writes the ratios, and what they are made of.
-func tables(w io.Writer, tools []tool, results []result) {
-	fmt.Fprint(w, "## Ratios\n\nWall time of boltseal / of cosign: the least of each, which is what the aims are about, and the medians.\n\n")
+// tables writes the ratios, and what they are made of. There are aims only for
+// cosign's formats.
+func (c contest) tables(w io.Writer) {
+	fmt.Fprintf(w, "## Beside %s\n\nWall time of boltseal / of %s: the least of each, and the medians.\n\n", c.peer, c.peer)
 	ratios := [][]string{{"case"}}
-	for _, t := range tools[1:] {
+	aims := false
+	for _, t := range c.tools[1:] {
 		ratios[0] = append(ratios[0], "/ "+t.name, "medians")
+		aims = aims || t.cosign == 3
 	}
-	ratios[0] = append(ratios[0], "aim, of cosign3", "")
-	for _, r := range results {
+	if aims {
+		ratios[0] = append(ratios[0], "aim, of cosign3", "")
+	}
+	for _, r := range c.results {
 		row := []string{r.String()}
 		aim, met := aimOne, ""
 		if r.images > 1 {
 			aim = aimMany
 		}
-		for i, t := range tools[1:] {
+		for i, t := range c.tools[1:] {
 			ours, theirs := walls(r.runs[0]), walls(r.runs[i+1])
 			ratio := float64(ours[0]) / float64(theirs[0])
 			row = append(row, fmt.Sprintf("%.3f", ratio), fmt.Sprintf("%.3f", float64(median(ours))/float64(median(theirs))))
@@ -50,14 +62,21 @@ func tables(w io.Writer, tools []tool, results []result) {
 				}
 			}
 		}
-		ratios = append(ratios, append(row, fmt.Sprintf("≤ %.2f", aim), met))
+		if aims {
+			row = append(row, fmt.Sprintf("≤ %.2f", aim), met)
+		}
+		ratios = append(ratios, row)
 	}
 	markdown(w, ratios)
 
-	fmt.Fprint(w, "\n## Runs\n\nOne call for all images. Least / median of the runs; CPU time and memory are of the tool, not of the registry.\n\n")
+	call := "One call for all images."
+	if c.tools[1].atATime > 0 {
+		call = fmt.Sprintf("boltseal: one call for all images; %s: one for each.", c.peer)
+	}
+	fmt.Fprintf(w, "\n%s Least / median of the runs; CPU time is that of all calls, and memory the most that one of them took; the registry's is not in it.\n\n", call)
 	rows := [][]string{{"case", "tool", "wall ms", "CPU ms", "RSS MB", "requests"}}
-	for _, r := range results {
-		for i, t := range tools {
+	for _, r := range c.results {
+		for i, t := range c.tools {
 			wall, cpu := walls(r.runs[i]), cpus(r.runs[i])
 			rows = append(rows, []string{
 				r.String(), t.name,
