@@ -40,7 +40,7 @@ func proof(f gate.Finding, ev verify.Evidence) string {
 			text += " · " + word + code(value, maxText)
 		}
 	}
-	fact("issuer ", ev.Issuer)
+	fact(vouchingWord(ev.System)+" ", ev.Issuer)
 	fact("", ev.Format)
 	fact("", ev.Storage)
 	if ev.Signed != verify.SignedImage {

@@ -273,12 +273,15 @@ func word(r verify.Reason) string {
 	return s
 }
 
-// signersOf returns the evidence for f, the first of each signer and issuer.
+// signersOf returns the evidence for f, the first of each signer and whoever
+// vouches for that one.
 func signersOf(f gate.Finding) []verify.Evidence {
 	var out []verify.Evidence
 	for _, v := range f.Verdicts {
 		for _, ev := range v.Evidence() {
-			if !slices.ContainsFunc(out, func(o verify.Evidence) bool { return o.Signer == ev.Signer && o.Issuer == ev.Issuer }) {
+			if !slices.ContainsFunc(out, func(o verify.Evidence) bool {
+				return o.Signer == ev.Signer && o.Issuer == ev.Issuer && o.Claims["root"] == ev.Claims["root"]
+			}) {
 				out = append(out, ev)
 			}
 		}

@@ -47,7 +47,7 @@ func (s summary) picture() *part {
 func pictured(f gate.Finding, id string, signers map[string]string) string {
 	text, to := "", id+"["+node(shortDigest(f))+"]"
 	for _, ev := range first(signersOf(f), maxVouching) {
-		key := signer(ev.Signer, ev.Issuer)
+		key := signer(ev.Signer, ev.Issuer, ev.System) + ev.Claims["root"]
 		from, known := signers[key]
 		if !known {
 			from = fmt.Sprintf("s%d", len(signers)+1)

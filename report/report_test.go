@@ -161,6 +161,28 @@ func bundled(ev *verify.Evidence) {
 
 func attested(ev *verify.Evidence) { bundled(ev); ev.PredicateType = slsaType }
 
+// enveloped makes it a Notation signature.
+func enveloped(ev *verify.Evidence) {
+	bundled(ev)
+	ev.System, ev.Format, ev.PredicateType, ev.LogIndex, ev.SignedAt = "notation", "notation-jws", "", nil, time.Time{}
+	ev.Signer, ev.Issuer = "x509.subject: CN=release,O=Acme,ST=WA,C=US", "CN=Acme Root,O=Acme,ST=WA,C=US"
+	ev.Claims = map[string]string{
+		"certificate": strings.Repeat("c1", 32), "root": strings.Repeat("ab", 32), "scheme": "notary.x509", "revocation": "none named", "metadata.build": "1234",
+	}
+}
+
+// otherRoot refuses a Notation signature whose certificate leads to a root that
+// is not trusted.
+func otherRoot(img image.Pinned) verify.Verdict {
+	const isRoot, wanted = "CN=Acme Root,O=Acme,ST=WA,C=US (SHA-256 cdcd)", "CN=Acme Root,O=Acme,ST=WA,C=US (SHA-256 abab)"
+	why := errors.New("the certificate leads to " + isRoot + ", expected " + wanted)
+	c := found(evidence(img, enveloped))
+	c.System, c.Reason, c.Err, c.Differs = "notation", verify.WrongSigner, why, &verify.Difference{What: "root", Found: isRoot, Expected: wanted}
+	expired := verify.Candidate{System: "notation", Format: "notation-cose", Storage: "referrer", Source: c.Source, Reason: verify.Expired, Err: errors.New("the signature expired on 2026-01-01")}
+	return verify.Fail(img, verify.WrongSigner, &verify.Error{Op: "verify " + img.String(), Err: why, Hint: "look who that is"}).
+		With([]verify.Candidate{expired, c}).For("Notation signature by x509.subject: C=US, ST=WA, O=Acme under 1 certificate")
+}
+
 func keyed(ev *verify.Evidence) {
 	ev.Signer, ev.Issuer, ev.Claims = "key "+digest("5"), "", nil
 	ev.LogIndex, ev.SignedAt = nil, time.Time{}
@@ -476,6 +498,28 @@ func runs() []run {
 			subjects: []subject{tagged("ghcr.io/acme/app:v1", "a", pass())},
 			text:     report.TextOptions{Color: true},
 		},
+		{
+			name: "notation",
+			subjects: []subject{
+				tagged("registry.acme.example/app:v1", "a", pass(enveloped)),
+				tagged("registry.acme.example/stamped:v1", "b", pass(enveloped, func(ev *verify.Evidence) {
+					ev.Format, ev.Storage, ev.SignedAt = "notation-cose", "fallback-tag", time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC)
+					ev.Claims = map[string]string{"certificate": strings.Repeat("c1", 32), "root": strings.Repeat("ab", 32), "scheme": "notary.x509", "revocation": "checked", "expiry": "2027-03-01T10:30:00Z"}
+					for i := range 10 {
+						ev.Claims[fmt.Sprintf("metadata.io.acme.%d", i)] = "yes"
+					}
+				}), pass(bundled)),
+				tagged("registry.acme.example/soft:v1", "c", pass(enveloped, func(ev *verify.Evidence) {
+					ev.Claims = map[string]string{"root": strings.Repeat("ab", 32), "revocation": "no answer: http://ocsp.acme.example: connection refused"}
+				})),
+				tagged("registry.acme.example/off:v1", "d", pass(enveloped, func(ev *verify.Evidence) { ev.Claims = map[string]string{"revocation": "not checked"} })),
+				tagged("registry.acme.example/other:v1", "e", otherRoot),
+				tagged("registry.acme.example/hostile:v1", "e", pass(enveloped, func(ev *verify.Evidence) {
+					ev.Signer, ev.Issuer = hostileText, hostileText
+					ev.Claims = map[string]string{"root": hostileText, "expiry": hostileText, "revocation": hostileText, "metadata." + hostileText: hostileText}
+				})),
+			},
+		},
 		{name: "hostile", subjects: hostile(hostileText, verify.SignedImage, "referrer"), warnings: hostileWarnings(hostileText)},
 	}
 }
@@ -574,7 +618,7 @@ var reasons = []string{
 
 // words are what may stand behind the spaces that other lines begin with.
 var words = []string{
-	"from", "digest", "used at", "signed by", "as", "for", "expected", "because", "found", "next",
+	"from", "digest", "used at", "signed by", "as", "with", "for", "expected", "because", "found", "next",
 	"exempt", "owner", "reason", "by", "rule", "note", "differs", "is", "wanted", "to accept", "unwise", "later",
 }
 

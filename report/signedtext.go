@@ -90,7 +90,7 @@ func (t *textWriter) made(m manifestItems) {
 	}
 	by := ""
 	for _, i := range m.items {
-		if now := signer(i.Identity, i.Issuer); now != by {
+		if now := signer(i.Identity, i.Issuer, i.Format.System()); now != by {
 			by = now
 			t.line("signed by", by)
 			if i.Certificate != "" {

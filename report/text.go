@@ -137,8 +137,11 @@ func (t *textWriter) places(f gate.Finding) {
 
 func (t *textWriter) verdict(v verify.Verdict, f gate.Finding) {
 	for _, ev := range v.Evidence() {
-		t.line("signed by", signer(signerName(ev.Signer, ev.KeyName), ev.Issuer))
+		t.line("signed by", signer(signerName(ev.Signer, ev.KeyName), ev.Issuer, ev.System))
 		t.line("as", evidenceLine(ev))
+		for _, pair := range metadataOf(ev.Claims) {
+			t.line("with", pair)
+		}
 		if name := otherName(v.Image(), ev); name != "" {
 			t.line("for", name+", the name that the signer gave the image; names are not compared")
 		}
@@ -224,6 +227,9 @@ func evidenceLine(ev verify.Evidence) string {
 	if ev.LogIndex != nil {
 		s += fmt.Sprintf(", log index %d", *ev.LogIndex)
 	}
+	if ev.System == notationSystem {
+		s += notationLine(ev.Claims)
+	}
 	return s
 }
 
@@ -242,7 +248,7 @@ func candidateLine(c verify.Candidate, others, explained bool) string {
 		s += " for " + c.Platform
 	}
 	if c.Signer != "" {
-		s += ", signed by " + signer(signerName(c.Signer, c.KeyName), c.Issuer)
+		s += ", signed by " + signer(signerName(c.Signer, c.KeyName), c.Issuer, c.System)
 	}
 	if r := ref(c); r != "" {
 		s += ", ref " + r
@@ -256,11 +262,21 @@ func candidateLine(c verify.Candidate, others, explained bool) string {
 	return s
 }
 
-func signer(name, issuer string) string {
+// signer says who signed, and whose word it is that they are.
+func signer(name, issuer, system string) string {
 	if issuer == "" {
 		return name
 	}
-	return name + " (issuer " + issuer + ")"
+	return name + " (" + vouchingWord(system) + " " + issuer + ")"
+}
+
+// vouchingWord is the word for whoever vouches for a signer: an OIDC issuer, or the
+// trusted certificate that the signer's leads to.
+func vouchingWord(system string) string {
+	if system == notationSystem {
+		return "under"
+	}
+	return "issuer"
 }
 
 func (t *textWriter) summary(r gate.Report) {
