@@ -64,14 +64,14 @@ func (s Shape) Check(body []byte) error {
 	}
 	e := (*Error)(nil)
 	if !errors.As(err, &e) {
-		e = &Error{Err: err}
+		e = &Error{Offset: int(dec.InputOffset()), Err: err}
 	}
-	// The decoder stands behind what it has read last: a name, where that is what
-	// is wrong.
-	e.Offset = int(dec.InputOffset())
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		e.Offset = min(int(syntax.Offset), len(body))
+		e.Offset = int(syntax.Offset) - 1 // that counts from 1
 	}
+	e.Offset = max(0, min(e.Offset, len(body)))
+	// What the decoder has read ends before what stands between names and values.
+	e.Offset += len(body[e.Offset:]) - len(bytes.TrimLeft(body[e.Offset:], " \t\r\n,:"))
 	return e
 }
 
@@ -114,6 +114,7 @@ func (s Shape) value(dec *json.Decoder, only Tree, depth int) error {
 
 // name reads the name of a member.
 func (s Shape) name(dec *json.Decoder, seen map[string]bool, only Tree) (string, error) {
+	at := int(dec.InputOffset())
 	tok, err := dec.Token()
 	if err != nil {
 		return "", err
@@ -126,16 +127,16 @@ func (s Shape) name(dec *json.Decoder, seen map[string]bool, only Tree) (string,
 	// than ToLower, such as k and the Kelvin sign.
 	folded := fold(name)
 	if seen[folded] {
-		return "", fmt.Errorf("the name %.40q stands twice", name)
+		return "", &Error{Offset: at, Err: fmt.Errorf("the name %.40q stands twice", name)}
 	}
 	seen[folded] = true
 	for _, known := range s.Names {
 		if name != known && strings.EqualFold(name, known) {
-			return "", fmt.Errorf("the name %.40q is not %q", name, known)
+			return "", &Error{Offset: at, Err: fmt.Errorf("the name %.40q is not %q", name, known)}
 		}
 	}
 	if _, ok := only[name]; !ok && only != nil {
-		return "", &Error{Name: name, Known: slices.Sorted(maps.Keys(only)), Err: fmt.Errorf("there is no %.40q here", name)}
+		return "", &Error{Offset: at, Name: name, Known: slices.Sorted(maps.Keys(only)), Err: fmt.Errorf("there is no %.40q here", name)}
 	}
 	return name, nil
 }

@@ -105,6 +105,10 @@ func NewAsker(proxy func(*url.URL) (*url.URL, error), userAgent string) *Asker {
 	if proxy != nil {
 		transport.Proxy = func(req *http.Request) (*url.URL, error) { return proxy(req.URL) }
 	}
+	return newAsker(transport, userAgent)
+}
+
+func newAsker(transport http.RoundTripper, userAgent string) *Asker {
 	client := func(t http.RoundTripper) *http.Client {
 		return &http.Client{Transport: t, Timeout: revocationTimeout, CheckRedirect: redirect}
 	}

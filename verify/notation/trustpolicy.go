@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -112,8 +113,11 @@ func readDocument(body []byte) (*trustpolicy.Document, error) {
 	}
 	if err := (strictjson.Shape{Only: known()}).Check(body); err != nil {
 		e := (*strictjson.Error)(nil)
-		if !errors.As(err, &e) {
-			return nil, refused("", "%w", err)
+		switch {
+		case !errors.As(err, &e):
+			return nil, refused("correct it there", "%w", err)
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, refused("copy it again, whole", "%s: it ends too early", at(e.Offset))
 		}
 		next := "correct it there"
 		switch near := spelling.Nearest(e.Name, e.Known); {
