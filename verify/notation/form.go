@@ -167,7 +167,7 @@ func (f *Form) Config(env Env) (Config, error) {
 	if !f.made.checked {
 		return Config{}, yamlshape.Faultf(f.At, "", "the requirement was not checked, or is not sound")
 	}
-	c := Config{Identities: f.made.identities, Repository: f.made.repository, Timestamp: Always, Revocation: Strict}
+	c := Config{Identities: f.made.identities, Repository: f.made.repository, Timestamp: Always, Revocation: Strict, written: written{itself: f.At, identities: f.Identities[0].At}}
 	if f.Timestamp != nil {
 		c.Timestamp = Timestamp(f.Timestamp.Value)
 	}
