@@ -64,12 +64,22 @@ func parseIdentity(s string) (id Identity, next string, err error) {
 	if err != nil {
 		return Identity{}, next, err
 	}
-	for _, key := range slices.Sorted(maps.Keys(name)) {
+	id = Identity{text: subjectPrefix + ": " + strings.TrimSpace(dn), name: name}
+	if key := id.unseen(); key != "" {
+		return Identity{}, "leave it out, or write one of " + strings.Join(printed(), ", "), fmt.Errorf("no certificate is found by its %s: Notation compares other attributes only", quoted(key))
+	}
+	return id, "", nil
+}
+
+// unseen returns an attribute of id that no certificate is found by, "" where
+// there is none.
+func (id Identity) unseen() string {
+	for _, key := range slices.Sorted(maps.Keys(id.name)) {
 		if !slices.Contains(printed(), key) {
-			return Identity{}, "leave it out, or write one of " + strings.Join(printed(), ", "), fmt.Errorf("no certificate is found by its %s: Notation compares other attributes only", quoted(key))
+			return key
 		}
 	}
-	return Identity{text: subjectPrefix + ": " + strings.TrimSpace(dn), name: name}, "", nil
+	return ""
 }
 
 // printed are the attributes that crypto/x509/pkix prints by their names. A

@@ -21,6 +21,8 @@ func certified(t testing.TB, o notationtest.AuthorityOptions) *notationtest.Auth
 	return a
 }
 
+func certs(all ...*x509.Certificate) []*x509.Certificate { return all }
+
 func stampRoot(t testing.TB) *x509.Certificate {
 	t.Helper()
 	tsa, err := notationtest.NewTSA(notationtest.TSAOptions{})

@@ -254,6 +254,8 @@ func TestTrustPolicyFor(t *testing.T) {
 	leaf := certified(t, notationtest.AuthorityOptions{}).Leaf()
 	if c = of("ghcr.io/acme/plugin"); c.Level != notation.LevelAudit || len(c.Identities) != 2 || c.Identities[0].Match(leaf) || c.Identities[1].Match(leaf) {
 		t.Errorf("%+v", c)
+	} else if w := c.Warnings(); len(w) != 3 || w[0].Lint != "nobody" || w[1].Lint != "nobody" || w[2].Lint != "level-audit" {
+		t.Errorf("%+v", w)
 	}
 	p = read(t, document(scoped(statement{"trustedIdentities": []string{"*"}}, "rest", "*"), scoped(statement{}, "one", "ghcr.io/acme/app")))
 	if c = of("ghcr.io/acme/app"); c.Statement != "one" {
