@@ -89,7 +89,8 @@ func TestFormConfig(t *testing.T) {
 	a, own := certified(t, notationtest.AuthorityOptions{}), certified(t, notationtest.AuthorityOptions{SelfSigned: true})
 	files := map[string][]byte{
 		"a.crt": notationtest.PEM(a.Root()), "both.pem": notationtest.PEM(a.Root(), own.Leaf()), "leaf.crt": notationtest.PEM(a.Leaf()),
-		"tsa.der": stampRoot(t).Raw, "key.pem": []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+		"intermediate.crt": notationtest.PEM(certified(t, notationtest.AuthorityOptions{Intermediates: 1}).Chain[1]),
+		"tsa.der":          stampRoot(t).Raw, "key.pem": []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
 	}
 	config := func(text string) (notation.Config, error) {
 		f, faults := readForm(t, text)
@@ -102,7 +103,7 @@ func TestFormConfig(t *testing.T) {
 		{"certificates: [b.crt]", `1:16 certificates: read b.crt: no such file`, "look for it"},
 		{"certificates: [leaf.crt]", `1:16 certificates: read certificates of "leaf.crt": certificate "CN=release`, "give the certificate of the authority"},
 		{"certificates: [a.crt, key.pem]", `1:23 certificates: read certificates of "key.pem": it holds a private key`, "give the certificate alone"},
-		{"certificates: [a.crt]\ntsa: [leaf.crt]", `2:7 tsa: `, "give"},
+		{"certificates: [a.crt]\ntsa: [intermediate.crt]", `2:7 tsa: read certificates of "intermediate.crt": certificate`, "give the root certificate of the time stamp authority"},
 	} {
 		_, err := config(tc.text + "\nidentities: [" + acme + "]")
 		fault := (*yamlshape.Fault)(nil)

@@ -181,6 +181,7 @@ func TestAskSilence(t *testing.T) {
 						t.Errorf("%d waited for %v", i, took)
 					}
 				})
+				synctest.Wait() // the first is who asks
 			}
 			all.Wait()
 			if results, err := a.ask(t.Context(), purpose.CodeSigning, chain, time.Time{}); err != nil || statuses(results) != "Unknown NonRevokable" {

@@ -204,23 +204,24 @@ func TestTrustPolicyFor(t *testing.T) {
 	}
 	p := read(t, body)
 	for text, want := range map[string]string{ // of the statement; "" for none
-		"ghcr.io/acme/app":                     "all",
-		"ghcr.io/acme/app:v1":                  "all",
-		"ghcr.io/acme/app/more":                "",
-		"ghcr.io/acme":                         "",
-		"alpine":                               "all",
-		"docker.io/library/alpine":             "all",
-		"index.docker.io/library/alpine:3":     "all",
-		"registry-1.docker.io/library/alpine":  "all",
-		"registry.acme.example:5000/app":       "all",
-		"registry.acme.example/app":            "",
-		"acme/app":                             "custom",
-		"busybox":                              "custom",
-		"quay.io/acme/app":                     "custom",
-		"local/app":                            "", // is docker.io/local/app
-		"ghcr.io/acme/skipped":                 "skipped",
-		"ghcr.io/acme/plugin@sha256:" + digits: "plugin",
-		"ghcr.io/other/app":                    "",
+		"ghcr.io/acme/app":                       "all",
+		"ghcr.io/acme/app:v1":                    "all",
+		"ghcr.io/acme/app/more":                  "",
+		"ghcr.io/acme":                           "",
+		"alpine":                                 "all",
+		"docker.io/library/alpine":               "all",
+		"index.docker.io/library/alpine:3":       "all",
+		"registry-1.docker.io/library/alpine":    "all",
+		"registry.acme.example:5000/app":         "all",
+		"registry.acme.example/app":              "",
+		"registry.acme.example:5000/library/app": "",
+		"acme/app":                               "custom",
+		"busybox":                                "custom",
+		"quay.io/acme/app":                       "custom",
+		"local/app":                              "", // is docker.io/local/app
+		"ghcr.io/acme/skipped":                   "skipped",
+		"ghcr.io/acme/plugin@sha256:" + digits:   "plugin",
+		"ghcr.io/other/app":                      "",
 	} {
 		c, ok := p.For(ref(t, text))
 		if c.Statement != want || ok != (want != "") {
