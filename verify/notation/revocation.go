@@ -21,6 +21,7 @@ import (
 	"github.com/notaryproject/notation-core-go/revocation/result"
 
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // A Revocation says what becomes of a signature when no server says whether a
@@ -153,16 +154,17 @@ func (a *Asker) ask(ctx context.Context, what purpose.Purpose, chain []*x509.Cer
 	}
 	// notation-core-go panics where an address cannot be parsed
 	// (checkStatusFromServer), and where a revocation list has no number.
-	defer func() {
-		if p := recover(); p != nil {
-			results, err = nil, fmt.Errorf("a certificate or an answer could not be read: %.200v", p)
-		}
-	}()
-	results, err = v.ValidateContext(ctx, revocation.ValidateContextOptions{CertChain: chain, AuthenticSigningTime: signedAt})
+	err = hostile.Safely(func() (err error) {
+		results, err = v.ValidateContext(ctx, revocation.ValidateContextOptions{CertChain: chain, AuthenticSigningTime: signedAt})
+		return err
+	})
 	if err == nil && len(results) != len(chain) {
-		return nil, fmt.Errorf("something is known of %d certificates, where %d are asked for", len(results), len(chain))
+		err = fmt.Errorf("something is known of %d certificates, where %d are asked for", len(results), len(chain))
 	}
-	return results, err
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
 }
 
 // bounded sends requests in this program's name, and ends an answer that is too
@@ -312,10 +314,8 @@ func (a *answer[T]) find(ctx context.Context, ask func(context.Context) (T, erro
 	ctx, stop := context.WithTimeout(ctx, revocationTimeout)
 	defer stop()
 	defer close(a.ready)
-	defer func() {
-		if p := recover(); p != nil { // as in Asker.ask
-			a.err = fmt.Errorf("the answer could not be read: %.200v", p)
-		}
-	}()
-	a.value, a.err = ask(ctx)
+	a.err = hostile.Safely(func() (err error) { // as in Asker.ask
+		a.value, err = ask(ctx)
+		return err
+	})
 }

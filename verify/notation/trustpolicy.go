@@ -75,8 +75,9 @@ func known() strictjson.Tree {
 //
 // Every trust store that it names is read from stores, the directory that has
 // x509/TYPE/NAME/FILE, or truststore/x509/…, or TYPE/NAME/FILE in it; nil is for
-// no directory. Files and links that notation-go refuses are refused. name is
-// that of the file. The error is a [*verify.Error].
+// no directory. Files and links that notation-go refuses are refused, for which
+// stores has to be an [fs.ReadLinkFS], as those of os.Root and os.DirFS are. name
+// is that of the file. The error is a [*verify.Error].
 func ReadTrustPolicy(name string, body []byte, stores fs.FS) (*TrustPolicy, error) {
 	doc, err := readDocument(body)
 	if err == nil {

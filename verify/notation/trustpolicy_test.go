@@ -170,6 +170,9 @@ func TestReadTrustPolicyRefuses(t *testing.T) {
 	}
 	_, err := notation.ReadTrustPolicy("trustpolicy.json", document(statement{}), nil)
 	refusal(t, "no stores", err, `statement "s0": trust store "ca:acme": no directory`)
+	// One that hides what is a link.
+	_, err = notation.ReadTrustPolicy("trustpolicy.json", document(statement{}), struct{ fs.FS }{trusted})
+	refusal(t, "no links", err, `does not tell symbolic links from files`)
 }
 
 func ref(t testing.TB, text string) image.Ref {
@@ -350,11 +353,18 @@ func TestTrustStoreOnDisk(t *testing.T) {
 					t.Skip(err)
 				}
 			}
-			_, err := notation.ReadTrustPolicy("trustpolicy.json", document(statement{}), os.DirFS(dir))
-			if tc.want != "" {
-				refusal(t, name, err, tc.want)
-			} else if err != nil {
-				t.Error(err)
+			root, err := os.OpenRoot(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer root.Close() //nolint:errcheck // it was only read
+			for _, fsys := range []fs.FS{os.DirFS(dir), root.FS()} {
+				_, err := notation.ReadTrustPolicy("trustpolicy.json", document(statement{}), fsys)
+				if tc.want != "" {
+					refusal(t, name, err, tc.want)
+				} else if err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

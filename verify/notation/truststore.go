@@ -32,7 +32,7 @@ const (
 // directory reads trust stores as Notation keeps them:
 // x509/TYPE/NAME/FILE.
 type directory struct {
-	fsys   fs.FS
+	fsys   fs.ReadLinkFS
 	x509   string // the directory of the types
 	read   map[string][]*x509.Certificate
 	stored int
@@ -40,7 +40,11 @@ type directory struct {
 
 // openStores finds the directory x509: in root, in its truststore, or root
 // itself.
-func openStores(root fs.FS) (*directory, error) {
+func openStores(fsys fs.FS) (*directory, error) {
+	root, ok := fsys.(fs.ReadLinkFS)
+	if !ok { // fs.Lstat would follow links
+		return nil, &verify.Error{Op: "read trust stores", Hint: "give the files of os.Root or os.DirFS", Err: fmt.Errorf("%T does not tell symbolic links from files", fsys)}
+	}
 	isDir := func(name string) bool {
 		info, err := fs.Stat(root, name)
 		return err == nil && info.IsDir()
@@ -80,7 +84,7 @@ func (d *directory) store(named string) ([]*x509.Certificate, error) {
 	if name == "." || name == ".." { // names to Notation, and elsewhere to the file system
 		return nil, fault("give the trust store a name of its own", "%s is no name", quoted(name))
 	}
-	switch info, err := fs.Lstat(d.fsys, dir); {
+	switch info, err := d.fsys.Lstat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault("put the certificates there, such as "+path.Join(dir, "root.crt"), "there is none")
 	case err != nil:
@@ -114,7 +118,7 @@ func (d *directory) store(named string) ([]*x509.Certificate, error) {
 }
 
 // readStored returns the certificates of one file of a trust store.
-func readStored(fsys fs.FS, kind, file string) ([]*x509.Certificate, error) {
+func readStored(fsys fs.ReadLinkFS, kind, file string) ([]*x509.Certificate, error) {
 	body, err := readRegular(fsys, file)
 	if err != nil {
 		return nil, err
@@ -148,14 +152,14 @@ func list(fsys fs.FS, dir string) ([]fs.DirEntry, error) {
 // readRegular returns the content of a file that is neither a directory, a
 // symbolic link nor a device, and of at most one byte beyond
 // maxCertificateFile.
-func readRegular(fsys fs.FS, name string) ([]byte, error) {
+func readRegular(fsys fs.ReadLinkFS, name string) ([]byte, error) {
 	regular := func(info fs.FileInfo, err error) error {
 		if err == nil && !info.Mode().IsRegular() {
 			err = errors.New("it is no regular file; symbolic links are not followed")
 		}
 		return err
 	}
-	if err := regular(fs.Lstat(fsys, name)); err != nil { // first: opening a pipe would wait
+	if err := regular(fsys.Lstat(name)); err != nil { // first: opening a pipe would wait
 		return nil, err
 	}
 	f, err := fsys.Open(name)
