@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/boltseal/boltseal/internal/registrytest"
@@ -120,6 +121,26 @@ func (w *workplace) push(repository string) image {
 	check(w.t, err)
 	return image{repository, "v1", d, w.reg.Host()}
 }
+
+// children returns the images that an index lists.
+func (w *workplace) children(index image) []image {
+	w.t.Helper()
+	body, err := w.reg.Manifest(index.repository, index.Digest.String())
+	check(w.t, err)
+	var doc ocispec.Index
+	check(w.t, json.Unmarshal(body, &doc))
+	var all []image
+	for _, d := range doc.Manifests {
+		all = append(all, image{index.repository, "", d, index.host})
+	}
+	if len(all) == 0 {
+		w.t.Fatalf("%s lists nothing", index.pinned())
+	}
+	return all
+}
+
+// versioned is what manifests begin with.
+func versioned() specs.Versioned { return specs.Versioned{SchemaVersion: 2} }
 
 // An outcome is how a process ended.
 type outcome struct {
