@@ -177,7 +177,7 @@ func questions() []question {
 			t.attach(envelope)
 		}},
 		{name: "no envelope", says: "bad-signature", instead: func(t *trial) { t.attach([]byte("{}")) }},
-		{name: "payload of another type", sign: notationtest.SignOptions{ContentType: "application/json"}, says: "bad-signature"},
+		{name: "payload of another type", sign: notationtest.SignOptions{ContentType: "application/json"}, says: "unsupported"},
 		{name: "payload that is no descriptor", sign: notationtest.SignOptions{Payload: []byte(`{"targetArtifact":{}}`)}, says: "bad-signature"},
 		{name: "a bad one and a good one", says: "verified", instead: func(t *trial) {
 			t.sign(t.authority(notationtest.AuthorityOptions{}), notationtest.SignOptions{})
