@@ -60,6 +60,9 @@ type looker struct{ requirement }
 // manifest looks at the signatures of one manifest, and returns it described.
 func (l *looker) manifest(ctx context.Context, img image.Pinned, signed, platform string) (image.Pinned, []verify.Candidate, error) {
 	img, f, err := l.gather(ctx, img)
+	if ctx.Err() != nil {
+		return img, nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return img, nil, err
 	}

@@ -41,7 +41,10 @@ func (s *Session) Made(ctx context.Context, c Config, img image.Pinned) ([]Made,
 	}
 	op := "look at the signatures of " + img.String()
 	img, f, err := r.gather(ctx, img)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, &verify.Error{Op: op, Err: context.Cause(ctx)}
+	case err != nil:
 		return nil, err
 	}
 	var made []Made

@@ -166,7 +166,11 @@ func NewSession(store Store, elsewhere image.Ref, asker *Asker) *Session {
 // satisfied by nobody or by anybody. One whose Level is not strict is taken, and
 // verifies nothing: its Verifier says what speaks against each signature.
 func (s *Session) Require(c Config) (verify.Verifier, error) {
-	return s.require(c)
+	r, err := s.require(c)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (s *Session) require(c Config) (*requirement, error) {
@@ -298,7 +302,7 @@ func (r *requirement) manifest(ctx context.Context, img image.Pinned, signed, pl
 		o.Candidates = append(o.Candidates, r.explain(c, proven, err))
 		ranks = append(ranks, rank(err))
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && f.err == nil {
 		return img, manifests.Outcome{Reason: verify.Undecided, Err: &verify.Error{Op: "verify " + img.String(), Err: context.Cause(ctx)}}
 	}
 	if o.Evidence == nil {
