@@ -1,0 +1,223 @@
+package notation
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/notaryproject/notation-core-go/signature/cose"
+	"github.com/notaryproject/notation-core-go/signature/jws"
+	"github.com/notaryproject/notation-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/sign/internal/order"
+	"github.com/boltseal/boltseal/verify"
+	vnot "github.com/boltseal/boltseal/verify/notation"
+)
+
+// How a signature is stored (signature-specification.md, "Storage").
+const (
+	artifactType         = "application/vnd.cncf.notary.signature"
+	annotationThumbprint = "io.cncf.notary.x509chain.thumbprint#S256"
+)
+
+// Bounds of user metadata: whoever verifies a signature reads it whole.
+const (
+	maxMetadata      = 64
+	maxMetadataBytes = 32 << 10
+)
+
+// reserved is what keys of user metadata do not begin with (notation-go,
+// addUserMetadataToDescriptor).
+const reserved = "io.cncf.notary"
+
+// CheckMetadata returns an error unless m can be the user metadata of a signature:
+// at most 64 values, 32 KiB with their keys; UTF-8; no key that is empty or
+// begins with "io.cncf.notary", which is reserved.
+func CheckMetadata(m map[string]string) error {
+	wrong := func(hint, format string, a ...any) error {
+		return &verify.Error{Op: "sign user metadata", Err: order.Refused(verify.Unsupported, format, a...), Hint: hint}
+	}
+	size := 0
+	for k, v := range m {
+		size += len(k) + len(v)
+		switch shown := legible.Text(k, 100); {
+		case k == "":
+			return wrong("write KEY=VALUE", "a key is empty")
+		case strings.HasPrefix(k, reserved):
+			return wrong("take another key", "the key %q begins with %q, which is reserved", shown, reserved)
+		case !utf8.ValidString(k), !utf8.ValidString(v): // JSON has no other text
+			return wrong("write it as UTF-8", "that of the key %q is not UTF-8", shown)
+		}
+	}
+	if len(m) > maxMetadata || size > maxMetadataBytes {
+		return wrong("sign less", "there are more than %d values, or more than %d KiB", maxMetadata, maxMetadataBytes>>10)
+	}
+	return nil
+}
+
+// A sealed is an envelope that is not stored yet.
+type sealed struct {
+	envelope    []byte
+	mediaType   string
+	chain       []*x509.Certificate
+	signedAt    time.Time         // as the signer says
+	annotations map[string]string // of a plugin
+}
+
+// mediaType returns that of the envelopes of a format.
+func mediaType(f sign.Format) string {
+	if f == sign.COSE {
+		return cose.MediaTypeEnvelope
+	}
+	return jws.MediaTypeEnvelope
+}
+
+// seal makes the envelope of an item, and checks it with the code that reads
+// stored ones.
+func (w *work) seal(ctx context.Context, it *item) error {
+	o := notation.SignerSignOptions{SignatureMediaType: mediaType(it.format), ExpiryDuration: w.opts.Expiry}
+	if w.stamper != nil {
+		o.Timestamper, o.TSARootCAs = &stamping{stamper: w.stamper}, w.stamper.pool
+	}
+	var err error
+	if it.sealed, err = w.opts.Key.seal(ctx, target{w.m.Subject, w.Order.Annotations}, o); err != nil {
+		return err
+	}
+	made, err := w.session().Check(ctx, w.accepts, w.described(), it.sealed.mediaType, it.sealed.envelope)
+	if err == nil && !w.is(made, it) {
+		err = order.Refused(verify.BadSignature, "it does not say what it was to say")
+	}
+	if err == nil && !w.asOrdered(made, it.sealed.signedAt) {
+		err = order.Refused(verify.BadSignature, "it does not expire when it was to")
+	}
+	if err != nil {
+		return &verify.Error{
+			Op: "check the new " + it.String(), Err: err,
+			Hint: w.opts.Key.advice(hintOf(err, "nothing was pushed; look whether the clock is right")),
+		}
+	}
+	return nil
+}
+
+// is reports whether m is the item, whoever stored it: by the same certificate, in
+// the same format, with the same user metadata.
+func (w *work) is(m vnot.Made, it *item) bool {
+	return m.Leaf != nil && m.Leaf.Equal(w.opts.Key.leaf()) &&
+		m.Evidence.System == vnot.System && m.Evidence.Format == "notation-"+string(it.format) &&
+		maps.Equal(m.Metadata, w.Order.Annotations)
+}
+
+// asOrdered reports whether m, of the given time, expires as the Options say.
+func (w *work) asOrdered(m vnot.Made, signedAt time.Time) bool {
+	switch d := w.opts.Expiry; {
+	case d == 0:
+		return m.Expiry.IsZero() || w.opts.Key.plugin.makesEnvelopes()
+	case w.opts.Key.plugin.makesEnvelopes(): // it may know better, but not longer
+		return !m.Expiry.IsZero() && !m.Expiry.After(signedAt.Add(d+time.Second))
+	default:
+		return m.Expiry.Equal(signedAt.Add(d))
+	}
+}
+
+// lasts reports whether m, which is there already, saves making another one: see
+// Options.Expiry.
+func (w *work) lasts(m vnot.Made) bool {
+	d, now := w.opts.Expiry, w.opts.Now()
+	if d == 0 {
+		return m.Expiry.IsZero() || w.opts.Key.plugin.makesEnvelopes() && m.Expiry.After(now)
+	}
+	return !m.Expiry.After(now.Add(d)) && !m.Expiry.Before(now.Add(d/2)) // the zero time is before
+}
+
+// look decides every item that is there already.
+func (w *work) look(ctx context.Context) error {
+	made, err := w.made(ctx)
+	for it := range w.left() {
+		for _, m := range made {
+			if w.is(m, it) && w.lasts(m) {
+				it.made, it.existed, it.err = m, true, nil
+				break
+			}
+		}
+	}
+	return err
+}
+
+// made returns the sound signatures with the chain of the Key that are there.
+func (w *work) made(ctx context.Context) (made []vnot.Made, err error) {
+	err = w.Slot(ctx, func() error {
+		made, err = w.session().Made(ctx, w.accepts, w.described())
+		return err
+	})
+	return made, err
+}
+
+// described is the manifest with what is known of it since it was read: an
+// envelope says its size and media type, too.
+func (w *work) described() image.Pinned {
+	return w.m.Image.Described(w.m.Subject.MediaType, nil).Sized(w.m.Subject.Size)
+}
+
+// back decides every item that was pushed: it is there if a new Session, which
+// knows nothing of the run, finds and verifies exactly what was written.
+func (w *work) back(ctx context.Context) error {
+	made, err := w.made(ctx)
+	for it := range w.left() {
+		for _, m := range made {
+			if m.Evidence.Source == it.source && bytes.Equal(m.Envelope, it.sealed.envelope) && w.is(m, it) {
+				it.made, it.err = m, nil
+				break
+			}
+		}
+	}
+	return err
+}
+
+// attach pushes the envelope of an item, as notation does (notation-go,
+// registry.Repository.PushSignature). The manifest follows from the envelope, so
+// that to push it again changes nothing.
+func (w *work) attach(ctx context.Context, it *item) error {
+	annotations := maps.Clone(it.sealed.annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	var prints []string
+	for _, c := range it.sealed.chain {
+		prints = append(prints, thumbprint(c))
+	}
+	list, err := json.Marshal(prints)
+	if err != nil {
+		return err
+	}
+	annotations[annotationThumbprint] = string(list)
+	annotations[ocispec.AnnotationCreated] = it.sealed.signedAt.UTC().Format(time.RFC3339)
+	repo := w.Home(w.m.Image)
+	digest, _, err := w.opts.Store.Attach(ctx, repo, w.m.Subject, registry.Attachment{
+		ArtifactType: artifactType, TypeInConfig: true,
+		Layers:      []registry.Layer{{MediaType: it.sealed.mediaType, Body: it.sealed.envelope}},
+		Annotations: annotations,
+	})
+	if err != nil {
+		return registry.Explain("push the signature of "+w.m.Image.String(), repo.Registry(), err)
+	}
+	it.source = repo.Name() + "@" + digest
+	return nil
+}
+
+// thumbprint returns the SHA-256 of a certificate in hex.
+func thumbprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
