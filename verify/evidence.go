@@ -30,13 +30,16 @@ type Evidence struct {
 	Covers   string
 	Platform string // "os/arch[/variant]" where Signed is not SignedImage
 
-	Signer string // certificate identity, or "key sha256:…" of a public key
-	Issuer string // OIDC issuer; "" for a key
+	Signer string // certificate identity, "key sha256:…" of a public key, or "x509.subject: …"
+	Issuer string // OIDC issuer, or subject of the certificate that vouches; "" for a key
 	// KeyName is what the policy calls the key; "" where it says nothing, and for
 	// a certificate. It tells people which key it is, and proves nothing.
 	KeyName string
 	// Claims are the certificate's other Fulcio extensions, by the names of
-	// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md.
+	// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md. Of Notation
+	// they are "certificate" and "root" (hex SHA-256 of the DER), "scheme", "expiry"
+	// (RFC 3339), "revocation" ("checked", "none named", "not checked", or "no answer:
+	// " and why) and "metadata.KEY".
 	Claims map[string]string
 
 	LogIndex        *int64    // nil where no log entry was required
@@ -92,7 +95,10 @@ type Candidate struct {
 // A Difference is between what a sound signature says and the nearest of what
 // was expected of it.
 type Difference struct {
-	What            string // "identity", "issuer", "predicate type", "key", "where", or the name of a certificate extension
+	// What is "identity", "issuer", "predicate type", "key", "where", or the name of a
+	// certificate extension; of Notation "identity", "certificate" for the one that
+	// vouches for the signer, or "metadata KEY".
+	What            string
 	Found, Expected string // Expected is a pattern where the policy has one
 }
 

@@ -19,11 +19,11 @@ const (
 	Undecided    Reason = ""              // no check ran to its end
 	Verified     Reason = "verified"      // signed as required
 	Exempt       Reason = "exempt"        // let through by a dated exception, never by a check
-	Unsigned     Reason = "unsigned"      // there is no signature, which was asked twice
+	Unsigned     Reason = "unsigned"      // there is no signature in any place where its system keeps them
 	WrongSigner  Reason = "wrong-signer"  // sound signature, signer not among those expected
 	BadSignature Reason = "bad-signature" // signature, certificate, log entry or payload does not hold
-	WrongType    Reason = "wrong-type"    // signed, but not with the required predicate
-	Expired      Reason = "expired"       // signed outside the validity of its certificate
+	WrongType    Reason = "wrong-type"    // signed, but not with the required predicate, or user metadata
+	Expired      Reason = "expired"       // signed outside the validity of its certificate, or no longer meant to count
 	Revoked      Reason = "revoked"       // the signing certificate was withdrawn
 	NoRule       Reason = "no-rule"       // no requirement speaks of the image
 	Unresolved   Reason = "unresolved"    // the reference is not known before the build

@@ -35,7 +35,7 @@ func TestMaxSignatures(t *testing.T) {
 		good := w.sign(a, notationtest.SignOptions{})
 		c := trusting(t, a)
 		// The registry lists them as it likes: the good one has to come last.
-		list := must[[]ocispec.Descriptor](t)(listed(w, t.Context()))
+		list := must[[]ocispec.Descriptor](t)(listed(t.Context(), w))
 		slices.SortStableFunc(list, func(x, y ocispec.Descriptor) int {
 			return map[bool]int{true: 1}[x.Digest == good.Digest] - map[bool]int{true: 1}[y.Digest == good.Digest]
 		})
@@ -80,7 +80,7 @@ func (r *reordered) Referrers(context.Context, image.Ref, string) ([]ocispec.Des
 }
 
 // listed are the signatures of the world's image.
-func listed(w *world, ctx context.Context) ([]ocispec.Descriptor, error) {
+func listed(ctx context.Context, w *world) ([]ocispec.Descriptor, error) {
 	list, err := w.client.Referrers(ctx, w.img.Ref(), w.img.Digest())
 	if err == nil {
 		return list, nil

@@ -160,21 +160,22 @@ func join(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }
 
-// called returns how whoever wrote the requirement knows one of its keys.
+// called returns how whoever wrote the requirement knows one of its keys. A trust
+// policy says whom it trusts, and flags the rest.
 func (c Config) called(key string) string {
+	stated := map[string]string{
+		"certificates": "a trust store ca", "signing-authority": "a trust store signingAuthority", "tsa": "a trust store tsa",
+		"identities": "trustedIdentities",
+	}
 	flags := map[string]string{
-		"certificates": "--notation-certificate", "identities": "--notation-identity", "tsa": "--notation-tsa-certificate",
-		"timestamp": "--notation-timestamp", "revocation": "--notation-revocation", "metadata": "--notation-user-metadata",
-		"max-signatures": "--notation-max-signatures",
+		"certificates": "--notation-certificate", "tsa": "--notation-tsa-certificate", "identities": "--notation-identity",
+		"metadata": "--notation-user-metadata", "max-signatures": "--notation-max-signatures",
 	}
-	if flag := flags[key]; flag != "" && (c.Flags || c.Statement != "" && key == "max-signatures") {
-		return flag
-	}
-	if c.Statement != "" {
-		return map[string]string{
-			"certificates": "the trust store ca", "signing-authority": "the trust store signingAuthority", "tsa": "a trust store tsa",
-			"identities": "trustedIdentities", "timestamp": "verifyTimestamp", "revocation": "override",
-		}[key]
+	switch {
+	case c.Statement != "" && stated[key] != "":
+		return stated[key] + " of " + c.statement()
+	case (c.Flags || c.Statement != "") && flags[key] != "":
+		return flags[key]
 	}
 	return key
 }
@@ -199,7 +200,7 @@ func (c Config) hint(reason verify.Reason, err error) string {
 	case verify.WrongType:
 		return "have the image signed with this user metadata, or change " + c.called("metadata") + " to what was found"
 	case verify.Expired:
-		if lacks == anAuthority {
+		if lacks == aClock {
 			return "add the root certificate of its time stamp authority to " + c.called("tsa") + " if you trust it, or have the image signed again"
 		}
 		return "have the image signed again, with a time stamp if signatures are to outlive the certificate"
@@ -223,7 +224,7 @@ func (c Config) hint(reason verify.Reason, err error) string {
 	switch lacks {
 	case aTimestamp:
 		return "have the image signed with a time stamp (boltseal sign --timestamp-url), or ask for one only once the certificate has expired: " + c.afterExpiry()
-	case anAuthority:
+	case aClock:
 		return "add the root certificate of its time stamp authority to " + c.called("tsa") + " if you trust it; if not, have the image signed again"
 	}
 	return "do not build from this image; the signature was altered, or belongs to another image"
@@ -238,10 +239,10 @@ func (c Config) soft() string {
 
 func (c Config) afterExpiry() string {
 	switch {
-	case c.Flags:
-		return "--notation-timestamp after-expiry"
 	case c.Statement != "":
 		return "verifyTimestamp afterCertExpiry in " + c.statement()
+	case c.Flags:
+		return "--notation-timestamp after-expiry"
 	}
 	return "timestamp: after-expiry"
 }
@@ -249,12 +250,15 @@ func (c Config) afterExpiry() string {
 // hintSigner is the next step where somebody else has signed.
 func (c Config) hintSigner(lacks lack) string {
 	key := "identities"
-	if lacks == aRoot {
+	switch lacks {
+	case aRoot:
 		key = "certificates"
+	case anAuthority:
+		key = "signing-authority"
 	}
 	switch {
 	case c.Statement != "":
-		return fmt.Sprintf("if this signer is the right one, add what was found to %s of %s; if not, do not build from this image", c.called(key), c.statement())
+		return "if this signer is the right one, add what was found to " + c.called(key) + "; if not, do not build from this image"
 	case c.Flags:
 		return "if this signer is the right one, change " + c.called(key) + " to what was found; if not, do not build from this image"
 	}

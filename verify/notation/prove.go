@@ -40,8 +40,9 @@ type lack int
 const (
 	nothing       lack = iota
 	aTimestamp         // a countersignature
-	anAuthority        // whoever made the countersignature is not trusted, or nobody is
+	aClock             // whoever made the countersignature is not trusted, or nobody is
 	aRoot              // nobody who is trusted issued the certificate
+	anAuthority        // the same, where that is a signing authority
 	anEnforcement      // the trust policy enforces nothing
 	aPlugin            // it cannot be checked without
 )
@@ -375,6 +376,9 @@ func (j *judge) authenticity(r *refusal) {
 		return
 	}
 	r.lacks = aRoot
+	if j.facts.scheme == coresig.SigningSchemeX509SigningAuthority {
+		r.lacks = anAuthority
+	}
 	trusted, store := j.stores.of(j.facts.scheme)
 	found := fingerprint(j.facts.root())
 	if len(trusted) == 0 {
@@ -395,7 +399,7 @@ func (j *judge) timestamp(ctx context.Context, r *refusal) {
 	case len(j.stores[truststore.TypeTSA]) == 0:
 		r.reason, r.err = verify.Expired, outside(f.chain, j.now, "it is now", r.err)
 		if len(f.token) > 0 {
-			r.lacks, r.err = anAuthority, fmt.Errorf("%w; it has a countersignature, but no time stamp authority is trusted", r.err)
+			r.lacks, r.err = aClock, fmt.Errorf("%w; it has a countersignature, but no time stamp authority is trusted", r.err)
 		}
 		return
 	case j.config.Timestamp == AfterExpiry && !j.expired():
@@ -410,7 +414,7 @@ func (j *judge) timestamp(ctx context.Context, r *refusal) {
 	}
 	stamp, err := j.stamp(ctx)
 	if err != nil {
-		r.lacks, r.err = anAuthority, fmt.Errorf("its countersignature does not hold: %w", short(err))
+		r.lacks, r.err = aClock, fmt.Errorf("its countersignature does not hold: %w", short(err))
 		return
 	}
 	for _, c := range f.chain {
