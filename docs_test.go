@@ -175,7 +175,7 @@ func flags(t *testing.T, command ...string) map[string]bool {
 	t.Helper()
 	code, help, _ := boltseal(t, noEnv, append(command, "--help")...)
 	found := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z][a-z-]*)( \S+)? {2,}`).FindAllStringSubmatch(help, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z][a-z0-9-]*)( \S+)? {2,}`).FindAllStringSubmatch(help, -1) {
 		found[m[1]] = m[2] != ""
 	}
 	if code != 0 || len(found) == 0 {
@@ -417,7 +417,7 @@ func TestDocsScan(t *testing.T) {
 
 // others are programs whose flags are their own business; args is how a
 // Jenkinsfile gives docker's, run a workflow; COPY and RUN are BuildKit's.
-var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|buildah|buildctl|cosign|docker|go|gh|git|grype|curl|jq|make|npm|podman|trivy|scripts/[a-z]+\.sh) `)
+var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|buildah|buildctl|cosign|docker|go|gh|git|grype|curl|jq|make|notation|npm|podman|printf|trivy|scripts/[a-z]+\.sh) `)
 
 // Every flag that the documentation names exists, and docs/verify.md names
 // every flag.
@@ -429,7 +429,7 @@ func TestDocsFlags(t *testing.T) {
 			known[name] = true
 		}
 	}
-	flag := regexp.MustCompile(`--([a-z][a-z-]*[a-z])`)
+	flag := regexp.MustCompile(`--([a-z][a-z0-9-]*[a-z0-9])`)
 	code := regexp.MustCompile("`[^`]+`")
 	for _, p := range pages(t) {
 		// In prose, what another program's command line says stands in one span.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/notationtest"
 )
 
 // releaseDigest is of the image that the examples sign.
@@ -39,7 +40,20 @@ func releaseJob(t *testing.T, f files) (dir string, now func() time.Time, env ma
 	if err != nil {
 		t.Fatal(err)
 	}
+	by, err := notationtest.NewAuthority(notationtest.AuthorityOptions{NotBefore: doc.Started})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := by.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tsa, err := notationtest.NewTSA(notationtest.TSAOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
+		"release.key": string(release), "release.pem": string(notationtest.PEM(by.Chain...)), "tsa-root.pem": string(notationtest.PEM(tsa.Root())),
 		"runner/boltseal-1/report.json": string(gate), "gate.json": string(gate), "cosign.key": string(key),
 		"trivy.json": `{"SchemaVersion": 2, "ArtifactName": "` + dead + "/acme/app@" + releaseDigest + `", "ArtifactType": "container_image", "Metadata": {"RepoDigests": ["` + dead + "/acme/app@" + releaseDigest + `"]},
 			"Results": [{"Target": "app", "Class": "os-pkgs", "Type": "debian"}]}`,
@@ -54,7 +68,7 @@ func releaseJob(t *testing.T, f files) (dir string, now func() time.Time, env ma
 		}
 	}
 	return dir, func() time.Time { return doc.Started.Add(time.Hour) }, map[string]string{
-		"RUNNER_TEMP": filepath.Join(dir, "runner"), "GITHUB_ACTIONS": "true",
+		"RUNNER_TEMP": filepath.Join(dir, "runner"), "GITHUB_ACTIONS": "true", "NOTATION_KEY": string(release),
 		"ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:1/token", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "secret",
 	}
 }
@@ -75,7 +89,9 @@ func trySign(t *testing.T, where string, example []string, f files) {
 		}
 		args = append(args, arg)
 	}
-	args = append(args, "--trusted-root", f.root, "--signing-config", f.config)
+	if !slices.Contains(args, "notation") {
+		args = append(args, "--trusted-root", f.root, "--signing-config", f.config)
+	}
 	code, out, errs := boltsealAt(t, now, dir, func(name string) string { return env[name] }, args...)
 	if code != 3 || !strings.Contains(out, "unavailable") || strings.Contains(errs, "boltseal:") {
 		t.Errorf("%s: %q: exit %d\n%s%s", where, args, code, out, errs)

@@ -162,7 +162,13 @@ func (s step) mask(text string) {
 			if webToken().MatchString(value) || !nameable(value) {
 				s.runner.Mask(value)
 			}
-		case "key":
+		case "plugin-config":
+			for _, line := range lines(value) {
+				if _, secret, _ := strings.Cut(line, "="); !nameable(secret) {
+					s.runner.Mask(secret)
+				}
+			}
+		case "key", "certificate-chain":
 			if private(value) {
 				s.runner.Mask(value)
 				for _, piece := range pieces(value) {
@@ -223,7 +229,13 @@ func (s step) debug(in inputs) {
 				continue
 			}
 			value = publicKeyNames(value)
-		case "tuf-mirror", "download-base":
+		case "plugin-config": // whose values are the plugin's, and may be secret
+			value = keysOnly(value)
+		case "certificate-chain", "timestamp-root-cert", "plugin", "plugin-sha256", "key-id": // who errs gives a key
+			if !nameable(value) {
+				continue
+			}
+		case "tuf-mirror", "download-base", "timestamp-url":
 			value = publicPart(value)
 		}
 		if value != "" {

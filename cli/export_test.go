@@ -33,3 +33,16 @@ func Owner(info fs.FileInfo) [2]int {
 	uid, gid, _ := owner(info)
 	return [2]int{uid, gid}
 }
+
+// SignFits returns with which systems each flag of boltseal sign goes.
+func SignFits() map[string][]string {
+	all := map[string][]string{}
+	for name, f := range fits() {
+		for _, s := range signSystems() {
+			if f&s.fit != 0 {
+				all[name] = append(all[name], s.name)
+			}
+		}
+	}
+	return all
+}

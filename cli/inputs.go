@@ -99,6 +99,16 @@ func actionInputs() []input {
 		{"timeout", inputText, anyStep},
 		{"sign", inputOwn, signStep},
 		{"sign-tags", inputSwitch, signStep},
+		{"system", inputText, signStep},
+		{"certificate-chain", inputDocument, signStep},
+		{"plugin", inputText, signStep},
+		{"plugin-sha256", inputText, signStep},
+		{"key-id", inputText, signStep},
+		{"plugin-config", inputLines, signStep},
+		{"user-metadata", inputLines, signStep},
+		{"expiry", inputText, signStep},
+		{"timestamp-url", inputText, signStep},
+		{"timestamp-root-cert", inputDocument, signStep},
 		{"key-password", inputOwn, signStep},
 		{"identity-token", inputOwn, signStep},
 		{"oidc-client-id", inputText, signStep},
@@ -302,7 +312,7 @@ func yes(text string) (string, error) {
 }
 
 // flagName is a flag in a sentence, or a quotation, in which nothing is one.
-var flagName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"(?:[^"\\]|\\.)*"|--[a-z][a-z-]*[a-z]`) })
+var flagName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"(?:[^"\\]|\\.)*"|--[a-z][a-z0-9-]*[a-z0-9]`) })
 
 // asInput returns text that speaks of flags as the user of the Action knows
 // them.

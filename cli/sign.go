@@ -20,6 +20,7 @@ import (
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/sign/predicate"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // defaultTimeout bounds a run.
@@ -27,7 +28,9 @@ const defaultTimeout = 3 * time.Minute
 
 // signFlags are the flags of boltseal sign.
 type signFlags struct {
+	system   string
 	by       signerChoice
+	notation notationFlags
 	trust    trustFlags
 	registry registryFlags
 	checks   checkFlags
@@ -66,14 +69,22 @@ the registry and the log as they are.
 The identity comes from --identity-token, SIGSTORE_ID_TOKEN or the GitHub runner,
 or is that of --key (with COSIGN_PASSWORD for an encrypted one).
 
+With --system notation a signature of the Notary Project is made, by --key with its
+--certificate-chain, or by a --plugin that keeps a key. Flags that go with one
+system only are refused with the other.
+
 Exit codes: 0 all is signed and verified, 1 refused, 2 bad flag, input, key or
 predicate, 3 no answer (a service or the registry could not be asked, or refused
 access).`,
 		Example: `  boltseal sign ghcr.io/acme/app@sha256:749454f7de71939c56ec0421cb1d6facfda71ac1b8561f990e71ec8ce8c1eb61
   boltseal sign ghcr.io/acme/app:v1 --key cosign.key --attest spdx=sbom.spdx.json
-  boltseal sign ghcr.io/acme/app:v1 --require-gate gate.json --scan-report trivy.json --fail-on high --vsa`,
+  boltseal sign ghcr.io/acme/app:v1 --require-gate gate.json --scan-report trivy.json --fail-on high --vsa
+  boltseal sign ghcr.io/acme/app:v1 --system notation --key release.key --certificate-chain release.pem --expiry 8760h`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := given(cmd.Flags())
+			if err == nil {
+				err = s.suit(cmd.Flags())
+			}
 			if err == nil {
 				*code, err = c.runSign(cmd.Context(), s, args)
 			}
@@ -87,8 +98,10 @@ access).`,
 func (f *signFlags) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	flags.SetNormalizeFunc(plurals)
+	flags.StringVar(&f.system, "system", sigstore.System, "`NAME` of the way of signing: sigstore, or notation (Notary Project) by a key with certificates")
 	f.by.register(flags)
-	flags.StringArrayVar(&f.formats, "format", nil, "`FORMAT` of the signature: bundle (the default), or legacy for verifiers on cosign 2; repeatable")
+	f.notation.register(flags)
+	flags.StringArrayVar(&f.formats, "format", nil, "`FORMAT` of the signature: bundle (the default), or legacy for verifiers on cosign 2; of notation jws (the default), or cose; repeatable")
 	flags.BoolVar(&f.recursive, "recursive", false, "sign each manifest that an index lists, besides the index")
 	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "`KEY=VALUE` that is signed with the signature; repeatable")
 	flags.StringArrayVar(&f.attest, "attest", nil, "`TYPE=FILE`: attest the predicate in the file, of a type (slsaprovenance1, spdx, cyclonedx, vuln … or a URI); repeatable")
@@ -191,6 +204,7 @@ type signing struct {
 	refs    []image.Ref
 	order   sign.Order // without the images
 	where   image.Ref  // of the signatures; zero for beside each image
+	system  signSystem
 	means   means
 	checks  checks
 	started time.Time
@@ -221,6 +235,10 @@ func (c Command) prepareSign(ctx context.Context, f signFlags, args []string) (*
 // readSign is prepareSign without an end.
 func (c Command) readSign(f signFlags, args []string) (*signing, error) {
 	s := &signing{command: c, flags: f, started: c.now()}
+	var err error
+	if s.system, err = f.chosen(); err != nil {
+		return nil, err
+	}
 	if err := f.sound(); err != nil {
 		return nil, err
 	}
@@ -230,8 +248,7 @@ func (c Command) readSign(f signFlags, args []string) (*signing, error) {
 	if err := s.readOrder(); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.means, err = s.system().read(s); err != nil {
+	if s.means, err = s.system.read(s); err != nil {
 		return nil, err
 	}
 	if s.checks, err = f.checks.read(c, s.started, len(s.refs)); err != nil {
@@ -305,35 +322,29 @@ func (s *signing) readImages(args []string) error {
 
 // readOrder reads what is to be made.
 func (s *signing) readOrder() error {
-	f, system := &s.flags, s.system()
+	f := &s.flags
 	s.order = sign.Order{Recursive: f.recursive, Force: f.force}
 	for _, text := range f.formats {
-		format := sign.Format(text)
-		if first, second := system.formats[0], system.formats[1]; format != first && format != second {
-			return usagef("--format", fmt.Sprintf("write %s or %s; repeat the flag for both", first, second), "format %q is neither %q nor %q", text, first, second)
+		format, err := s.system.format(text)
+		if err != nil {
+			return err
 		}
 		if !slices.Contains(s.order.Formats, format) {
 			s.order.Formats = append(s.order.Formats, format)
 		}
 	}
 	if len(f.formats) == 0 && !f.attestOnly {
-		s.order.Formats = system.formats[:1]
+		s.order.Formats = s.system.formats[:1]
 	}
-	for _, text := range f.annotations {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return usagef("--annotation", "write KEY=VALUE", "%q is no KEY=VALUE", text)
-		}
-		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
-			return usagef("--annotation", "write it as UTF-8, on one line", "%q is not text", text)
-		}
-		if _, twice := s.order.Annotations[key]; twice {
-			return usagef("--annotation", "write it once", "%q is given twice", key)
-		}
-		if s.order.Annotations == nil {
-			s.order.Annotations = map[string]string{}
-		}
-		s.order.Annotations[key] = value
+	signed := map[string]string{}
+	if err := pairs("--annotation", f.annotations, signed, false); err != nil {
+		return err
+	}
+	if err := pairs("--user-metadata", f.notation.metadata, signed, false); err != nil {
+		return err
+	}
+	if len(signed) > 0 {
+		s.order.Annotations = signed
 	}
 	for _, text := range f.attest {
 		made, err := s.command.readPredicate(text)
@@ -347,6 +358,29 @@ func (s *signing) readOrder() error {
 		if s.where, err = image.ParseRepository(f.repository); err != nil {
 			return usagef("--signature-repository", "write registry/repository, without tag and digest", "%w", err)
 		}
+	}
+	return nil
+}
+
+// pairs reads the uses of a flag, each KEY=VALUE, into all. What is secret is not
+// quoted.
+func pairs(flag string, texts []string, all map[string]string, secret bool) error {
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
+		shown := fmt.Sprintf("%q", text)
+		if secret {
+			shown = "what it says"
+		}
+		if !ok || key == "" {
+			return usagef(flag, "write KEY=VALUE", "%s is no KEY=VALUE", shown)
+		}
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+			return usagef(flag, "write it as UTF-8, on one line", "%s is not text", shown)
+		}
+		if _, twice := all[key]; twice {
+			return usagef(flag, "write it once", "%q is given twice", key)
+		}
+		all[key] = value
 	}
 	return nil
 }

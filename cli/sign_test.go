@@ -35,6 +35,7 @@ type signWorld struct {
 	config   string // signing_config.json
 	dir      string
 	env      map[string]string
+	clock    func() time.Time // nil stands still
 }
 
 func newSignWorld(t *testing.T, o registrytest.Options, without sigstoretest.Without) *signWorld {
@@ -84,12 +85,20 @@ func (w *signWorld) run(env map[string]string, args ...string) result {
 	return w.runWith("", env, args...)
 }
 
+// time is when the tests sign.
+func (w *signWorld) time() time.Time {
+	if w.clock != nil {
+		return w.clock()
+	}
+	return now
+}
+
 func (w *signWorld) runWith(stdin string, env map[string]string, args ...string) result {
 	w.t.Helper()
 	var out, errs bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	c := cli.Command{
-		Dir: w.dir, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Sleep: noWait, Now: func() time.Time { return now },
+		Dir: w.dir, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Sleep: noWait, Now: w.time,
 		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	}
 	code := c.Main(w.t.Context(), append([]string{"boltseal"}, args...))

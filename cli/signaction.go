@@ -174,6 +174,18 @@ func (s step) signFlags(dir string) (Command, signFlags, []string, error) {
 		return c, f, nil, err
 	}
 	f.step = true
+	if err := f.suit(flags); err != nil {
+		return c, f, nil, err
+	}
+	system, err := f.chosen()
+	if err != nil {
+		return c, f, nil, err
+	}
+	for _, name := range []string{"identity-token", "key-password"} { // which are no flags here
+		if strings.TrimSpace(in[name]) != "" && fits()[name]&system.fit == 0 {
+			return c, f, nil, system.unfit([]string{name})
+		}
+	}
 	f.by.password = strings.TrimRight(in["key-password"], "\r\n") // a block of YAML ends in one
 	f.by.passwordName = "--key-password"
 	if f.by.password != "" && f.by.key == "" {
@@ -190,7 +202,9 @@ func (s step) signFlags(dir string) (Command, signFlags, []string, error) {
 	if f.checks.gates, f.checks.ofJob, err = s.gates(in["require-gate"]); err != nil {
 		return c, f, nil, err
 	}
-	f.bundleDir = cmp.Or(f.bundleDir, dir)
+	if fits()["bundle-dir"]&system.fit != 0 {
+		f.bundleDir = cmp.Or(f.bundleDir, dir)
+	}
 	s.debug(in)
 	return c, f, images, nil
 }

@@ -25,7 +25,7 @@ func (w *signWorld) job() *job {
 	w.t.Helper()
 	j := newJob(w.t)
 	maps.Copy(j.vars, w.env)
-	j.workspace, j.now = w.dir, func() time.Time { return now }
+	j.workspace, j.now = w.dir, w.time
 	return j
 }
 

@@ -36,13 +36,21 @@ func TestSignPipe(t *testing.T) {
 		t.Error(err)
 	}
 
-	for _, args := range [][]string{{"--key", "pipe"}, {"--attest", "spdx=pipe"}, {"--require-gate", "pipe"}, {"--scan-report", "pipe"}} {
+	key, _ := w.private("release", "")
+	notation := []string{"--system", "notation", "--key", key, "--certificate-chain"}
+	for _, args := range [][]string{
+		{"--key", "pipe"}, {"--attest", "spdx=pipe"}, {"--require-gate", "pipe"}, {"--scan-report", "pipe"}, append(notation, "pipe"),
+		append(notation, "release.pem", "--timestamp-url", "http://127.0.0.1:1", "--timestamp-root-cert", "pipe"),
+	} {
+		if args[0] != "--system" {
+			args = append(args, w.flags()...)
+		}
 		var out, errs bytes.Buffer
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("that was all"))
 		w.reset()
 		c := cli.Command{Dir: w.dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Now: func() time.Time { return now }, LookupEnv: func(name string) (string, bool) { v, ok := w.env[name]; return v, ok }}
-		code := c.Main(ctx, append(append([]string{"boltseal", "sign", img}, args...), w.flags()...))
+		code := c.Main(ctx, append([]string{"boltseal", "sign", img}, args...))
 		if said := errs.String(); code != 2 || !strings.Contains(said, "read what the flags name: that was all") || !strings.Contains(said, "next: see whether one of the files is a pipe that nobody writes") {
 			t.Errorf("%q: exit %d: %s%s", args, code, out.String(), said)
 		}

@@ -121,3 +121,14 @@ func publicKeyNames(text string) string {
 	}
 	return strings.Join(named, "\n")
 }
+
+// keysOnly returns lines of KEY=VALUE without the values.
+func keysOnly(text string) string {
+	var keys []string
+	for _, line := range lines(text) {
+		if key, _, ok := strings.Cut(line, "="); ok && nameable(key) {
+			keys = append(keys, key+"=…")
+		}
+	}
+	return strings.Join(keys, "\n")
+}

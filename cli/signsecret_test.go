@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/boltseal/boltseal/internal/notationtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 )
@@ -223,3 +224,94 @@ func masks(log, secret string) bool {
 // signature is a piece of the part of a token that is secret: what is before it is
 // in the certificate, or known.
 func signature(token string) string { return token[strings.LastIndex(token, ".")+1:][:20] }
+
+// Nor is one of those that Notation is given, wherever they are written by mistake.
+func TestSignNotationSecrets(t *testing.T) {
+	t.Parallel()
+	w := newNotaryWorld(t, registrytest.Options{})
+	img := w.at("team/app")
+	body, err := os.ReadFile(filepath.Join(w.dir, "release.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := string(body)
+	lines := strings.Split(key, "\n")
+	joined := strings.Join(lines[1:4], "")
+	inBase64 := base64.StdEncoding.EncodeToString(body)
+	locked, _ := w.private("locked", "key-password-0123456789")
+	text, err := os.ReadFile(locked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.file("cut.key", body[:140])
+	secrets := map[string][]string{
+		"key": {lines[1][48:], lines[2][:20]}, "key in base64": {inBase64[60:100]}, "locked key": {strings.Split(string(text), "\n")[1][48:]},
+		"password": {"key-password-0123456789"}, "token in an address": {"tsa-token-0123456789"}, "plugin's": {"plugin-secret-0123456789"},
+	}
+	zeros := strings.Repeat("0", 64)
+	plugin := func(config string) map[string]string {
+		return map[string]string{"key": "", "certificate-chain": "", "plugin": "./notation-none", "plugin-sha256": zeros, "key-id": "release", "plugin-config": config}
+	}
+	for i, tc := range []struct {
+		name string
+		in   map[string]string // flags, and inputs of the Action
+		env  map[string]string
+	}{
+		{name: "key as file"},
+		{name: "key as text", in: map[string]string{"key": key}},
+		{name: "key as variable", in: map[string]string{"key": "env://KEY"}, env: map[string]string{"KEY": key}},
+		{name: "key as text, indented", in: map[string]string{"key": strings.ReplaceAll(key, "\n", "\n  ")}},
+		{name: "key as text that is cut off", in: map[string]string{"key": key[:140]}},
+		{name: "key file that is cut off", in: map[string]string{"key": "cut.key"}},
+		{name: "key without its first line", in: map[string]string{"key": key[28:]}},
+		{name: "key as one line", in: map[string]string{"key": joined}},
+		{name: "key in base64", in: map[string]string{"key": inBase64}},
+		{name: "quoted key", in: map[string]string{"key": `"` + strings.ReplaceAll(key, "\n", `\n`) + `"`}},
+		{name: "key for a variable", in: map[string]string{"key": "env://" + joined}},
+		{name: "locked key", in: map[string]string{"key": string(text)}, env: map[string]string{"COSIGN_PASSWORD": "key-password-0123456789"}},
+		{name: "key of another chain", in: map[string]string{"key": key, "certificate-chain": "tsa-root.pem"}},
+		{name: "key for the chain", in: map[string]string{"certificate-chain": key}},
+		{name: "key for the chain, as one line", in: map[string]string{"certificate-chain": joined}},
+		{name: "key with the chain", in: map[string]string{"certificate-chain": string(notationtest.PEM(w.by.Chain...)) + key}},
+		{name: "key for the root", in: map[string]string{"timestamp-url": w.tsa, "timestamp-root-cert": key}},
+		{name: "key for the root, as one line", in: map[string]string{"timestamp-url": w.tsa, "timestamp-root-cert": joined}},
+		{name: "key for a sum", in: map[string]string{"key": "", "certificate-chain": "", "plugin": "./notation-none", "plugin-sha256": joined, "key-id": "x"}},
+		{name: "token of an authority that is down", in: map[string]string{"timestamp-url": "http://127.0.0.1:1/?token=tsa-token-0123456789", "timestamp-root-cert": "tsa-root.pem"}},
+		{name: "token of an authority", in: map[string]string{"timestamp-url": w.tsa + "/?token=tsa-token-0123456789", "timestamp-root-cert": "tsa-root.pem"}},
+		{name: "token in a bad address", in: map[string]string{"timestamp-url": "ftp://tsa-token-0123456789@tsa.example", "timestamp-root-cert": "tsa-root.pem"}},
+		{name: "user of an authority", in: map[string]string{"timestamp-url": "https://me:tsa-token-0123456789@tsa.example", "timestamp-root-cert": "tsa-root.pem"}},
+		{name: "plugin's secret", in: plugin("password=plugin-secret-0123456789")},
+		{name: "plugin's secret alone", in: plugin("plugin-secret-0123456789")},
+		{name: "plugin's secret without a name", in: plugin("=plugin-secret-0123456789")},
+		{name: "plugin's secret without a plugin", in: map[string]string{"plugin-config": "password=plugin-secret-0123456789"}},
+		{name: "secrets with Sigstore", in: map[string]string{"system": "sigstore", "key": key, "plugin-config": "password=plugin-secret-0123456789"}},
+	} {
+		if raced && i%4 != 0 {
+			continue
+		}
+		flags := map[string]string{"system": "notation", "key": "release.key", "certificate-chain": "release.pem", "force": "true"}
+		maps.Copy(flags, tc.in)
+		args := []string{"sign", img, "--output", []string{"text", "json"}[i%2]}
+		for name, value := range flags {
+			if value != "" {
+				args = append(args, "--"+name+"="+value)
+			}
+		}
+		r := w.run(tc.env, args...)
+		j := w.job()
+		maps.Copy(j.vars, tc.env)
+		j.vars["RUNNER_DEBUG"] = "1"
+		in := w.notationInputs(img)
+		maps.Copy(in, flags)
+		s := j.run(in)
+		outputs, err := json.Marshal(s.outputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for where, out := range map[string]string{"command line": r.stdout + r.stderr, "Action": shown(s.log) + string(outputs) + s.summary} {
+			if found := leaks(out, secrets); len(found) > 0 || len(out) < 60 {
+				t.Errorf("%s (%s): %q leaked:\n%s", tc.name, where, found, out)
+			}
+		}
+	}
+}

@@ -122,7 +122,7 @@ func (s Signed) signedPart() *part {
 		}
 		by := code(shortKey(i.Identity), maxText)
 		if i.Issuer != "" {
-			by += " issuer " + code(i.Issuer, maxText)
+			by += " " + vouchingWord(i.Format.System()) + " " + code(i.Issuer, maxText)
 		}
 		if i.Certificate != "" {
 			by += " certificate " + beginning("sha256:"+i.Certificate)
