@@ -53,9 +53,9 @@ func TestPlugin(t *testing.T) {
 		args []string
 		says string
 	}{
-		"other program": {2, []string{"--plugin-sha256", strings.Repeat("0", 64), "--plugin-config", "log=" + log}, "sha256"},
+		"other program": {2, []string{"--plugin-sha256", strings.Repeat("0", 64), "--plugin-config", "log=" + log}, "was not run"},
 		"no sum":        {2, []string{"--plugin-config", "log=" + log}, "--plugin-sha256"},
-		"refuses":       {3, []string{"--plugin-sha256", hash, "--plugin-config", "fail=the vault is sealed"}, "the vault is sealed"},
+		"refuses":       {3, []string{"--plugin-sha256", hash, "--plugin-config", "fail=sealed"}, "the vault is not open"},
 	} {
 		w.reg.Reset(0)
 		o := w.boltseal(append([]string{

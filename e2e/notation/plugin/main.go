@@ -4,7 +4,7 @@
 // are those of the file that plugin configuration "chain" names.
 //
 // With plugin configuration "log" it adds a line with the command to that file,
-// with "fail" it refuses to sign, saying that.
+// with "fail" it refuses to sign.
 package main
 
 import (
@@ -66,8 +66,8 @@ func run(args []string) (map[string]any, error) {
 		spec, _, _ := algorithm(key)
 		return map[string]any{"keyId": r.KeyID, "keySpec": spec}, nil
 	case "generate-signature":
-		if text := r.PluginConfig["fail"]; text != "" {
-			return nil, errors.New(text)
+		if r.PluginConfig["fail"] != "" {
+			return nil, errors.New("the vault is not open")
 		}
 		return sign(r)
 	}
