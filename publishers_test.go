@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"crypto/x509/pkix"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,7 +9,9 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/internal/golden"
+	"github.com/boltseal/boltseal/internal/notationtest"
 	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/verify/notation"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
@@ -46,7 +49,8 @@ A publisher's rules are those of a policy, behind all others: a rule of your own
 images below; a mirror of them needs a rule of its own. Signatures are accepted in every [format](formats.md), whichever the publisher uses today.
 
 What is listed rests on what publishers say of themselves, or on their source, as of the date beside it. **Wide** marks who accepts
-more signers than one would like. Keys are part of the program: none is fetched, and each was found in the same form in two independent places.
+more signers than one would like. Keys and certificates are part of the program, and none is fetched: each key was found in the same form
+in two independent places, and two confirm the fingerprint of each certificate.
 `
 
 func publishersPage(all []policy.Publisher, unlisted []policy.Omitted) string {
@@ -90,6 +94,9 @@ func publisherSection(b *strings.Builder, p policy.Publisher) {
 		row("required", spans(r.Systems))
 		for _, s := range r.Signers {
 			row("signed by", signer(s))
+		}
+		for _, c := range r.Certificates {
+			row("`"+c.Store+"`", fmt.Sprintf("%s, SHA-256 `%s`; confirmed by %s", c.Name, c.SHA256, strings.Join(c.Sources, "; by ")))
 		}
 		if len(r.Terms) > 0 {
 			row("with", spans(r.Terms))
@@ -145,6 +152,7 @@ func TestPublishersForms(t *testing.T) {
 			systems := []policy.System{
 				{Name: "sigstore", New: func() policy.Form { return keep(&sigstore.SignatureForm{}) }},
 				{Name: "attestation", New: func() policy.Form { return keep(&sigstore.AttestationForm{}) }},
+				{Name: "notation", New: func() policy.Form { return keep(&notation.Form{}) }},
 			}
 			if _, err := policy.FromPublishers([]string{withExamples(p)}, systems); err != nil {
 				t.Fatal(err)
@@ -255,6 +263,49 @@ func TestPublishersSigners(t *testing.T) {
 					t.Errorf("%s: issuer %q of %q", p.Name, s.Issuer, s.Subject)
 				}
 			}
+		}
+	}
+}
+
+// What Microsoft signs .NET with is accepted, and what only looks like it is not:
+// names are compared whole, and count under Microsoft's own root.
+func TestPublishersMicrosoft(t *testing.T) {
+	var form *notation.Form
+	_, err := policy.FromPublishers([]string{"microsoft-dotnet"}, []policy.System{{Name: "notation", New: func() policy.Form {
+		form = &notation.Form{}
+		return form
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := form.Config(notation.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Certificates) != 1 || len(c.TSA) != 1 || len(c.SigningAuthority) != 0 || len(c.Identities) != 1 || c.Timestamp != notation.Always || c.Revocation != notation.Strict {
+		t.Fatalf("%d certificates, %d for timestamps, identities %v, timestamp %s, revocation %s", len(c.Certificates), len(c.TSA), c.Identities, c.Timestamp, c.Revocation)
+	}
+	for _, tc := range []struct {
+		change func(*pkix.Name)
+		signs  bool
+	}{
+		{func(*pkix.Name) {}, true},
+		{func(n *pkix.Name) { n.CommonName = "Microsoft SCD Products RSA Signing 2" }, false},
+		{func(n *pkix.Name) { n.CommonName = "Microsoft SCD Claimants RSA Signing" }, false},
+		{func(n *pkix.Name) { n.Organization[0] = "Microsoft Corporation " }, false},
+		{func(n *pkix.Name) { n.Province[0] = "WA" }, false},
+		{func(n *pkix.Name) { n.Locality = nil }, false},
+	} {
+		// As dotnet-docker's page shows the certificate that signed its images.
+		subject := pkix.Name{Country: []string{"US"}, Province: []string{"Washington"}, Locality: []string{"Redmond"},
+			Organization: []string{"Microsoft Corporation"}, CommonName: "Microsoft SCD Products RSA Signing"}
+		tc.change(&subject)
+		a, err := notationtest.NewAuthority(notationtest.AuthorityOptions{Subject: subject})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Identities[0].Match(a.Leaf()); got != tc.signs {
+			t.Errorf("%s: %t", subject, got)
 		}
 	}
 }

@@ -476,14 +476,14 @@ func TestPolicyInitOmitted(t *testing.T) {
 		}
 		return ""
 	}
-	d := w.image("dotnet/sdk")
+	d := w.image("openjdk/jdk")
 	w.image("kibana/kibana")
-	r := inWith(t, t.TempDir(), proxy, "policy", "init", "--image", "mcr.microsoft.com/dotnet/sdk:v1", "--image", "docker.elastic.co/kibana/kibana:v1", "--trusted-root", w.root,
+	r := inWith(t, t.TempDir(), proxy, "policy", "init", "--image", "mcr.microsoft.com/openjdk/jdk:v1", "--image", "docker.elastic.co/kibana/kibana:v1", "--trusted-root", w.root,
 		"--insecure-registry", "mcr.microsoft.com", "--insecure-registry", "docker.elastic.co")
 	for _, want := range []string{
 		"no policy was written: there is nobody whom it could name as a signer",
-		"  ## Its publisher is known, and not built in: Microsoft .NET: signs with Notation, which rules cannot ask for yet.\n  ## So rules cannot ask for its signature yet.",
-		`  # - images: ["mcr.microsoft.com/dotnet/sdk@` + d.Digest.String() + "\"]\n  #   allow-unsigned: ",
+		"  ## Its publisher is known, and not built in: Microsoft: but for .NET, not all of it is signed, and by whom is not documented.\n  ## Nobody has signed it.",
+		`  # - images: ["mcr.microsoft.com/openjdk/jdk@` + d.Digest.String() + "\"]\n  #   allow-unsigned: ",
 		"  ## Its publisher is known, and not built in: Elastic: signs with a key (https://artifacts.elastic.co/cosign.pub) whose text could not be obtained from two sources.\n  ## Nobody has signed it.",
 	} {
 		if !strings.Contains(r.stderr, want) || r.code != cli.ExitClosed || r.stdout != "" {

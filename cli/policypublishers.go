@@ -206,6 +206,12 @@ func describeRule(w *bytes.Buffer, r policy.PublisherRule) {
 			fmt.Fprintf(w, "      found at %s\n", from)
 		}
 	}
+	for _, c := range r.Certificates {
+		fmt.Fprintf(w, "    %s: %s\n      sha256 %s\n", c.Store, c.Name, c.SHA256)
+		for _, by := range c.Sources {
+			fmt.Fprintf(w, "      confirmed by %s\n", by)
+		}
+	}
 	for _, t := range r.Terms {
 		fmt.Fprintf(w, "    with %s\n", t)
 	}
@@ -251,8 +257,16 @@ type (
 		Images   []string       `json:"images"`
 		Requires []string       `json:"requires"`
 		Signers  []pubSignerDoc `json:"signers"`
+		Certs    []pubCertDoc   `json:"certificates,omitempty"`
 		Terms    []string       `json:"terms"`
 		Unsigned string         `json:"unsigned,omitempty"`
+	}
+	pubCertDoc struct {
+		Store   string   `json:"store"`
+		Name    string   `json:"name"`
+		SHA256  string   `json:"sha256"`
+		PEM     string   `json:"pem"`
+		Sources []string `json:"sources"`
 	}
 	pubSignerDoc struct {
 		Issuer  string   `json:"issuer,omitempty"`
@@ -289,6 +303,9 @@ func publishersJSON(w *bytes.Buffer, all []policy.Publisher) error {
 			}
 			for _, s := range r.Signers {
 				rd.Signers = append(rd.Signers, pubSignerDoc{s.Issuer, s.Subject, s.Key, s.SHA256, s.PEM, day(s.From), day(s.Until), s.Sources})
+			}
+			for _, c := range r.Certificates {
+				rd.Certs = append(rd.Certs, pubCertDoc(c))
 			}
 			d.Rules = append(d.Rules, rd)
 		}

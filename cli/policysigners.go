@@ -378,9 +378,6 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 		o.Attested = &policy.DraftRule{Images: []string{pattern}, Instance: f.instance, Attested: attestedByAll([]seenImage{s})}
 	case len(s.remarks) > 0:
 		remark("So nothing is suggested: find out why before you use this image.")
-	case omitted.Signs == "unsupported":
-		remark("So rules cannot ask for its signature yet. To let it through, write it with its digest where it is used, and say why:")
-		o.Unsigned = unsigned
 	default:
 		remark("Nobody has signed it. To let it through, write it with its digest where it is used, and say why:")
 		o.Unsigned = unsigned

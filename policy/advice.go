@@ -36,7 +36,7 @@ func Advice(r image.Ref) string {
 // false where there is none.
 func KnownOmitted(r image.Ref) (o Omitted, ok bool) {
 	c, err := builtin()
-	if err != nil || r.IsZero() {
+	if err != nil || r.IsZero() || c.knows(r) != "" {
 		return Omitted{}, false
 	}
 	return c.omitted(r)

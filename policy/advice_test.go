@@ -19,8 +19,9 @@ func TestAdvice(t *testing.T) {
 		{"cgr.dev/a__b/c", ""}, // no organisation's name
 		{"cgr.dev/acme", ""},
 		{"cgr.dev:5000/acme/x", ""},
-		{"mcr.microsoft.com/dotnet/sdk:10.0", "Microsoft .NET: signs with Notation, which rules cannot ask for yet; use another image, or let it through for a while by an exception: `- {images: [mcr.microsoft.com/dotnet/sdk], until: DATE, owner: NAME, reason: REASON}`"},
-		{"mcr.microsoft.com/dotnetx/sdk", "Microsoft: not all of it is signed"},
+		{"mcr.microsoft.com/dotnet/sdk:10.0", "add the built-in rules for it: `publishers: [microsoft-dotnet]`"},
+		{"mcr.microsoft.com/dotnet/framework/sdk", "Microsoft: but for .NET, not all of it is signed, and by whom is not documented; use another image, or let it through for a while by an exception: `- {images: [mcr.microsoft.com/dotnet/framework/sdk], until: DATE, owner: NAME, reason: REASON}`"},
+		{"mcr.microsoft.com/dotnetx/sdk", "Microsoft: but for .NET"},
 		{"mcr.microsoft.com.evil.example/dotnet/sdk", ""},
 		{"bitnami/redis", "Bitnami: signs with Notation"},
 		{"bitnamilegacy/redis", "Bitnami: "},
@@ -60,7 +61,7 @@ func TestAdvice(t *testing.T) {
 // The hint of an image that no rule speaks of has the advice, with a policy and
 // with none; what it suggests is read as a policy would be.
 func TestAdviceIsUsed(t *testing.T) {
-	const image = "mcr.microsoft.com/dotnet/sdk"
+	const image = "mcr.microsoft.com/openjdk/jdk"
 	builtIn, err := BuiltIn(publisherSystems())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +72,7 @@ func TestAdviceIsUsed(t *testing.T) {
 	}
 	for _, p := range []*Policy{builtIn, own} {
 		got, err := termsOf(t, p, image)
-		if err != nil || got.Err == nil || !strings.Contains(verify.Hint(got.Err), "Microsoft .NET: signs with Notation") {
+		if err != nil || got.Err == nil || !strings.Contains(verify.Hint(got.Err), "Microsoft: but for .NET") {
 			t.Errorf("%v: %q (%v)", got.Err, verify.Hint(got.Err), err)
 		}
 	}

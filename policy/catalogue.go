@@ -27,18 +27,19 @@ type (
 		NotShipped []omittedText   `yaml:"not-shipped,required"`
 	}
 	publisherText struct {
-		Name       yamlshape.Text   `yaml:"name,required"`
-		About      yamlshape.Text   `yaml:"about,required"`
-		Source     yamlshape.Text   `yaml:"source,required"`
-		Dated      yamlshape.Text   `yaml:"dated,required"`
-		Checked    yamlshape.Date   `yaml:"checked,required"`
-		Confidence yamlshape.Text   `yaml:"confidence,required" enum:"high"`
-		Formats    yamlshape.Text   `yaml:"formats,required"`
-		Wide       *yamlshape.Text  `yaml:"wide"`
-		Parameters []parameterText  `yaml:"parameters"`
-		Keys       []keySourcesText `yaml:"keys"`
-		Rules      []yamlshape.Raw  `yaml:"rules,required"`
-		nodes      []*yaml.Node     // of Rules
+		Name       yamlshape.Text    `yaml:"name,required"`
+		About      yamlshape.Text    `yaml:"about,required"`
+		Source     yamlshape.Text    `yaml:"source,required"`
+		Dated      yamlshape.Text    `yaml:"dated,required"`
+		Checked    yamlshape.Date    `yaml:"checked,required"`
+		Confidence yamlshape.Text    `yaml:"confidence,required" enum:"high"`
+		Formats    yamlshape.Text    `yaml:"formats,required"`
+		Wide       *yamlshape.Text   `yaml:"wide"`
+		Parameters []parameterText   `yaml:"parameters"`
+		Keys       []keySourcesText  `yaml:"keys"`
+		Certs      []certSourcesText `yaml:"certificates"`
+		Rules      []yamlshape.Raw   `yaml:"rules,required"`
+		nodes      []*yaml.Node      // of Rules
 	}
 	parameterText struct {
 		Name    yamlshape.Text `yaml:"name,required"`
@@ -51,11 +52,16 @@ type (
 		Name    yamlshape.Text   `yaml:"name,required"`
 		Sources []yamlshape.Text `yaml:"sources,required"`
 	}
+	certSourcesText struct {
+		Name    yamlshape.Text   `yaml:"name,required"`   // its common name
+		SHA256  yamlshape.Text   `yaml:"sha256,required"` // of its DER
+		Sources []yamlshape.Text `yaml:"sources,required"`
+	}
 	omittedText struct {
 		Who    yamlshape.Text   `yaml:"who,required"`
 		Images []yamlshape.Text `yaml:"images,required"`
 		Why    yamlshape.Text   `yaml:"why,required"`
-		Signs  yamlshape.Text   `yaml:"signs,required" enum:"key,certificate,nothing,unknown,unsupported"`
+		Signs  yamlshape.Text   `yaml:"signs,required" enum:"key,certificate,nothing,unknown"`
 	}
 )
 

@@ -1,9 +1,13 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/boltseal/boltseal/internal/yamlshape"
@@ -39,13 +43,17 @@ type PublisherRule struct {
 	// Signers are who may sign; any of them will do. They may have the
 	// {parameters} of the Publisher.
 	Signers []Signer
+	// Certificates are those that a signer's certificate, or that of a time
+	// stamp authority, has to lead to.
+	Certificates []Certificate
 	// Terms are what else is asked, such as "type: slsaprovenance1".
 	Terms []string
 	// Unsigned says why nothing is asked but a digest; "" where something is.
 	Unsigned string
 }
 
-// A Signer is an identity or a key. One of Subject and Key is set.
+// A Signer is an identity or a key. One of Subject and Key is set. Issuer is who
+// vouches for Subject: an OIDC issuer, or the names of Certificates.
 type Signer struct {
 	Issuer, Subject string
 
@@ -56,13 +64,21 @@ type Signer struct {
 	Sources     []string  // where its text was found
 }
 
+// A Certificate is one that a rule trusts.
+type Certificate struct {
+	Store   string // the key of the requirement that it stands under: "certificates" or "tsa"
+	Name    string // its common name
+	SHA256  string // hex, of its DER
+	PEM     string
+	Sources []string // what confirms its fingerprint
+}
+
 // An Omitted publisher is known and not built in.
 type Omitted struct {
 	Who    string
 	Images []string
 	Why    string
-	// Signs is how: "key", "certificate", "nothing", "unknown", or "unsupported",
-	// in a way that rules cannot ask for.
+	// Signs is how: "key", "certificate", "nothing" or "unknown".
 	Signs string
 }
 
@@ -85,7 +101,7 @@ func Publishers() ([]Publisher, error) {
 			p.Parameters = append(p.Parameters, Parameter{Name: x.Name.Value, About: x.About.Value, Example: x.Example.Value, Many: x.Many})
 		}
 		for _, raw := range t.Rules {
-			r, faults := describe(raw, t.Keys)
+			r, faults := describe(raw, t)
 			if len(faults) > 0 {
 				return nil, fmt.Errorf("built-in publisher %s: %w", p.Name, faultsError(faults))
 			}
@@ -141,10 +157,16 @@ type (
 		From   *yamlshape.Date `yaml:"from"`
 		Until  *yamlshape.Date `yaml:"until"`
 	}
+	// askedNotationText is what is asked under "notation".
+	askedNotationText struct {
+		Certificates []yamlshape.Text `yaml:"certificates,required"`
+		TSA          []yamlshape.Text `yaml:"tsa"`
+		Identities   []yamlshape.Text `yaml:"identities,required"`
+	}
 )
 
 // describe tells a rule in words.
-func describe(raw yamlshape.Raw, keys []keySourcesText) (PublisherRule, []*yamlshape.Fault) {
+func describe(raw yamlshape.Raw, p publisherText) (PublisherRule, []*yamlshape.Fault) {
 	var text ruleText
 	faults := raw.Decode(&text)
 	r := PublisherRule{Images: values(text.Images)}
@@ -154,15 +176,53 @@ func describe(raw yamlshape.Raw, keys []keySourcesText) (PublisherRule, []*yamls
 	for _, item := range text.Require {
 		pairs, wrong := item.Pairs()
 		faults = append(faults, wrong...)
-		for _, p := range pairs {
+		for _, pair := range pairs {
+			r.Systems = append(r.Systems, pair.Key.Value)
+			if pair.Key.Value == "notation" {
+				var asked askedNotationText
+				faults = append(faults, pair.Value.Decode(&asked)...)
+				faults = append(faults, r.notation(asked, p.Certs)...)
+				continue
+			}
 			var asked askedText
-			faults = append(faults, p.Value.Decode(&asked)...)
-			r.Systems = append(r.Systems, p.Key.Value)
-			r.Signers = append(r.Signers, asked.signers(keys)...)
+			faults = append(faults, pair.Value.Decode(&asked)...)
+			r.Signers = append(r.Signers, asked.signers(p.Keys)...)
 			r.Terms = append(r.Terms, asked.terms()...)
 		}
 	}
 	return r, faults
+}
+
+// notation adds what is asked under "notation".
+func (r *PublisherRule) notation(a askedNotationText, sources []certSourcesText) []*yamlshape.Fault {
+	var faults []*yamlshape.Fault
+	var roots []string
+	for _, s := range []struct {
+		store string
+		texts []yamlshape.Text
+	}{{"certificates", a.Certificates}, {"tsa", a.TSA}} {
+		for _, t := range s.texts {
+			block, rest := pem.Decode([]byte(t.Value))
+			if block == nil || strings.TrimSpace(string(rest)) != "" {
+				faults = append(faults, yamlshape.Faultf(t.At, "", "%s: not one certificate in PEM", s.store))
+				continue
+			}
+			sum := sha256.Sum256(block.Bytes)
+			i := slices.IndexFunc(sources, func(c certSourcesText) bool { return c.SHA256.Value == hex.EncodeToString(sum[:]) })
+			if i < 0 {
+				faults = append(faults, yamlshape.Faultf(t.At, "", "%s: nothing confirms the certificate %x", s.store, sum))
+				continue
+			}
+			c := Certificate{Store: s.store, Name: sources[i].Name.Value, SHA256: sources[i].SHA256.Value, PEM: t.Value, Sources: values(sources[i].Sources)}
+			if r.Certificates = append(r.Certificates, c); s.store == "certificates" {
+				roots = append(roots, c.Name)
+			}
+		}
+	}
+	for _, id := range a.Identities {
+		r.Signers = append(r.Signers, Signer{Subject: id.Value, Issuer: strings.Join(roots, ", ")})
+	}
+	return faults
 }
 
 func (a askedText) signers(sources []keySourcesText) []Signer {

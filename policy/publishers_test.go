@@ -26,9 +26,15 @@ type publisherForm struct{ askedText }
 func (f *publisherForm) Check() []*yamlshape.Fault { return nil }
 func (f *publisherForm) Doubts() []Doubt           { return nil }
 
+// notationForm is the same for package verify/notation.
+type notationForm struct{ askedNotationText }
+
+func (f *notationForm) Check() []*yamlshape.Fault { return nil }
+func (f *notationForm) Doubts() []Doubt           { return nil }
+
 func publisherSystems() []System {
 	form := func() Form { return &publisherForm{} }
-	return []System{{Name: "sigstore", New: form}, {Name: "attestation", New: form}}
+	return []System{{Name: "sigstore", New: form}, {Name: "attestation", New: form}, {Name: "notation", New: func() Form { return &notationForm{} }}}
 }
 
 func TestCatalogue(t *testing.T) {
@@ -175,6 +181,8 @@ func TestKnown(t *testing.T) {
 		{"docker-official", []string{"alpine", "docker.io/library/golang:1", "index.docker.io/library/alpine", "docker.io/alpine"},
 			[]string{"docker.io/library-evil/alpine", "ghcr.io/library/alpine", "docker.io/libraryx/alpine", "docker.io/evil/library/alpine"}},
 		{"redhat", []string{"registry.access.redhat.com/ubi9/ubi", "registry.redhat.io/rhel9/go"}, []string{"quay.io/redhat/x", "registry.redhat.io.example/x", "access.redhat.com/x"}},
+		{"microsoft-dotnet", []string{"mcr.microsoft.com/dotnet/sdk:10.0", "mcr.microsoft.com/dotnet/monitor/base"},
+			[]string{"mcr.microsoft.com/dotnet/framework/sdk", "mcr.microsoft.com/dotnet/sdk/x", "mcr.microsoft.com/openjdk/jdk", "mcr.microsoft.com.evil.example/dotnet/sdk", "docker.io/dotnet/sdk"}},
 		{"cilium", []string{"quay.io/cilium/cilium:v1.18.0"}, []string{"quay.io/cilium-evil/cilium", "docker.io/cilium/cilium"}},
 		{"flux", []string{"ghcr.io/fluxcd/source-controller"}, []string{"ghcr.io/fluxcd-evil/x", "ghcr.io/fluxcdx/y", "docker.io/fluxcd/source-controller"}},
 		{"trivy", []string{"aquasec/trivy:0.72.0"}, []string{"aquasec/trivy-evil", "aquasecx/trivy", "aquasec/tracee", "ghcr.io/aquasecurity/trivy"}},
@@ -196,7 +204,7 @@ func TestKnown(t *testing.T) {
 			}
 		}
 	}
-	if all, err := Publishers(); err != nil || len(all) != 17 {
+	if all, err := Publishers(); err != nil || len(all) != 18 {
 		t.Errorf("%d publishers (%v): one is not in this test", len(all), err)
 	}
 	if got := Known(image.Ref{}); got != "" {
@@ -441,6 +449,58 @@ func TestFromPublishers(t *testing.T) {
 		if p, err := FromPublishers(tc.flags, publisherSystems()); err == nil || p != nil || !strings.Contains(err.Error(), tc.text) || !strings.Contains(verify.Hint(err), tc.next) || tc.next != "" && strings.Contains(err.Error(), tc.next) {
 			t.Errorf("%q: %v, want %q; next %q, want %q", tc.flags, err, tc.text, verify.Hint(err), tc.next)
 		}
+	}
+}
+
+// Certificates are authorities' own, valid today, and what is said of each holds.
+func TestCatalogueCertificates(t *testing.T) {
+	all, err := Publishers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stores := map[string]int{}
+	for _, p := range all {
+		for _, r := range p.Rules {
+			for _, c := range r.Certificates {
+				stores[c.Store]++
+				block, rest := pem.Decode([]byte(c.PEM))
+				if block == nil || block.Type != "CERTIFICATE" || strings.TrimSpace(string(rest)) != "" {
+					t.Fatalf("%s: %s is not one PEM certificate", p.Name, c.Name)
+				}
+				cert, err := x509.ParseCertificate(block.Bytes)
+				if err != nil {
+					t.Fatalf("%s: %s: %v", p.Name, c.Name, err)
+				}
+				if err := cert.CheckSignatureFrom(cert); err != nil || !cert.IsCA || cert.Subject.CommonName != c.Name {
+					t.Errorf("%s: %s is the certificate of %s, an authority: %t (%v)", p.Name, c.Name, cert.Subject, cert.IsCA, err)
+				}
+				if p.Checked.Before(cert.NotBefore) || cert.NotAfter.Before(p.Checked.AddDate(1, 0, 0)) {
+					t.Errorf("%s: %s is valid from %s to %s", p.Name, c.Name, cert.NotBefore, cert.NotAfter)
+				}
+				if sum := sha256.Sum256(block.Bytes); hex.EncodeToString(sum[:]) != c.SHA256 {
+					t.Errorf("%s: %s has the fingerprint %x, and the catalogue says %s", p.Name, c.Name, sum, c.SHA256)
+				}
+				if len(c.Sources) < 2 {
+					t.Errorf("%s: %s is confirmed by %d places, which is not two that agree", p.Name, c.Name, len(c.Sources))
+				}
+			}
+		}
+	}
+	if stores["certificates"] < 1 || stores["tsa"] < 1 || len(stores) != 2 {
+		t.Errorf("certificates by store: %v", stores)
+	}
+}
+
+// A certificate that nothing confirms is not shipped.
+func TestCertificateWithoutSource(t *testing.T) {
+	body := strings.Replace(publishersYAML, "sha256: 23ffe2", "sha256: 23ffe3", 1)
+	c, err := readCatalogue([]byte(body))
+	if err != nil || body == publishersYAML {
+		t.Fatal(err)
+	}
+	p := c.find("microsoft-dotnet")
+	if _, faults := describe(p.Rules[0], *p); len(faults) != 1 || !strings.Contains(faults[0].Error(), "nothing confirms the certificate 23ffe2") {
+		t.Errorf("%v", faults)
 	}
 }
 
