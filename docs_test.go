@@ -27,6 +27,7 @@ import (
 
 	"github.com/boltseal/boltseal/cli"
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/notationtest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -189,6 +190,8 @@ type files struct {
 	root, tufRoot, key, ca, dir, keyText, written, workspace string
 
 	config, private string // of those who sign
+
+	notationRoot, tsaRoot, trustPolicy, trustStore string
 }
 
 func newFiles(t *testing.T) files {
@@ -222,7 +225,25 @@ func newFiles(t *testing.T) files {
 	f.config = write("signing_config.json", []byte(deadServices), nil)
 	der, err = x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{}, key.Public(), key)
 	f.ca = write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err)
+	f.notation(t, write)
 	return f
+}
+
+// notation adds what Notation's examples name: a trust policy that trusts one
+// authority for every image, and that authority.
+func (f *files) notation(t *testing.T, write func(string, []byte, error) string) {
+	t.Helper()
+	a, err := notationtest.NewAuthority(notationtest.AuthorityOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := notationtest.PEM(a.Root())
+	f.notationRoot, f.tsaRoot = write("acme-root.crt", root, nil), write("tsa-root.crt", root, nil)
+	f.trustPolicy = write("trustpolicy.json", []byte(`{"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"],
+		"signatureVerification": {"level": "strict"}, "trustStores": ["ca:acme"], "trustedIdentities": ["x509.subject: C=US, ST=WA, O=Acme"]}]}`), nil)
+	f.trustStore = filepath.Join(f.written, "truststore")
+	err = os.MkdirAll(filepath.Join(f.trustStore, "x509", "ca", "acme"), 0o750)
+	write(filepath.Join("truststore", "x509", "ca", "acme", "root.crt"), root, err)
 }
 
 // workspace returns a folder with the files that examples name. Their images
@@ -265,6 +286,7 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 	instead := map[string]string{
 		"policy": filepath.Join(f.workspace, ".boltseal.yaml"), "lock": filepath.Join(f.written, "boltseal.lock"),
 		"trusted-root": f.root, "tuf-mirror": "https://" + dead, "tuf-root": f.tufRoot, "key": f.key, "registry-cacert": f.ca, "cache-dir": f.dir,
+		"notation-certificate": f.notationRoot, "notation-tsa-certificate": f.tsaRoot, "notation-trust-policy": f.trustPolicy, "notation-trust-store": f.trustStore,
 		"summary-file": filepath.Join(f.written, "summary.md"), "report-file": filepath.Join(f.written, "report.json"),
 	}
 	var split []string
@@ -289,7 +311,7 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 		case !isFlag:
 			out = append(out, deadImage(args[i], image.Parse))
 			continue
-		case name == "trusted-root" || name == "tuf-mirror":
+		case name == "trusted-root" || name == "tuf-mirror" || name == "notation-certificate" || name == "notation-trust-policy": // which need no trust root
 			trusted = true
 			fallthrough
 		case value != "" && (i+1 >= len(args) || !strings.HasPrefix(args[i+1], "env://")):
