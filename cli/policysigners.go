@@ -12,6 +12,7 @@ import (
 	"github.com/boltseal/boltseal/policy"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/notation"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
@@ -70,7 +71,26 @@ type seenImage struct {
 	suspect  []policy.DraftSigner // whom somebody has to look at first
 	keys     []string             // fingerprints
 	attested map[string][]policy.DraftSigner
+	notation []seenNotation
 	remarks  []string
+}
+
+// A seenNotation is who has signed with Notation.
+type seenNotation struct {
+	subject  string // as an identity of a policy
+	identity string // what a policy has to say instead; "" for the subject
+	root     string // the subject of the certificate that vouches for it
+	sha256   string // hex, of that certificate
+	seen     string // what was seen of the signature
+}
+
+// file is what that certificate is to be called. Those of several publishers lie
+// in one folder.
+func (n seenNotation) file() string { return "root-" + n.sha256[:min(len(n.sha256), 12)] + ".crt" }
+
+// under says which certificate vouches for the signer.
+func (n seenNotation) under() string {
+	return n.subject + " under the certificate " + n.root + " (SHA-256 " + n.sha256 + ")"
 }
 
 // findSigners sorts what a run of seekers found, in an instance of Sigstore that
@@ -183,6 +203,9 @@ func (s *seenImage) add(c verify.Candidate) {
 	case c.Signer == "" && c.Reason == verify.WrongSigner:
 		s.remark("It has a signature that was made with a key, of which nothing is known: " + c.Source)
 		return
+	case c.System == notation.System && c.Reason == verify.WrongSigner:
+		s.addNotation(c)
+		return
 	case c.Reason != verify.WrongSigner: // which is how a sound one by nobody in particular is refused
 		s.remark(fmt.Sprintf("A signature does not hold: %s, %s", c.Reason, errorText(c.Err)))
 		return
@@ -208,6 +231,25 @@ func (s *seenImage) add(c verify.Candidate) {
 		s.suspect = addSigner(s.suspect, signer)
 	default:
 		s.signers = addSigner(s.signers, signer)
+	}
+}
+
+// addNotation adds who has made a sound Notation signature.
+func (s *seenImage) addNotation(c verify.Candidate) {
+	n := seenNotation{subject: c.Signer, root: c.Issuer, sha256: c.Claims["root"], seen: strings.TrimSuffix(seenText(c), ", as "+c.Signer)}
+	_, err := notation.ParseIdentity(n.subject)
+	if err != nil && n.sha256 != "" && n.sha256 == c.Claims["certificate"] {
+		err, n.identity = nil, "*" // the certificate vouches for itself alone
+	}
+	switch {
+	case err != nil:
+		s.remark("A signer cannot be written: " + err.Error())
+	case !policy.Writable(n.subject):
+		s.remark("A signer cannot be written: its subject is too long, or has characters that cannot be seen: " + n.subject)
+	case len(s.notation) < maxSigners && !slices.ContainsFunc(s.notation, func(have seenNotation) bool {
+		return have.subject == n.subject && have.sha256 == n.sha256
+	}):
+		s.notation = append(s.notation, n)
 	}
 }
 
@@ -259,6 +301,11 @@ func together(all []seenImage) []seenImage {
 		}
 		for _, x := range s.suspect {
 			one.suspect = addSigner(one.suspect, x)
+		}
+		for _, x := range s.notation {
+			if len(one.notation) < maxSigners && !slices.Contains(one.notation, x) {
+				one.notation = append(one.notation, x)
+			}
 		}
 		for _, text := range s.remarks {
 			one.remark(text)
@@ -340,6 +387,9 @@ func (s *seenImage) others() []string {
 	for _, k := range s.keys {
 		out = append(out, "It is also signed with the key sha256:"+k+", which the rule does not count.")
 	}
+	for _, n := range s.notation {
+		out = append(out, "It is also signed with Notation by "+n.under()+", which the rule does not count.")
+	}
 	for _, x := range s.suspect {
 		out = append(out, "It is also signed by "+x.Subject+" (issuer "+x.Issuer+"), which the rule does not count: "+strings.Join(x.Comments, "; "))
 	}
@@ -373,6 +423,14 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 	case len(s.keys) > 0:
 		remark("It is signed with a key. Get the public key from its publisher, not from the registry; this holds it to the one that was used:")
 		o.Key = &policy.DraftKey{Image: pattern, SHA256: s.keys[0]}
+	case len(s.notation) > 0:
+		n := s.notation[0]
+		for _, other := range s.notation[1:] {
+			remark("It is also signed with Notation by " + other.under() + ".")
+		}
+		remark("It is signed with Notation by " + n.under() + ": " + n.seen + ".")
+		remark("Get that certificate from its publisher, not from the registry, see that it has this SHA-256, and put it beside the policy:")
+		o.Notation = &policy.DraftNotation{Image: pattern, Identity: cmp.Or(n.identity, n.subject), File: n.file()}
 	case len(s.attested) > 0:
 		remark("It is attested, and not signed. This would require the attestations instead of a signature:")
 		o.Attested = &policy.DraftRule{Images: []string{pattern}, Instance: f.instance, Attested: attestedByAll([]seenImage{s})}

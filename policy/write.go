@@ -66,6 +66,9 @@ type DraftOpen struct {
 	Signed *DraftRule
 	// Key is a rule for a key that has to be named.
 	Key *DraftKey
+	// Notation is a rule for a certificate's subject, under a certificate that has
+	// to be obtained.
+	Notation *DraftNotation
 }
 
 // A DraftUnsigned is one image in two patterns.
@@ -74,6 +77,11 @@ type DraftUnsigned struct{ ByDigest, AsWritten string }
 // A DraftKey asks for a signature by a key of which only the fingerprint is
 // known.
 type DraftKey struct{ Image, SHA256 string }
+
+// A DraftNotation asks for a Notation signature by the Identity, a subject as
+// trust policies have it. File is what the certificate is to be called that has
+// to vouch for it.
+type DraftNotation struct{ Image, Identity, File string }
 
 // maxComment bounds a comment, in characters.
 const maxComment = 500
@@ -252,6 +260,12 @@ func (w *draftWriter) open(o DraftOpen) {
 		w.line(6, "- sigstore:")
 		w.line(10, "keys:")
 		w.line(12, "- {file: cosign.pub, sha256: "+Quote(o.Key.SHA256)+"}")
+	case o.Notation != nil:
+		w.images([]string{o.Notation.Image})
+		w.line(4, "require:")
+		w.line(6, "- notation:")
+		w.line(10, "certificates: ["+Quote(o.Notation.File)+"]")
+		w.line(10, "identities: ["+Quote(o.Notation.Identity)+"]")
 	}
 }
 
