@@ -16,6 +16,12 @@ import (
 func TestDocsPolicies(t *testing.T) {
 	t.Parallel()
 	checked := 0
+	named := newFiles(t)
+	certificate, err := os.ReadFile(named.notationRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, root := named.keyText, string(certificate)
 	for _, p := range pages(t) {
 		if p.name == "docs/policy-commands.md" || p.name == "docs/identities.md" || p.name == "docs/publishers.md" {
 			continue // they have tests of their own, and doubtful ones
@@ -31,7 +37,10 @@ func TestDocsPolicies(t *testing.T) {
 			if extends := regexp.MustCompile(`(?s)extends:\n.*?\n(rules:)`); extends.MatchString(text) {
 				text = extends.ReplaceAllString(text, "extends: [{file: platform.yaml}]\n$1")
 			}
-			for name, body := range map[string]string{".boltseal.yaml": text, "platform.yaml": "version: 1\npublishers: [distroless]\n"} {
+			for name, body := range map[string]string{
+				".boltseal.yaml": text, "platform.yaml": "version: 1\npublishers: [distroless]\n",
+				"acme-root.crt": root, "tsa-root.crt": root, "cosign.pub": key,
+			} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
 					t.Fatal(err)
 				}

@@ -29,11 +29,11 @@ type result struct {
 			Checks                            []struct {
 				Requirement, Reason, Message, Hint string
 				Evidence                           []struct {
-					Format, Storage, Signed, Digest, Covers, Platform, Signer, Issuer string
-					Claims                                                            map[string]string
-					LogIndex                                                          *int64    `json:"log_index"`
-					SignedAt                                                          time.Time `json:"signed_at"`
-					PredicateType                                                     string    `json:"predicate_type"`
+					System, Format, Storage, Signed, Digest, Covers, Platform, Signer, Issuer string
+					Claims                                                                    map[string]string
+					LogIndex                                                                  *int64    `json:"log_index"`
+					SignedAt                                                                  time.Time `json:"signed_at"`
+					PredicateType                                                             string    `json:"predicate_type"`
 				}
 				Candidates []struct{ Format, Storage, Reason, Message, Signer string }
 			}

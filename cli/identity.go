@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -163,43 +161,25 @@ const pemBegin = "-----BEGIN "
 
 func (s *signerFlags) publicKeys(getenv func(string) string) ([]sigstore.Key, error) {
 	const next = "give the public key, as cosign.pub has it: a PEM file, or env://NAME for a variable that holds the PEM text"
+	asWritten := func(name string) string { return name }
 	var keys []sigstore.Key
 	for _, name := range s.keys {
-		if name == "" {
-			return nil, usagef("--key", next, "it is empty; is a variable not set?")
-		}
-		if strings.HasPrefix(name, pemBegin) {
-			k, err := sigstore.ParseKey("given as PEM", []byte(name))
-			if err != nil {
-				return nil, usagef("--key", next, "%w", err)
-			}
-			keys = append(keys, k)
-			continue
-		}
-		scheme, _, address := strings.Cut(name, "://")
-		switch {
-		case address && (scheme == "https" || scheme == "http"):
-			return nil, usagef("--key "+name, "download the key once, see that it is the right one, and keep it with the project", "a key is not fetched: whoever answers there could exchange it")
-		case address && scheme != "env":
-			return nil, usagef("--key "+publicPart(name), "export the public key, as in: cosign public-key --key "+publicPart(name)+" > cosign.pub", "key services and addresses are not asked")
-		}
-		var text []byte
-		if variable, ok := strings.CutPrefix(name, "env://"); ok {
-			if text = []byte(getenv(variable)); len(text) == 0 {
-				return nil, usagef("--key "+name, next, "the variable %s is empty or not set", variable)
-			}
-		} else {
-			var err error
-			if text, err = readBounded(name, maxText); err != nil {
-				if errors.Is(err, fs.ErrNotExist) && nameable(name) {
-					return nil, usagef("--key", "name a PEM file as it is found from the working directory; in CI, check out the repository before this step", "%w", err)
-				}
-				return nil, usagef("--key", next, "%w", unread(name, err))
-			}
-		}
-		k, err := sigstore.ParseKey(name, text)
+		text, err := textFlag{
+			name: "--key", next: next,
+			fetched: "download the key once, see that it is the right one, and keep it with the project",
+			why:     "a key is not fetched: whoever answers there could exchange it",
+			other:   "export the public key, as in: cosign public-key --key " + publicPart(name) + " > cosign.pub",
+		}.read(getenv, asWritten, name)
 		if err != nil {
-			return nil, usagef("--key "+name, next, "%w", err)
+			return nil, err
+		}
+		flag, title := "--key "+name, name
+		if strings.HasPrefix(name, pemBegin) {
+			flag, title = "--key", "given as PEM"
+		}
+		k, err := sigstore.ParseKey(title, text)
+		if err != nil {
+			return nil, usagef(flag, next, "%w", err)
 		}
 		keys = append(keys, k)
 	}

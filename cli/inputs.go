@@ -79,6 +79,15 @@ func actionInputs() []input {
 		{"certificate-github-workflow-trigger", inputText, gateStep},
 		{"key", inputKeys, anyStep},
 		{"insecure-ignore-tlog", inputSwitch, gateStep},
+		{"notation-certificate", inputKeys, gateStep},
+		{"notation-identity", inputLines, gateStep},
+		{"notation-tsa-certificate", inputKeys, gateStep},
+		{"notation-timestamp", inputText, gateStep},
+		{"notation-revocation", inputText, gateStep},
+		{"notation-user-metadata", inputLines, gateStep},
+		{"notation-max-signatures", inputText, gateStep},
+		{"notation-trust-policy", inputDocument, gateStep},
+		{"notation-trust-store", inputText, gateStep},
 		{"attestation-type", inputLines, gateStep},
 		{"require-signature", inputSwitch, gateStep},
 		{"signature-on", inputText, gateStep},
@@ -247,7 +256,7 @@ func (in inputs) set(f *pflag.FlagSet, kind stepKind) error {
 		}
 		for _, v := range values {
 			if err := f.Set(i.flag(), v); err != nil {
-				next := map[string]string{"jobs": "write a number from 1 to 256", "timeout": "write a number and a unit, such as 90s or 3m"}[i.name]
+				next := map[string]string{"jobs": "write a number from 1 to 256", "notation-max-signatures": "write a number from 1 to 256", "timeout": "write a number and a unit, such as 90s or 3m"}[i.name]
 				return usagef("--"+i.name, next, "%q cannot be read", v)
 			}
 		}

@@ -42,7 +42,9 @@ func (c Command) policyTest(code *int) *cobra.Command {
 policy), each an image and how the policy should judge it, and says which differ,
 with what boltseal verify would say of them. A case with evidence, a file that --record wrote, is judged by
 that, and no registry is asked; the trust root is not asked for either where the
-file of cases names one. The others are judged by what their registries say.
+file of cases names one. Nor are the servers asked that say whether certificates
+of Notation signatures were revoked: a case that passes without says so. The others
+are judged by what their registries say.
 
 Exit codes: 0 all cases are as they should be, 1 some differ, 2 bad input, 3 some
 could not be judged.`,
@@ -149,6 +151,10 @@ type check struct {
 	rules gate.Rules
 	store *watched
 	tape  *tape // nil where the registry is asked
+
+	// unasked is whether servers would have been asked if this were no case with
+	// evidence, which has no answer of theirs.
+	unasked bool
 
 	// look has everything recorded that another policy could ask for, so that the
 	// evidence outlives a change of the policy; nil where nothing is recorded.
@@ -264,12 +270,13 @@ func (s *suite) bind(c Command, client *registry.Client, record bool) error {
 			}
 		}
 		systems := newSystems(c, s.trusts, s.platforms())
+		systems.recorded = evidence != nil
 		systems.bind(store, s.now)
 		rules, err := s.policy.Rules([]image.Use{s.use(i)}, systems.list(), s.now)
 		if err != nil {
 			return (&policyFlags{}).bad(err)
 		}
-		one := check{rules: rules, store: store, tape: evidence}
+		one := check{rules: rules, store: store, tape: evidence, unasked: systems.unasked}
 		if evidence != nil && record {
 			one.look, _ = systems.looker() // who needs what is wrong with it has been told
 		}
@@ -313,7 +320,7 @@ func (s *suite) judge(ctx context.Context, i int) outcome {
 	if check.look != nil && f.Pinned.Digest() != "" {
 		_, _ = check.look(ctx, f.Pinned, asListed(s.platforms())) // what it finds does not matter
 	}
-	o := outcome{text: t, got: f.Reason(), signers: signersOf(f), report: r}
+	o := outcome{text: t, got: f.Reason(), signers: signersOf(f), report: r, unasked: check.unasked && passedUnasked(f)}
 	for _, v := range f.Verdicts {
 		if !v.Passed() {
 			o.err = v.Err()

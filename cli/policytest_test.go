@@ -16,9 +16,9 @@ type tested struct {
 	Version int
 	Passed  bool
 	Cases   []struct {
-		Name, Image, File, Expected, Reason, Result, Message, Next, Detail string
-		Line, Column                                                       int
-		Signers                                                            []string
+		Name, Image, File, Expected, Reason, Result, Message, Next, Note, Detail string
+		Line, Column                                                             int
+		Signers                                                                  []string
 	}
 }
 

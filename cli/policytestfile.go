@@ -75,6 +75,9 @@ func (t caseText) check() []*yamlshape.Fault {
 		faults = append(faults, yamlshape.Faultf(e.At, "name a file in or below the folder of this one", "evidence: %.60q leads elsewhere", e.Value))
 	}
 	expect := verify.Reason(t.Expect.Value)
+	if t.Evidence != nil && expect == verify.Revoked {
+		faults = append(faults, yamlshape.Faultf(t.Expect.At, "leave evidence out, so that they are asked", "expect: nothing is revoked in a case with evidence, as revocation servers are not asked there"))
+	}
 	if t.Signer != nil && expect != verify.Verified && expect != verify.WrongSigner {
 		faults = append(faults, yamlshape.Faultf(t.Signer.At, "leave it out, or expect verified or wrong-signer", "signer: nobody is found to have signed where %s is expected", t.Expect))
 	}

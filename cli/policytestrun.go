@@ -89,6 +89,15 @@ type outcome struct {
 	signers []string // who were found to have signed
 	err     error    // why it is not verified; may be nil
 	report  gate.Report
+	unasked bool // it passes, and nobody was asked whether certificates were revoked
+}
+
+// note is what has to be known of a case however it came out, "" for nothing.
+func (o outcome) note() string {
+	if !o.unasked {
+		return ""
+	}
+	return "nobody was asked whether its certificates were revoked, as evidence has no answer to that: boltseal verify asks, and may refuse it"
 }
 
 // signersOf returns whose sound signatures were found.
@@ -159,10 +168,12 @@ func (all outcomes) text(w *bytes.Buffer) error {
 		count[o.result]++
 		if o.result == asExpected {
 			fmt.Fprintf(w, "%-9s  %s: %s\n", o.result, report.Printable(o.text.name()), o.expected())
+			o.tellNote(w)
 			continue
 		}
 		fmt.Fprintf(w, "%-9s  %s: expected %s, got %s\n", o.result, report.Printable(o.text.name()), report.Printable(o.expected()), report.Printable(o.found()))
 		fmt.Fprintf(w, "           at   %s\n", place(o.text.At))
+		o.tellNote(w)
 		if o.incomplete() {
 			fmt.Fprintf(w, "           why  %s\n", report.Printable(o.err.Error()))
 			fmt.Fprintf(w, "           next %s\n", report.Printable(o.next()))
@@ -178,6 +189,12 @@ func (all outcomes) text(w *bytes.Buffer) error {
 	}
 	fmt.Fprintf(w, "%s: %d as expected, %d not, %d without an answer\n", number(len(all), "case"), count[asExpected], count[differs], count[unanswered])
 	return nil
+}
+
+func (o outcome) tellNote(w *bytes.Buffer) {
+	if o.note() != "" {
+		fmt.Fprintf(w, "           note %s\n", o.note())
+	}
 }
 
 // incomplete reports whether the evidence lacks something, so that what came of
@@ -236,6 +253,7 @@ type (
 		Signers  []string `json:"signers"`
 		Message  string   `json:"message,omitempty"`
 		Next     string   `json:"next,omitempty"`
+		Note     string   `json:"note,omitempty"`
 		Detail   string   `json:"detail,omitempty"` // for people
 	}
 )
@@ -246,7 +264,7 @@ func (all outcomes) json(w *bytes.Buffer) error {
 		d := caseDoc{
 			Name: o.text.name(), Image: o.text.Image.Value, File: o.text.At.File, Line: o.text.At.Line, Column: o.text.At.Col,
 			Expected: o.text.Expect.Value, Reason: string(o.got), Result: map[caseResult]string{asExpected: "ok", differs: "differs"}[o.result],
-			Signers: append([]string{}, o.signers...),
+			Signers: append([]string{}, o.signers...), Note: o.note(),
 		}
 		if d.Result == "" {
 			d.Result = "no-answer"

@@ -85,7 +85,7 @@ func (s *sigstoreSystem) lints() []policy.Lint {
 		{Name: "any-issuer", Doc: "An issuer's pattern accepts issuers that anybody can run."},
 		{Name: "issuer-no-url", Doc: "An issuer is no address, and every certificate's is."},
 		{Name: "issuer-misfit", Doc: "The issuer does not vouch for such subjects, so that nobody can pass, or somebody whom nobody meant."},
-		{Name: "any-identity", Doc: "A subject's pattern accepts anybody whom the issuer knows."},
+		{Name: "any-identity", Doc: "A subject's pattern accepts anybody whom the issuer knows, or an identity of Notation's anybody for whom the certificates vouch."},
 		{Name: "email-domain", Doc: "A subject's pattern accepts everybody with an address of a domain."},
 		{Name: "other-owners", Doc: "A subject's pattern accepts workflows of other owners."},
 		{Name: "owner-prefix", Doc: "A subject's pattern has an owner without a slash behind it, and accepts all owners that begin like it."},

@@ -53,6 +53,8 @@ type systems struct {
 	command   Command
 	trusts    *trusts  // nil where nothing is asked
 	platforms []string // that are built for
+	recorded  bool     // what stores answer was recorded, and nobody else is asked
+	unasked   bool     // somebody else would have been asked
 
 	each  []system
 	files []string // that requirements were read from
@@ -64,6 +66,7 @@ func newSystems(c Command, t *trusts, platforms []string) *systems {
 	s := &systems{command: c, trusts: t, platforms: platforms}
 	s.each = []system{
 		&sigstoreSystem{systems: s},
+		&notationSystem{systems: s},
 	}
 	return s
 }

@@ -28,6 +28,21 @@ func (t *trustFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&t.cache, "cache-dir", "", "`DIR` that keeps the trust root between runs (default: boltseal in the user's cache directory)")
 }
 
+// given returns a flag that was given and says whose word counts, "" if none was.
+func (t *trustFlags) given() string {
+	switch {
+	case t.file != "":
+		return "--trusted-root"
+	case t.mirror != "":
+		return "--tuf-mirror"
+	case t.root != "":
+		return "--tuf-root"
+	case t.instance != publicGood:
+		return "--sigstore"
+	}
+	return ""
+}
+
 // trust returns the trust root, without fetching it yet.
 func (t *trustFlags) trust(getenv func(string) string, proxy func(*url.URL) (*url.URL, error)) (*sigstore.Trust, error) {
 	rules := t.rules()

@@ -29,6 +29,7 @@ import (
 type verifyFlags struct {
 	scan     scanFlags
 	signers  signerFlags
+	notation notationSigners
 	policy   policyFlags
 	trust    trustFlags
 	registry registryFlags
@@ -106,6 +107,7 @@ func (v *verifyFlags) registerDemand(f *pflag.FlagSet, lock func(*pflag.FlagSet)
 	v.policy.register(f)
 	lock(f)
 	v.signers.register(f)
+	v.notation.register(f)
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
 	f.BoolVar(&v.requireSignature, "require-signature", false, "require a signature besides the attestations")
 	f.StringSliceVar(&v.platforms, "platform", nil, "`OS/ARCH[/VARIANT]` that is built for: it decides which images files use, and its manifests may vouch, those of all platforms given, for an index that is unsigned itself; repeatable")
@@ -300,7 +302,7 @@ func (v *verification) check(ctx context.Context, done func(done, of int)) (gate
 	defer cancel()
 	v.trusts.start(ctx) // beside the registry requests
 	r := gate.Check(ctx, v.uses, v.rules, v.client, gate.Options{Jobs: v.flags.jobs, Reason: registry.Reason, Now: v.now, Done: done, Meter: meter})
-	warnings := append(slices.Clone(v.warnings), v.trusts.warnings()...)
+	warnings := slices.Concat(v.warnings, v.trusts.warnings(), unrevoked(r))
 	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings, AllowEmpty: v.flags.scan.noImage}
 }
 

@@ -175,7 +175,7 @@ func newTrustPolicy(doc *trustpolicy.Document, root fs.FS) (*TrustPolicy, error)
 	for _, s := range doc.TrustPolicies {
 		if len(s.TrustStores) > 0 && stores == nil {
 			if root == nil {
-				return nil, refused("give the directory of the trust stores", "statement %s: trust store %s: no directory of trust stores is given", quoted(s.Name), quoted(s.TrustStores[0]))
+				return nil, refused("give the directory of the trust stores: --notation-trust-store", "statement %s: trust store %s: no directory of trust stores is given", quoted(s.Name), quoted(s.TrustStores[0]))
 			}
 			var err error
 			if stores, err = openStores(root); err != nil {

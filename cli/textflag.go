@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// A textFlag is a flag that a text in PEM is given with: the text itself,
+// env://NAME for a variable that has it, or a file.
+type textFlag struct {
+	name, next     string
+	fetched, other string // what to do about an address, and about one of another scheme
+	why            string // an address is not fetched
+}
+
+// read returns the text of one value of the flag. Path finds a file.
+func (f textFlag) read(getenv, path func(string) string, value string) ([]byte, error) {
+	if value == "" {
+		return nil, usagef(f.name, f.next, "it is empty; is a variable not set?")
+	}
+	if strings.HasPrefix(value, pemBegin) {
+		return []byte(value), nil
+	}
+	scheme, _, address := strings.Cut(value, "://")
+	switch {
+	case address && (scheme == "https" || scheme == "http"):
+		return nil, usagef(f.name+" "+value, f.fetched, "%s", f.why)
+	case address && scheme != "env":
+		return nil, usagef(f.name+" "+publicPart(value), f.other, "key services and addresses are not asked")
+	case address:
+		variable := strings.TrimPrefix(value, "env://")
+		text := getenv(variable)
+		if text == "" {
+			return nil, usagef(f.name+" "+value, f.next, "the variable %s is empty or not set", variable)
+		}
+		return []byte(text), nil
+	}
+	text, err := readBounded(path(value), maxText)
+	switch {
+	case err == nil:
+		return text, nil
+	case errors.Is(err, fs.ErrNotExist) && nameable(value):
+		return nil, usagef(f.name, "name a PEM file as it is found from the working directory; in CI, check out the repository before this step", "%w", err)
+	}
+	return nil, usagef(f.name, f.next, "%w", unread(value, err))
+}
