@@ -287,6 +287,50 @@ func TestCOSEEnvelopes(t *testing.T) {
 	}
 }
 
+// What was signed has to say one thing only, and that of this image. (Of JWS the
+// kit signs no such text.)
+func TestPayloads(t *testing.T) {
+	t.Parallel()
+	a := certified(t, notationtest.AuthorityOptions{})
+	d := theImage()
+	whole := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, d.MediaType, d.Digest, d.Size)
+	target := func(more string) string { return `{"targetArtifact":` + whole[:len(whole)-1] + more + `}}` }
+	for _, tc := range []struct {
+		payload string
+		want    verify.Reason
+		says    string
+	}{
+		{target(""), verify.Verified, ""},
+		{target(`,"annotations":null`), verify.Verified, ""},
+		{target(`,"annotations":{"Digest":"x","digest":"y"}`), verify.Verified, ""},
+		{`{"more":1,` + target(`,"urls":["http://x"]`)[1:], verify.Verified, ""},
+		{target(`,"annotations":{"a":"x","a":"y"}`), verify.BadSignature, `"a" stands twice`},
+		{target(`,"annotations":{"a":1}`), verify.BadSignature, "no text"},
+		{target(`,"annotations":{"a":{"b":"c"}}`), verify.BadSignature, "no text"},
+		{target(`,"annotations":["a"]`), verify.BadSignature, "no object"},
+		{target(`,"digest":"` + d.Digest.String() + `"`), verify.BadSignature, "stands twice"},
+		{target(`,"Digest":"` + d.Digest.String() + `"`), verify.BadSignature, "Digest"},
+		{`{"targetArtifact":` + whole + `,"targetArtifact":` + whole + `}`, verify.BadSignature, "stands twice"},
+		{`{"TargetArtifact":` + whole + `}`, verify.BadSignature, ""},
+		{target("") + "{}", verify.BadSignature, ""},
+		{strings.Replace(target(""), `"size":`, `"size":1`, 1), verify.BadSignature, "bytes"},
+		{strings.Replace(target(""), `"size":`, `"size":-`, 1), verify.BadSignature, "bytes"},
+		{strings.Replace(target(""), `"digest":"sha256:`, `"digest":"sha512:`, 1), verify.BadSignature, "no artifact"},
+		{`{"targetArtifact":null}`, verify.BadSignature, "no artifact"},
+		{`null`, verify.BadSignature, ""},
+		{`[]`, verify.BadSignature, ""},
+		{"ÿ", verify.BadSignature, ""},
+	} {
+		s := specimen{config: trusting(t, a), mediaType: notationtest.COSE}
+		s.envelope = must[[]byte](t)(a.Sign(d, notationtest.SignOptions{Envelope: notationtest.COSE, Payload: []byte(tc.payload)}))
+		m := s.manifest(t, s.envelope)
+		v := on(t, s.put(s.index(t, m), m, s.envelope), s.config)
+		if v.Reason() != tc.want || !strings.Contains(fmt.Sprint(v.Err()), tc.says) {
+			t.Errorf("%s: %q: %v", tc.payload, v.Reason(), v.Err())
+		}
+	}
+}
+
 // hugeKey returns a certificate with an RSA key that takes long to compute with.
 func hugeKey(t testing.TB) []byte {
 	t.Helper()

@@ -222,6 +222,11 @@ func TestCancelled(t *testing.T) {
 		if _, err := s.Made(ended, c, w.img); !errors.Is(err, why) {
 			t.Errorf("%v", err)
 		}
+		described := w.img.Described(w.desc.MediaType, nil).Sized(w.desc.Size)
+		envelope := must[[]byte](t)(a.Sign(w.desc, notationtest.SignOptions{}))
+		if _, err := s.Check(ended, c, described, notationtest.JWS, envelope); !errors.Is(err, why) {
+			t.Errorf("%v", err)
+		}
 		if _, err := s.Look(ended, w.img, nil); !errors.Is(err, why) {
 			t.Errorf("%v", err)
 		}

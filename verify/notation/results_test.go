@@ -131,6 +131,7 @@ func TestResults(t *testing.T) {
 		{name: "leaf not valid yet, after-expiry", authority: notationtest.AuthorityOptions{NotBefore: now.Add(day), NotAfter: now.Add(2 * day)}, sign: notationtest.SignOptions{Time: now.Add(30 * time.Hour)},
 			ask: both(tsa, func(_ *kit, c *notation.Config) { c.Timestamp = notation.AfterExpiry }), want: verify.Expired, says: []string{"is valid from"}},
 		{name: "time stamp", sign: stamped, ask: tsa, want: verify.Verified, says: []string{"SignedAt:" + now.UTC().Format("2006-01-02")}},
+		{name: "time stamp, which is not asked for", sign: stamped, ask: both(tsa, func(_ *kit, c *notation.Config) { c.Timestamp = notation.AfterExpiry }), want: verify.Verified, says: []string{"SignedAt:0001-01-01"}},
 		{name: "time stamp after the leaf had expired", authority: past, sign: notationtest.SignOptions{Time: now.Add(-8 * day), TSA: &notationtest.TSA{}}, ask: tsa, want: verify.Expired, says: []string{"it was countersigned"}},
 		{name: "time stamp of another authority", sign: stamped, ask: func(k *kit, c *notation.Config) {
 			other := must[*notationtest.TSA](k.t)(notationtest.NewTSA(notationtest.TSAOptions{}))
@@ -160,6 +161,10 @@ func TestResults(t *testing.T) {
 		{name: "server is down, permissive", authority: served(true, true), ask: both(down, level(notation.LevelPermissive)), want: verify.Unavailable, says: []string{"permissive"}},
 		{name: "server is down, soft", authority: served(true, true), ask: both(down, soft), want: verify.Verified, says: []string{"revocation:no answer: ", "connection refused"}},
 		{name: "wrong root, revoked", authority: served(true, true), ask: say(notationtest.Revoked, wrongRoot), want: verify.WrongSigner},
+		{name: "wrong root, revoked, audit", authority: served(true, true), ask: say(notationtest.Revoked, wrongRoot, level(notation.LevelAudit)), want: verify.WrongSigner, says: []string{"nobody was asked"}},
+		{name: "wrong root, revoked, authenticity only logged", authority: served(true, true), ask: say(notationtest.Revoked, wrongRoot, func(_ *kit, c *notation.Config) {
+			c.Override = map[string]string{"authenticity": "log"}
+		}), want: verify.WrongSigner, says: []string{"nobody was asked"}},
 		{name: "time stamp authority revoked", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, func(k *kit, _ *notation.Config) { k.revocation.Say(k.clock.Chain[0], notationtest.Revoked) }), want: verify.Revoked, says: []string{"CN=clock"}},
 		{name: "time stamp authority not known", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, down), want: verify.Unavailable, says: []string{"CN=clock"}},
 		{name: "time stamp authority not known, soft", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, down, soft), want: verify.Verified, says: []string{"revocation:no answer: ", "CN=clock"}},
