@@ -96,10 +96,14 @@ func (w *work) seal(ctx context.Context, it *item) error {
 		return err
 	}
 	made, err := w.session().Check(ctx, w.accepts, w.described(), it.sealed.mediaType, it.sealed.envelope)
-	if err == nil && !w.is(made, it) {
+	leaf := w.opts.Key.leaf()
+	switch {
+	case err != nil:
+	case !leaf.Equal(made.Leaf):
+		err = order.Refused(verify.WrongSigner, "it is signed with the certificate of %s (SHA-256 %s), not with that of %s (%s)", titled(made.Leaf), thumbprint(made.Leaf), titled(leaf), thumbprint(leaf))
+	case !w.is(made, it):
 		err = order.Refused(verify.BadSignature, "it does not say what it was to say")
-	}
-	if err == nil && !w.asOrdered(made, it.sealed.signedAt) {
+	case !w.asOrdered(made, it.sealed.signedAt):
 		err = order.Refused(verify.BadSignature, "it does not expire when it was to")
 	}
 	if err != nil {
@@ -114,7 +118,7 @@ func (w *work) seal(ctx context.Context, it *item) error {
 // is reports whether m is the item, whoever stored it: by the same certificate, in
 // the same format, with the same user metadata.
 func (w *work) is(m vnot.Made, it *item) bool {
-	return m.Leaf != nil && m.Leaf.Equal(w.opts.Key.leaf()) &&
+	return w.opts.Key.leaf().Equal(m.Leaf) &&
 		m.Evidence.System == vnot.System && m.Evidence.Format == "notation-"+string(it.format) &&
 		maps.Equal(m.Metadata, w.Order.Annotations)
 }

@@ -220,8 +220,9 @@ func checkChain(chain []*x509.Certificate) error {
 		return refusedChain(oneForNotation, "the signing certificate, %s: %s", titled(leaf), legible.Text(err.Error(), maxDetail))
 	}
 	for i, c := range chain[:len(chain)-1] {
-		if !bytes.Equal(c.RawIssuer, chain[i+1].RawSubject) {
-			return refusedChain(giveChain, "certificate %d, %s, was not issued by certificate %d, %s", i+1, titled(c), i+2, titled(chain[i+1]))
+		by := chain[i+1]
+		if !bytes.Equal(c.RawIssuer, by.RawSubject) || by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) != nil {
+			return refusedChain(giveChain, "certificate %d, %s, was not issued by certificate %d, %s", i+1, titled(c), i+2, titled(by))
 		}
 	}
 	if !bytes.Equal(last.RawIssuer, last.RawSubject) {

@@ -161,6 +161,8 @@ func pluginEnvelope(kind string, body []byte, key crypto.Signer, chain []*x509.C
 	case !isImage:
 	case kind == "envelope, expires when it likes":
 		o.Expiry = 1000 * time.Hour
+	case kind == "envelope, says more":
+		o.Payload = bytes.Replace(payload, []byte(`"annotations":{`), []byte(`"annotations":{"more":"x",`), 1)
 	case kind == "envelope, never expires":
 		o.Expiry = 0
 	case kind == "envelope, needs a plugin":
@@ -502,6 +504,7 @@ func TestPluginEnvelopes(t *testing.T) {
 		"envelope, expires when it likes": {time.Hour, verify.BadSignature, "does not expire when it was to"},
 		"envelope, never expires":         {time.Hour, verify.BadSignature, "does not expire when it was to"},
 		"envelope, of another image":      {0, verify.BadSignature, "descriptor subject has changed"},
+		"envelope, says more":             {0, verify.BadSignature, "does not say what it was to say"},
 		"envelope, of another type":       {0, verify.Unsupported, `made one of type "application/else"`},
 		"envelope, needs a plugin":        {0, verify.Unsupported, "com.example.signer"},
 		"envelope, by another":            {0, verify.WrongSigner, ""},
@@ -545,14 +548,22 @@ func TestPluginEnvelopes(t *testing.T) {
 		_, err := notation.New(o)
 		told(t, err, verify.Unsupported, "timestamp signatures", "the plugin test makes the envelopes itself", "leave out")
 	})
-	t.Run("with another chain", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, registryAPI)
-		o := pluginOf(t, a, "raw")
-		o.Chain = notationtest.PEM(authority(t, notationtest.AuthorityOptions{}).Chain...)
-		w.key = must[*notation.Key](t)(open(t, o))
-		img, d := w.image("chain")
-		fails(t, w.sign(t.Context(), jwsOf(img)), verify.WrongSigner)
-		w.nothingPushed(d)
-	})
+	for name, tc := range map[string]struct {
+		given *notationtest.Authority
+		why   string
+	}{
+		"with another chain":     {authority(t, notationtest.AuthorityOptions{}), ""},
+		"with a colleague's one": {must[*notationtest.Authority](t)(a.Another(notationtest.AuthorityOptions{})), notationtest.Fingerprint(a.Leaf())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registryAPI)
+			o := pluginOf(t, a, "raw")
+			o.Chain = notationtest.PEM(tc.given.Chain...)
+			w.key = must[*notation.Key](t)(open(t, o))
+			img, d := w.image("chain")
+			fails(t, w.sign(t.Context(), jwsOf(img)), verify.WrongSigner, "check the new jws signature", tc.why)
+			w.nothingPushed(d)
+		})
+	}
 }
