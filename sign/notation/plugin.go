@@ -294,9 +294,6 @@ func (p *plugin) call(ctx context.Context, req framework.Request, answer any) er
 	ctx, cancel := context.WithTimeoutCause(ctx, pluginTimeout, fmt.Errorf("no answer within %s", pluginTimeout))
 	defer cancel()
 	out, err := program.Run(ctx, p.path, program.Call{Args: []string{string(req.Command())}, Stdin: body, MaxOut: maxPluginAnswer, MaxNoise: maxPluginNoise})
-	if out.NoiseCut { // a value that is cut through is not found again
-		out.Noise = out.Noise[:max(0, len(out.Noise)-p.longest())]
-	}
 	failed := func(reason verify.Reason, hint, format string, a ...any) error {
 		return &verify.Error{Op: p.op(), Err: order.Refused(reason, string(req.Command())+": "+format, a...), Hint: hint}
 	}
@@ -307,14 +304,14 @@ func (p *plugin) call(ctx context.Context, req framework.Request, answer any) er
 	case errors.Is(err, os.ErrPermission):
 		return failed(verify.Unsupported, "set TMPDIR to a folder that programs may be run from", "it cannot be run from %s: %w", filepath.Dir(p.path), err)
 	case err != nil:
-		return failed(verify.Unavailable, works, "it did not run to its end: %s: %s", legible.Text(err.Error(), maxDetail), p.clean(string(out.Noise)))
+		return failed(verify.Unavailable, works, "it did not run to its end: %s: %s", legible.Text(err.Error(), maxDetail), p.noise(out))
 	case out.Status != 0:
 		return p.refusal(failed, out)
 	case out.Cut:
 		return failed(verify.Unavailable, works, "it writes more than %d KiB", maxPluginAnswer>>10)
 	}
 	if err := json.Unmarshal(out.Out, answer); err != nil { // which may quote it
-		return failed(verify.Unavailable, works, "what it writes is not what the protocol has: %s", p.clean(string(out.Noise)))
+		return failed(verify.Unavailable, works, "what it writes is not what the protocol has: %s", p.noise(out))
 	}
 	return nil
 }
@@ -324,7 +321,7 @@ func (p *plugin) call(ctx context.Context, req framework.Request, answer any) er
 func (p *plugin) refusal(failed func(verify.Reason, string, string, ...any) error, out program.Output) error {
 	var e framework.Error
 	if json.Unmarshal(out.Noise, &e) != nil || e.ErrCode == "" {
-		return failed(verify.Unavailable, "look whether the program works by itself, with the same credentials", "it ended with status %d: %s", out.Status, p.clean(string(out.Noise)))
+		return failed(verify.Unavailable, "look whether the program works by itself, with the same credentials", "it ended with status %d: %s", out.Status, p.noise(out))
 	}
 	says := p.clean(string(e.ErrCode) + ": " + e.Message)
 	switch e.ErrCode {
@@ -343,20 +340,28 @@ func forms(s string) []string {
 	return []string{s, url.QueryEscape(s), url.PathEscape(s), quoted(s)}
 }
 
-// longest returns how long a value of the configuration can be in text, in bytes.
-func (p *plugin) longest() int {
-	most := 0
-	for _, s := range p.config {
-		for _, form := range forms(s) {
-			most = max(most, len(form))
-		}
-	}
-	return most
-}
-
 // clean returns the plugin's words without what it was configured with, and
 // without what looks like a token.
-func (p *plugin) clean(words string) string {
+func (p *plugin) clean(words string) string { return legible.Words(p.mask(words), maxDetail) }
+
+// noise returns what the plugin wrote to standard error as clean does. Where that
+// was cut off, the beginning of a value may be left at its end.
+func (p *plugin) noise(out program.Output) string {
+	words, most := p.mask(string(out.Noise)), 0
+	for _, s := range p.config {
+		for _, form := range forms(s) {
+			for n := min(len(form)-1, len(words)); out.NoiseCut && n > most; n-- {
+				if strings.HasSuffix(words, form[:n]) {
+					most = n
+				}
+			}
+		}
+	}
+	return legible.Words(words[:len(words)-most], maxDetail)
+}
+
+// mask returns words without the values of the configuration.
+func (p *plugin) mask(words string) string {
 	secrets := slices.Collect(maps.Values(p.config))
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be in another
 	for _, s := range secrets {
@@ -370,7 +375,7 @@ func (p *plugin) clean(words string) string {
 			}
 		}
 	}
-	return legible.Words(words, maxDetail)
+	return words
 }
 
 // quoted returns s as it stands in JSON.

@@ -453,6 +453,18 @@ func TestPluginFaults(t *testing.T) {
 	}
 }
 
+// What a plugin writes is kept up to a bound, and a secret may be cut through there.
+func TestPluginNoiseCut(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("0123456789abcdef", 250)
+	o := script(t, `for i in 1 2 3 4 5; do printf '`+long+`' >&2; done; exit 1`)
+	o.Config = map[string]string{"password": long}
+	_, err := open(t, o)
+	if told(t, err, verify.Unavailable, "sign with the plugin test", "it ended with status 1: ***", "by itself"); strings.Contains(err.Error(), "0123") {
+		t.Error(err)
+	}
+}
+
 // Nothing is left of a plugin that could not be opened.
 func TestPluginLeavesNothing(t *testing.T) {
 	t.Parallel()
