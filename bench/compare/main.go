@@ -230,7 +230,8 @@ func delayText(d time.Duration) string {
 	return fmt.Sprintf("%d ms", d.Milliseconds())
 }
 
-// A result is what the tools did in one setting, in the order of the tools.
+// A result is what the tools did in one setting, in the order of the tools;
+// those that were left out have no runs.
 type result struct {
 	setting
 	runs [][]sample
@@ -286,6 +287,9 @@ func (l *lab) measure(tools []tool, s setting, refs []string, rounds int) (resul
 	r := result{s, make([][]sample, len(tools))}
 	for round := -1; round < rounds; round++ { // the first one warms up
 		for i, t := range tools {
+			if t.atATime > s.images {
+				continue // as one of fewer at a time
+			}
 			m, err := l.verify(t, s.format, true, refs, s.delay)
 			if err != nil {
 				return r, err

@@ -52,6 +52,10 @@ func (c contest) tables(w io.Writer) {
 			aim = aimMany
 		}
 		for i, t := range c.tools[1:] {
+			if len(r.runs[i+1]) == 0 {
+				row = append(row, "", "")
+				continue
+			}
 			ours, theirs := walls(r.runs[0]), walls(r.runs[i+1])
 			ratio := float64(ours[0]) / float64(theirs[0])
 			row = append(row, fmt.Sprintf("%.3f", ratio), fmt.Sprintf("%.3f", float64(median(ours))/float64(median(theirs))))
@@ -77,6 +81,9 @@ func (c contest) tables(w io.Writer) {
 	rows := [][]string{{"case", "tool", "wall ms", "CPU ms", "RSS MB", "requests"}}
 	for _, r := range c.results {
 		for i, t := range c.tools {
+			if len(r.runs[i]) == 0 {
+				continue
+			}
 			wall, cpu := walls(r.runs[i]), cpus(r.runs[i])
 			rows = append(rows, []string{
 				r.String(), t.name,
@@ -94,6 +101,9 @@ func (c contest) tables(w io.Writer) {
 func brief(tools []tool, r result) string {
 	var parts []string
 	for i, t := range tools {
+		if len(r.runs[i]) == 0 {
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s %s ms", t.name, milliseconds(walls(r.runs[i])[0])))
 	}
 	return strings.Join(parts, ", ")
