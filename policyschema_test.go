@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/verify/notation"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
 
@@ -19,6 +20,7 @@ func TestPolicySchemaWithForms(t *testing.T) {
 	systems := []policy.System{
 		{Name: "sigstore", Doc: "A signature.", New: func() policy.Form { return &sigstore.SignatureForm{} }},
 		{Name: "attestation", Doc: "An attestation.", New: func() policy.Form { return &sigstore.AttestationForm{} }},
+		{Name: "notation", Doc: "A Notation signature.", New: func() policy.Form { return &notation.Form{} }},
 	}
 	schema := compilePolicySchema(t, systems)
 	const (
@@ -27,6 +29,7 @@ func TestPolicySchemaWithForms(t *testing.T) {
 		onlyRead
 	)
 	const identity = `{issuer: https://token.actions.githubusercontent.com, subject: "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v*"}`
+	const subject = `"x509.subject: C=US, ST=WA, O=Acme, CN=release"`
 	rule := func(require string) string {
 		return "version: 1\nrules:\n  - images: [ghcr.io/acme/**]\n    require:\n      - " + require + "\n"
 	}
@@ -52,6 +55,18 @@ exceptions:
 		{"thresholds", rule("sigstore: {identities: [" + identity + "], keys: [{file: cosign.pub, from: 2026-01-01}], at-least: 2}"), sound},
 		{"every key", rule("sigstore: {keys: [{file: cosign.pub, name: ours, sha256: " + "\"" + sha256Text + "\"" + ", until: 2027-01-01}], ignore-tlog: true, signature-on: image, signature-repository: ghcr.io/acme/sigs, instance: public-good, trusted-root: root.json}"), sound},
 		{"nested", rule("any-of: [all-of: [sigstore: {keys: [{file: a}]}, sigstore: {keys: [{file: b}]}], sigstore: {keys: [{file: c}]}]"), sound},
+
+		{"Notation's", rule("notation: {certificates: [acme.crt], identities: [" + subject + "]}"), sound},
+		{"every key of Notation's", rule("notation: {certificates: [a.crt], signing-authority: [b.crt], tsa: [c.crt], identities: [" + subject + "], timestamp: after-expiry, revocation: soft, metadata: {build: '1'}, max-signatures: 256, signature-repository: ghcr.io/acme/sigs}"), sound},
+		{"both systems", rule("all-of: [sigstore: {keys: [{file: a}]}, notation: {certificates: [acme.crt], identities: ['*']}]"), sound},
+		{"no certificates", rule("notation: {identities: [" + subject + "]}"), refused},
+		{"no identities", rule("notation: {certificates: [acme.crt]}"), refused},
+		{"no such revocation", rule("notation: {certificates: [acme.crt], identities: [" + subject + "], revocation: hard}"), refused},
+		{"more than are looked at", rule("notation: {certificates: [acme.crt], identities: [" + subject + "], max-signatures: 257}"), refused},
+		{"a certificate as a mapping", rule("notation: {certificates: [{file: acme.crt}], identities: [" + subject + "]}"), refused},
+		{"anybody, and somebody", rule("notation: {certificates: [acme.crt], identities: ['*', " + subject + "]}"), onlyRead},
+		{"a subject without an organisation", rule("notation: {certificates: [acme.crt], identities: ['C=US, ST=WA']}"), onlyRead},
+		{"time stamps of nobody", rule("notation: {certificates: [acme.crt], identities: [" + subject + "], timestamp: always}"), onlyRead},
 
 		{"misspelt", rule("sigstore: {identites: [" + identity + "]}"), refused},
 		{"misspelt within", rule("sigstore: {identities: [{isuer: a, subject: b}]}"), refused},

@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/boltseal/boltseal/internal/notationtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 )
@@ -25,8 +26,9 @@ func TestMain(m *testing.M) {
 
 // A world is the registry and the Sigstore instance of one script.
 type world struct {
-	reg *registrytest.Registry
-	sig *sigstoretest.Instance
+	reg         *registrytest.Registry
+	sig         *sigstoretest.Instance
+	authorities map[string]*notationtest.Authority // of Notation, by name
 }
 
 type worldKey struct{}
@@ -37,6 +39,8 @@ type worldKey struct{}
 //	push REPO:TAG [SEED]          push an image; its digest goes to $DIGEST
 //	sign legacy|bundle REPO@DIGEST [IDENTITY]
 //	attest TYPE REPO@DIGEST
+//	authority NAME                an authority of Notation; its root goes to NAME.crt
+//	notation jws|cose REPO@DIGEST NAME [expired|plugin=PLUGIN|metadata=KEY=VALUE]
 //	move-tag REPO:TAG REPO@DIGEST
 //	metadata [TARGET=]FILE REPO:TAG@DIGEST    buildx's of a build that used it; of bake in mode min
 //	built REPO:TAG REPO:TAG@DIGEST            push what BuildKit built of it; its digest goes to $BUILT
@@ -57,7 +61,7 @@ func TestScript(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			w := &world{registrytest.Start(registrytest.Options{}), sig}
+			w := &world{registrytest.Start(registrytest.Options{}), sig, map[string]*notationtest.Authority{}}
 			e.Defer(w.reg.Close)
 			e.Values[worldKey{}] = w
 			// A program with the race detector sleeps before it exits, by default for a second.
@@ -71,7 +75,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"push": push, "sign": sign, "attest": attest, "move-tag": moveTag, "requests": requests, "fill": fill,
-			"metadata": metadata, "built": built,
+			"metadata": metadata, "built": built, "authority": authority, "notation": notation,
 		},
 	})
 }
@@ -133,6 +137,37 @@ func attest(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := w.sig.Bundle(args[0], d.Digest.Encoded(), nil, sigstoretest.Options{Identity: ts.Getenv("IDENTITY"), Issuer: ts.Getenv("ISSUER")})
 	ts.Check(err)
 	_, err = w.reg.PutBundle(repo, d, b)
+	ts.Check(err)
+}
+
+func authority(ts *testscript.TestScript, _ bool, args []string) {
+	a, err := notationtest.NewAuthority(notationtest.AuthorityOptions{CA: args[0]})
+	ts.Check(err)
+	worldOf(ts).authorities[args[0]] = a
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".crt"), notationtest.PEM(a.Root()), 0o600))
+}
+
+func notation(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	repo, d := subject(ts, args[1])
+	o := notationtest.SignOptions{Envelope: map[string]string{"jws": notationtest.JWS, "cose": notationtest.COSE}[args[0]]}
+	for _, how := range args[3:] {
+		what, value, _ := strings.Cut(how, "=")
+		switch what {
+		case "expired":
+			o.Time, o.Expiry = time.Now().Add(-30*time.Minute), time.Minute
+		case "plugin":
+			o.Plugin = value
+		case "metadata":
+			key, text, _ := strings.Cut(value, "=")
+			o.Metadata = map[string]string{key: text}
+		default:
+			ts.Fatalf("there is no %s", how)
+		}
+	}
+	envelope, err := w.authorities[args[2]].Sign(d, o)
+	ts.Check(err)
+	_, err = notationtest.Push(w.reg, repo, d, envelope, o.Envelope)
 	ts.Check(err)
 }
 

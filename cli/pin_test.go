@@ -175,7 +175,7 @@ func TestPinClosed(t *testing.T) {
 		reason     string
 		says       string
 	}{
-		{name: "not signed", file: "FROM REGISTRY/team/unsigned:v1\n", code: 1, reason: "unsigned", says: "there are no signatures"},
+		{name: "not signed", file: "FROM REGISTRY/team/unsigned:v1\n", code: 1, reason: "unsigned", says: "there are no Sigstore signatures"},
 		{name: "wrong signer", file: "FROM REGISTRY/team/stranger:v1\n", code: 1, reason: "wrong-signer", says: "acme-evil"},
 		{name: "no such tag", file: "FROM REGISTRY/team/legacy:v9\n", code: 1, reason: "not-found"},
 		{name: "no answer", file: "FROM REGISTRY/team/down:v1\n", code: 3, reason: "unavailable", says: "503"},

@@ -127,7 +127,7 @@ func TestPolicyReasons(t *testing.T) {
 		{"signed, older format", signed, "", "team/legacy:v1", "verified", 0, ""},
 		{"signed, bundle", signed, "", "team/bundle:v1", "verified", 0, ""},
 		{"by a stranger", signed, "", "team/stranger:v1", "wrong-signer", 1, "acme-evil"},
-		{"unsigned", signed, "", "team/unsigned:v1", "unsigned", 1, "there are no signatures"},
+		{"unsigned", signed, "", "team/unsigned:v1", "unsigned", 1, "there are no Sigstore signatures"},
 		{"no answer", signed, "", "team/down:v1", "unavailable", 3, "500"},
 		{"no rule", signed, "", "other/app:v1", "no-rule", 1, "- {images: [REGISTRY/other/app],"},
 		{"no such image", signed, "", "team/none:v1", "not-found", 1, ""},

@@ -38,7 +38,8 @@ func (c Command) policyInit(code *int) *cobra.Command {
 --image names, looks at who has signed each of them, and writes a policy: the
 built-in publishers whose rules hold, and for other images a rule with the exact
 identity that signed, bound to its branch, or to tags like the one it signed at.
-What it finds unsigned, or signed with a key, becomes a comment with suggestions.
+What it finds unsigned, or signed with a key or with Notation, becomes a comment
+with suggestions: the key or the certificate has to be obtained from its publisher.
 
 It believes what it sees today, and so does whoever uses the policy: read each
 identity before you commit it.

@@ -55,16 +55,17 @@ func (c Command) verify(code *int) *cobra.Command {
 		Use:   "verify [IMAGE…] [-f FILE]…",
 		Short: "Verify who signed images, before the build",
 		Long: `verify resolves each image once to a digest, and checks that this digest was
-signed by whom it should be. Every storage format is considered for every image:
-cosign's tags, Sigstore bundles as referrers, and the fallback tag of registries
-without a referrers API.
+signed by whom it should be, with Sigstore (cosign) or Notation. Every storage
+format is considered for every image: cosign's tags, Sigstore bundles and Notation
+envelopes as referrers, and the fallback tag of registries without a referrers API.
 
 The images are those given, and those that the files use which --file names.
 With neither, the whole workspace is searched, as boltseal scan does.
 
-Who must have signed is said by identities or keys, for all images alike; or else
-by a policy, --policy or .boltseal.yaml of the workspace; or else by what is known
-of publishers (boltseal policy publishers). What none of them speaks of fails.
+Who must have signed is said by identities, keys or certificates, for all images
+alike; or else by a policy, --policy or .boltseal.yaml of the workspace, which can
+ask for both systems; or else by what is known of publishers (boltseal policy
+publishers). What none of them speaks of fails.
 
 Only repository@digest is ever reported as verified.
 
@@ -76,7 +77,9 @@ Exit codes: 0 passed, 1 gate closed, 2 bad flag, input or policy, 3 no answer.`,
     --certificate-identity keyless@distroless.iam.gserviceaccount.com \
     --certificate-oidc-issuer https://accounts.google.com
 
-  boltseal verify ghcr.io/acme/app:v1 --key cosign.pub --output json`,
+  boltseal verify ghcr.io/acme/app:v1 --key cosign.pub --output json
+  boltseal verify registry.acme.example/app:v1 --notation-certificate acme-root.crt \
+    --notation-identity 'C=US, ST=WA, O=Acme, CN=release'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			*code, err = c.runVerify(cmd.Context(), v, args)

@@ -259,7 +259,7 @@ func (v *verifier) unsigned(ctx context.Context, img image.Pinned) outcome {
 	}
 	failure := &verify.Error{
 		Op:   "look for signatures of " + img.String(),
-		Err:  errors.New("there are no signatures: no signature tag, no referrer, no fallback tag"),
+		Err:  errors.New("there are no Sigstore signatures: no signature tag, and no referrer or fallback tag with one"),
 		Hint: hint,
 	}
 	return outcome{reason: verify.Unsigned, err: failure}
