@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -183,24 +184,39 @@ func TestAccept(t *testing.T) {
 	a, other := certified(t, notationtest.AuthorityOptions{}), certified(t, notationtest.AuthorityOptions{CA: "Other CA", SelfSigned: true})
 	beside := must[*notationtest.Authority](t)(a.Another(notationtest.AuthorityOptions{Leaf: func(c *x509.Certificate) { c.Subject.CommonName = "dev, \"x\" + y=z" }}))
 	clock := must[*notationtest.TSA](t)(notationtest.NewTSA(notationtest.TSAOptions{}))
+	nameless := pkix.Name{CommonName: "x"}
 	for name, tc := range map[string]struct {
 		by   *notationtest.Authority
-		list string
+		list string // "" where there is nothing to accept
 		sign notationtest.SignOptions
 	}{
 		"identity":          {beside, "identities", notationtest.SignOptions{TSA: clock}},
 		"root":              {other, "require", notationtest.SignOptions{TSA: clock}},
+		"no time stamp":     {other, "require", notationtest.SignOptions{}},
 		"signing authority": {other, "require", notationtest.SignOptions{Scheme: notationtest.SigningAuthority}},
+		// Without C, ST and O no identity can be written. Who vouches for himself
+		// needs none.
+		"nameless":              {certified(t, notationtest.AuthorityOptions{Subject: nameless}), "", notationtest.SignOptions{}},
+		"nameless, self-signed": {certified(t, notationtest.AuthorityOptions{Subject: nameless, SelfSigned: true}), "require", notationtest.SignOptions{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, registrytest.Options{})
 			w.sign(tc.by, tc.sign)
 			c := trusting(t, a)
-			c.TSA, c.MaxSignatures, c.Revocation = []*x509.Certificate{clock.Root()}, 7, notation.Soft
+			c.MaxSignatures, c.Revocation = 7, notation.Soft
+			if tc.sign.TSA != nil {
+				c.TSA = []*x509.Certificate{clock.Root()}
+			}
 			v := w.verify(c)
 			wantVerdict(t, v, verify.WrongSigner)
 			accept := v.Candidates()[0].Accept
+			if tc.list == "" {
+				if accept != nil {
+					t.Errorf("%+v", accept)
+				}
+				return
+			}
 			if accept == nil || accept.List != tc.list || accept.Alone == "" || accept.OfRule != c.String() {
 				t.Fatalf("%+v", accept)
 			}
@@ -235,13 +251,14 @@ func TestLook(t *testing.T) {
 	w.sign(a, notationtest.SignOptions{Metadata: map[string]string{"commit": "abc"}})
 	w.sign(old, notationtest.SignOptions{Time: time.Now().Add(-8 * day)})
 	w.sign(a, notationtest.SignOptions{Plugin: "x"})
+	w.sign(a, notationtest.SignOptions{Time: time.Now().Add(-30 * time.Minute), Expiry: time.Minute})
 	w.fresh()
 	found := must[[]verify.Candidate](t)(w.session().Look(t.Context(), w.img, nil))
 	got := map[verify.Reason]verify.Candidate{}
 	for _, c := range found {
 		got[c.Reason] = c
 	}
-	if len(found) != 3 || len(got) != 3 || got[verify.Expired].Err == nil || got[verify.Unsupported].Err == nil {
+	if len(found) != 4 || len(got) != 3 || got[verify.Expired].Err == nil || got[verify.Unsupported].Err == nil {
 		t.Fatalf("%+v", found)
 	}
 	c := got[verify.WrongSigner]
@@ -252,7 +269,7 @@ func TestLook(t *testing.T) {
 	if len(r.Requests()) != 0 {
 		t.Errorf("%d questions", len(r.Requests()))
 	}
-	if got := w.asked(); len(got) != 8 {
+	if got := w.asked(); len(got) != 10 {
 		t.Errorf("%q", got)
 	}
 }
