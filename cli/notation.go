@@ -40,7 +40,7 @@ func (n *notationSigners) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&n.identities, "notation-identity", nil, "`SUBJECT` the signing certificate must have, as C=US, ST=WA, O=Acme (others may follow), or * for whoever the certificates vouch for; repeatable, any of them passes")
 	f.StringArrayVar(&n.tsa, "notation-tsa-certificate", nil, "root certificate of a time stamp authority whose countersignature is then required: a `FILE` as above; repeatable")
 	f.StringVar(&n.timestamp, "notation-timestamp", "", "`WHEN` a countersignature is required: always (the default), or after-expiry of a certificate")
-	f.StringVar(&n.revocation, "notation-revocation", "", "what if no server says whether a certificate was revoked, `MODE`: strict refuses (the default), soft warns, off does not ask")
+	f.StringVar(&n.revocation, "notation-revocation", "", "what if no server says whether a certificate was revoked, `MODE`: strict refuses (the default), soft warns, skip does not ask")
 	f.StringArrayVar(&n.metadata, "notation-user-metadata", nil, "`KEY=VALUE` that must be signed with the image; repeatable, all are required")
 	f.IntVar(&n.maxSignatures, "notation-max-signatures", defaultSignatures, "signatures of an image to look at, `N` of 1 to 256")
 	f.StringVar(&n.policy, "notation-trust-policy", "", "trustpolicy.json `FILE` of Notation, or its text, instead of certificates and identities")
@@ -135,7 +135,7 @@ func (n *notationSigners) config(c Command) (notation.Config, error) {
 		return config, usagef("--notation-timestamp", "write always or after-expiry", "%w", err)
 	}
 	if config.Revocation, err = notation.ParseRevocation(n.revocation); err != nil {
-		return config, usagef("--notation-revocation", "write strict, soft or off", "%w", err)
+		return config, usagef("--notation-revocation", "write strict, soft or skip", "%w", err)
 	}
 	return config, nil
 }

@@ -219,7 +219,7 @@ func TestNotationBadInput(t *testing.T) {
 		{"authority as time stamp root", slices.Concat(short, []string{"--notation-tsa-certificate", leaf}), []string{"--notation-tsa-certificate"}},
 		{"timestamp without an authority", slices.Concat(short, []string{"--notation-timestamp", "after-expiry"}), []string{"--notation-timestamp", "add --notation-tsa-certificate"}},
 		{"timestamp that is none", slices.Concat(short, []string{"--notation-tsa-certificate", n.root, "--notation-timestamp", "never"}), []string{"--notation-timestamp", "always or after-expiry"}},
-		{"revocation that is none", slices.Concat(short, []string{"--notation-revocation", "no"}), []string{"--notation-revocation", "strict, soft or off"}},
+		{"revocation that is none", slices.Concat(short, []string{"--notation-revocation", "no"}), []string{"--notation-revocation", "strict, soft or skip"}},
 		{"metadata without a value", slices.Concat(short, []string{"--notation-user-metadata", "build"}), []string{"--notation-user-metadata", "KEY=VALUE"}},
 		{"metadata that contradicts itself", slices.Concat(short, []string{"--notation-user-metadata", "a=1", "--notation-user-metadata", "a=2"}), []string{"--notation-user-metadata", "twice"}},
 		{"no signatures", slices.Concat(short, []string{"--notation-max-signatures", "0"}), []string{"--notation-max-signatures", "from 1 to 256"}},
@@ -626,9 +626,9 @@ func TestNotationRevocation(t *testing.T) {
 		}
 	}
 	before := len(server.Requests())
-	r := run(t, append(args, "--notation-revocation", "off")...)
+	r := run(t, append(args, "--notation-revocation", "skip")...)
 	if r.code != 0 || len(server.Requests()) != before || r.doc.Images[0].Checks[0].Evidence[0].Claims["revocation"] != "not checked" || len(r.doc.Warnings) != 1 {
-		t.Errorf("off: exit %d, %d questions\n%s", r.code, len(server.Requests())-before, r.stdout)
+		t.Errorf("skip: exit %d, %d questions\n%s", r.code, len(server.Requests())-before, r.stdout)
 	}
 	server.Down()
 	if r := run(t, args...); r.code != 3 || r.doc.Images[0].Reason != "unavailable" {

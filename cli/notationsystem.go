@@ -58,8 +58,8 @@ func (s *notationSystem) verifier(f policy.Form, u image.Use) (verify.Verifier, 
 		if c, err = form.Config(notation.Env{ReadFile: s.readFile}); err != nil {
 			return nil, err
 		}
-		if s.recorded && c.Revocation != notation.Off {
-			c.Revocation, s.unasked = notation.Off, true
+		if s.recorded && c.Revocation != notation.Skip {
+			c.Revocation, s.unasked = notation.Skip, true
 		}
 		s.configs[f] = c
 	}
@@ -72,7 +72,7 @@ func (s *notationSystem) verifier(f policy.Form, u image.Use) (verify.Verifier, 
 func (s *notationSystem) lints() []policy.Lint {
 	return []policy.Lint{
 		{Name: "no-common-name", Doc: "An identity has no CN and accepts every certificate of an organisation."},
-		{Name: "revocation-off", Doc: "Nobody is asked whether a certificate was revoked."},
+		{Name: "revocation-skip", Doc: "Nobody is asked whether a certificate was revoked."},
 		{Name: "revocation-soft", Doc: "A certificate counts where nobody says whether it was revoked."},
 		{Name: "no-tsa", Doc: "Countersignatures are asked for, and no time stamp authority is trusted."},
 		{Name: "expired-certificate", Doc: "A trusted certificate that stands in the policy has expired."},

@@ -127,7 +127,7 @@ func (o *Options) accepts() (vnot.Config, error) {
 	root := o.Key.chain[len(o.Key.chain)-1:]
 	c := vnot.Config{
 		Certificates: root, Identities: []vnot.Identity{anybody}, Repository: o.Repository,
-		Revocation: vnot.Off, Flags: true, MaxSignatures: maxSignatures,
+		Revocation: vnot.Skip, Flags: true, MaxSignatures: maxSignatures,
 	}
 	if o.Key.plugin.makesEnvelopes() {
 		c.SigningAuthority = root

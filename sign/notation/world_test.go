@@ -112,7 +112,7 @@ func (w *world) config(metadata map[string]string) vnot.Config {
 	c := vnot.Config{
 		Certificates: []*x509.Certificate{w.authority.Root()}, SigningAuthority: []*x509.Certificate{w.authority.Root()},
 		Identities: []vnot.Identity{must[vnot.Identity](w.t)(vnot.ParseIdentity("x509.subject: C=US, ST=WA, O=Acme, CN=release"))},
-		Metadata:   metadata, Revocation: vnot.Off,
+		Metadata:   metadata, Revocation: vnot.Skip,
 	}
 	if w.tsa != nil {
 		c.TSA = []*x509.Certificate{w.tsa.Root()}

@@ -408,7 +408,7 @@ func TestNoAsker(t *testing.T) {
 	a := certified(t, notationtest.AuthorityOptions{Revocation: r, OCSP: true})
 	w := newWorld(t, registrytest.Options{})
 	w.sign(a, notationtest.SignOptions{})
-	for revocation, want := range map[notation.Revocation]verify.Reason{notation.Strict: verify.Unavailable, notation.Soft: verify.Verified, notation.Off: verify.Verified} {
+	for revocation, want := range map[notation.Revocation]verify.Reason{notation.Strict: verify.Unavailable, notation.Soft: verify.Verified, notation.Skip: verify.Verified} {
 		c := trusting(t, a)
 		c.Revocation = revocation
 		v := must[verify.Verifier](t)(notation.NewSession(w.client, image.Ref{}, nil).Require(c)).Verify(t.Context(), w.img)

@@ -49,7 +49,7 @@ func (c Config) statementWarnings() []Warning {
 	for _, what := range slices.Sorted(maps.Keys(c.Override)) {
 		switch action := c.Override[what]; action {
 		case "skip":
-			out = append(out, Warning{Lint: "revocation-off", Text: fmt.Sprintf("%s skips %s: what was signed with a stolen key is accepted long after its certificate was revoked", of, what)})
+			out = append(out, Warning{Lint: "revocation-skip", Text: fmt.Sprintf("%s skips %s: what was signed with a stolen key is accepted long after its certificate was revoked", of, what)})
 		case "log":
 			out = append(out, Warning{Lint: "override-log", Text: fmt.Sprintf("%s only logs %s: an image for which that fails is refused all the same", of, what)})
 		}
@@ -73,8 +73,8 @@ func (id Identity) warnings() []Warning {
 
 func (r Revocation) warnings() []Warning {
 	switch r {
-	case Off:
-		return []Warning{{"revocation-off", "revocation: off accepts what was signed with a stolen key, long after its certificate was revoked", "leave revocation out: servers are asked then"}}
+	case Skip:
+		return []Warning{{"revocation-skip", "revocation: skip accepts what was signed with a stolen key, long after its certificate was revoked", "leave revocation out: servers are asked then"}}
 	case Soft:
 		return []Warning{{"revocation-soft", "revocation: soft accepts a revoked certificate from whoever keeps the answer away", "leave revocation out, so that no answer is no yes"}}
 	}

@@ -47,7 +47,7 @@ func TestWarnings(t *testing.T) {
 			"anybody":          {identity("*"), "any-identity"},
 			"no CN":            {identity("C=US, ST=WA, O=Acme"), "no-common-name"},
 			"zero identity":    {func(c *notation.Config) { c.Identities = make([]notation.Identity, 1) }, "nobody"},
-			"off":              {func(c *notation.Config) { c.Revocation = notation.Off }, "revocation-off"},
+			"revocation skip":  {func(c *notation.Config) { c.Revocation = notation.Skip }, "revocation-skip"},
 			"soft":             {func(c *notation.Config) { c.Revocation = notation.Soft }, "revocation-soft"},
 			"no TSA":           {func(c *notation.Config) { c.Timestamp = notation.AfterExpiry }, "no-tsa"},
 			"TSA":              {func(c *notation.Config) { c.Timestamp, c.TSA = notation.AfterExpiry, certs(now) }, ""},
@@ -57,7 +57,7 @@ func TestWarnings(t *testing.T) {
 			"skip":             {func(c *notation.Config) { c.Level = notation.LevelSkip }, "level-skip"},
 			"audit":            {func(c *notation.Config) { c.Level = notation.LevelAudit }, "level-audit"},
 			"permissive":       {func(c *notation.Config) { c.Level = notation.LevelPermissive }, "level-permissive"},
-			"revocation: skip": {override("revocation", "skip"), "revocation-off"},
+			"revocation: skip": {override("revocation", "skip"), "revocation-skip"},
 			"expiry: log":      {override("expiry", "log"), "override-log"},
 			"expiry: enforce":  {override("expiry", "enforce"), ""},
 		} {

@@ -137,7 +137,7 @@ func (c Config) alone(f facts, identity string) string {
 			pairs = append(pairs, "timestamp: "+string(AfterExpiry))
 		}
 	}
-	if c.Revocation == Soft || c.Revocation == Off {
+	if c.Revocation == Soft || c.Revocation == Skip {
 		pairs = append(pairs, "revocation: "+yamlshape.Quote(string(c.Revocation)))
 	}
 	var metadata []string

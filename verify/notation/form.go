@@ -22,7 +22,7 @@ type Form struct {
 	TSA              []yamlshape.Text          `yaml:"tsa" max:"64" example:"tsa-root.crt" doc:"Root certificates of the time stamp authorities whose countersignatures count."`
 	Identities       []yamlshape.Text          `yaml:"identities,required" max:"256" example:"\"x509.subject: C=US, ST=WA, O=Acme, CN=release\"" doc:"Who may sign, any of them: attributes of the signing certificate's subject, of which C, ST and O are needed; or * alone for whoever the certificates vouch for."`
 	Timestamp        *yamlshape.Text           `yaml:"timestamp" enum:"always,after-expiry" doc:"When a countersignature of tsa is needed. The default is always where there is a tsa; after-expiry asks for it once a certificate has expired."`
-	Revocation       *yamlshape.Text           `yaml:"revocation" enum:"strict,soft,off" doc:"What becomes of a signature when nobody says whether its certificate was revoked: strict (the default) refuses it, soft accepts it, off does not ask."`
+	Revocation       *yamlshape.Text           `yaml:"revocation" enum:"strict,soft,skip" doc:"What becomes of a signature when nobody says whether its certificate was revoked: strict (the default) refuses it, soft accepts it, skip does not ask."`
 	Metadata         map[string]yamlshape.Text `yaml:"metadata" doc:"User metadata that the signature must have, compared exactly."`
 	MaxSignatures    *yamlshape.Int            `yaml:"max-signatures" min:"1" max:"256" doc:"How many signatures of an image are looked at. The default is 100."`
 	Repository       *yamlshape.Text           `yaml:"signature-repository" doc:"The repository that holds the signatures, if not the image's own."`

@@ -49,7 +49,7 @@ func TestOutcomes(t *testing.T) {
 		{"expiry", Config{}, without(trustpolicy.TypeExpiry), nil, verify.BadSignature},
 		{"time", Config{}, without(trustpolicy.TypeAuthenticTimestamp), nil, verify.BadSignature},
 		{"revocation", Config{}, without(trustpolicy.TypeRevocation), nil, verify.BadSignature},
-		{"revocation, off", Config{Revocation: Off}, without(trustpolicy.TypeRevocation), nil, verify.Verified},
+		{"revocation, skip", Config{Revocation: Skip}, without(trustpolicy.TypeRevocation), nil, verify.Verified},
 		{"revocation, skipped", Config{Override: map[string]string{"revocation": "skip"}}, without(trustpolicy.TypeRevocation), nil, verify.Verified},
 		{"all, audit", Config{Level: LevelAudit}, all(), nil, verify.NoRule},
 		{"all, another level", Config{Level: "x"}, all(), nil, verify.NoRule},

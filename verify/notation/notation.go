@@ -89,7 +89,7 @@ func (c Config) level() Level {
 
 // unchecked reports whether nobody is to be asked whether signing certificates
 // were revoked.
-func (c Config) unchecked() bool { return c.Revocation == Off || c.Override["revocation"] == "skip" }
+func (c Config) unchecked() bool { return c.Revocation == Skip || c.Override["revocation"] == "skip" }
 
 // most is how many signatures are examined.
 func (c Config) most() int {

@@ -156,7 +156,7 @@ func newProver(c Config, asker *Asker) (*prover, error) {
 	for what, action := range c.Override {
 		statement.SignatureVerification.Override[trustpolicy.ValidationType(what)] = trustpolicy.ValidationAction(action)
 	}
-	if c.Revocation == Off {
+	if c.Revocation == Skip {
 		statement.SignatureVerification.Override[trustpolicy.TypeRevocation] = trustpolicy.ActionSkip
 	}
 	if c.Timestamp == AfterExpiry {
@@ -531,7 +531,7 @@ func (w *witness) ValidateContext(ctx context.Context, opts revocation.ValidateC
 		}
 	}
 	w.asked = true
-	if w.config.Revocation == Off {
+	if w.config.Revocation == Skip {
 		w.verified = true
 		return allOK(len(w.chain)), nil
 	}

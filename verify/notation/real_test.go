@@ -161,7 +161,7 @@ func TestRealSignatures(t *testing.T) {
 	more := map[string]change{
 		"as it is":                     {verify.Verified, nil, func(*notation.Config) {}},
 		"timestamp only when expired":  {verify.Verified, nil, func(c *notation.Config) { c.TSA, c.Timestamp = []*x509.Certificate{clock.Root()}, notation.AfterExpiry }},
-		"revocation is not asked for":  {verify.Verified, nil, func(c *notation.Config) { c.Revocation = notation.Off }},
+		"revocation is not asked for":  {verify.Verified, nil, func(c *notation.Config) { c.Revocation = notation.Skip }},
 		"another identity":             {verify.WrongSigner, []string{"CN=e2e", sum}, func(c *notation.Config) { c.Identities = identities(t, "C=US, ST=WA, O=Notary, CN=e2e2") }},
 		"user metadata that it lacks":  {verify.WrongType, []string{"commit"}, func(c *notation.Config) { c.Metadata = map[string]string{"commit": "abc"} }},
 		"certificate of another store": {verify.WrongSigner, []string{"CN=e2e", sum}, func(c *notation.Config) { c.Certificates, c.SigningAuthority = nil, c.Certificates }},

@@ -113,7 +113,7 @@ func TestResults(t *testing.T) {
 			want: verify.WrongType, says: []string{`no "commit"`}},
 		{name: "override revocation: skip", authority: served(true, true), ask: say(notationtest.Revoked, func(_ *kit, c *notation.Config) { c.Override = map[string]string{"revocation": "skip"} }),
 			want: verify.Verified, says: []string{"revocation:not checked"}},
-		{name: "revocation off", authority: served(true, true), ask: say(notationtest.Revoked, func(_ *kit, c *notation.Config) { c.Revocation = notation.Off }),
+		{name: "revocation skipped", authority: served(true, true), ask: say(notationtest.Revoked, func(_ *kit, c *notation.Config) { c.Revocation = notation.Skip }),
 			want: verify.Verified, says: []string{"revocation:not checked"}},
 
 		{name: "expires", sign: notationtest.SignOptions{Expiry: time.Hour}, want: verify.Verified, says: []string{"expiry:"}},
@@ -168,9 +168,9 @@ func TestResults(t *testing.T) {
 		{name: "time stamp authority revoked", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, func(k *kit, _ *notation.Config) { k.revocation.Say(k.clock.Chain[0], notationtest.Revoked) }), want: verify.Revoked, says: []string{"CN=clock"}},
 		{name: "time stamp authority not known", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, down), want: verify.Unavailable, says: []string{"CN=clock"}},
 		{name: "time stamp authority not known, soft", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, down, soft), want: verify.Verified, says: []string{"revocation:no answer: ", "CN=clock"}},
-		{name: "time stamp authority revoked, off", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, func(k *kit, c *notation.Config) {
+		{name: "time stamp authority revoked, skipped", sign: notationtest.SignOptions{TSA: &notationtest.TSA{}}, ask: both(tsa, func(k *kit, c *notation.Config) {
 			k.revocation.Say(k.clock.Chain[0], notationtest.Revoked)
-			c.Revocation = notation.Off
+			c.Revocation = notation.Skip
 		}), want: verify.Verified, says: []string{"revocation:not checked"}},
 
 		{name: "signing authority", sign: notationtest.SignOptions{Scheme: notationtest.SigningAuthority}, ask: func(_ *kit, c *notation.Config) {
@@ -246,7 +246,7 @@ func (r result) run(t *testing.T, envelope string) {
 		t.Errorf("%+v", v.Candidates()[0])
 	}
 	for _, asked := range k.revocation.Requests() {
-		if r.want == verify.WrongSigner || c.Revocation == notation.Off {
+		if r.want == verify.WrongSigner || c.Revocation == notation.Skip {
 			t.Errorf("%s %s was asked", asked.Method, asked.Path)
 		}
 	}

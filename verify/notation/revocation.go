@@ -32,7 +32,7 @@ type Revocation string
 const (
 	Strict Revocation = "strict" // it is refused: verify.Unavailable
 	Soft   Revocation = "soft"   // it counts, and the evidence says so
-	Off    Revocation = "off"    // nobody is asked
+	Skip   Revocation = "skip"   // nobody is asked
 )
 
 // ParseRevocation reads a Revocation; "" is Strict.
@@ -40,10 +40,10 @@ func ParseRevocation(s string) (Revocation, error) {
 	switch r := Revocation(s); r {
 	case "":
 		return Strict, nil
-	case Strict, Soft, Off:
+	case Strict, Soft, Skip:
 		return r, nil
 	}
-	return "", &verify.Error{Op: "read revocation", Hint: "write strict, soft or off", Err: fmt.Errorf("there is no %s", quoted(s))}
+	return "", &verify.Error{Op: "read revocation", Hint: "write strict, soft or skip", Err: fmt.Errorf("there is no %s", quoted(s))}
 }
 
 // A Timestamp says when a signature needs a time stamp authority's
