@@ -9,11 +9,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -304,6 +306,7 @@ type inspection struct {
 	mediaType, algorithm, scheme, leaf, metadata, target string
 	certificates, stamped                                int
 	expires                                              bool
+	manifest                                             string // what is in the registry: types, and the names of annotations
 }
 
 // inspect has notation look at an image's only signature.
@@ -312,6 +315,7 @@ func (w *workplace) inspect(i image) inspection {
 	o := must(w.t, w.notation("inspect", "--output", "json", i.pinned()))
 	var report struct {
 		Signatures []struct {
+			Digest                        string
 			MediaType, SignatureAlgorithm string
 			SignedAttributes              map[string]any
 			UserDefinedAttributes         map[string]string
@@ -330,10 +334,18 @@ func (w *workplace) inspect(i image) inspection {
 		w.t.Errorf("%s signs another image: %s", i.pinned(), o)
 	}
 	_, expires := s.SignedAttributes["expiry"]
+	body, err := w.reg.Manifest(i.repository, s.Digest)
+	check(w.t, err)
+	var m ocispec.Manifest
+	check(w.t, json.Unmarshal(body, &m))
+	if m.Subject == nil || m.Subject.Digest != i.Digest || len(m.Layers) != 1 {
+		w.t.Fatalf("the manifest of the signature of %s is %s", i.pinned(), body)
+	}
+	manifest := fmt.Sprint(m.SchemaVersion, m.MediaType, m.ArtifactType, m.Config, m.Subject.MediaType, m.Layers[0].MediaType, slices.Sorted(maps.Keys(m.Annotations)))
 	return inspection{
 		mediaType: s.MediaType, algorithm: s.SignatureAlgorithm, scheme: fmt.Sprint(s.SignedAttributes["signingScheme"]), leaf: s.Certificates[0].SHA256Fingerprint,
 		metadata: fmt.Sprint(s.UserDefinedAttributes), target: s.SignedArtifact.MediaType,
-		certificates: len(s.Certificates), stamped: len(s.UnsignedAttributes.TimestampSignature.Certificates), expires: expires,
+		certificates: len(s.Certificates), stamped: len(s.UnsignedAttributes.TimestampSignature.Certificates), expires: expires, manifest: manifest,
 	}
 }
 

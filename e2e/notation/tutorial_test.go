@@ -3,6 +3,7 @@ package notation_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // TestTutorial runs testdata/tutorial.txtar, which is what somebody does who
-// begins, against both kinds. Besides testscript's commands it has:
+// begins, against both kinds and one that wants a token for each repository. Besides testscript's commands it has:
 //
 //	push REPO:TAG            push an image of its own; it goes to $IMAGE and $DIGEST
 //	fingerprint NAME FILE    the SHA-256 of a certificate goes to $NAME
@@ -20,7 +21,10 @@ import (
 func TestTutorial(t *testing.T) {
 	t.Parallel()
 	notation := notationProgram(t)
-	for _, kind := range registries {
+	kinds := append(slices.Clip(registries), registries[0])
+	last := &kinds[len(kinds)-1]
+	last.name, last.options.Tokens = "tokens", true
+	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			reg := registrytest.Start(kind.options)
