@@ -476,6 +476,21 @@ func TestPluginLeavesNothing(t *testing.T) {
 	}
 }
 
+// A plugin gets the credentials of its own service, and none of what is for us. In
+// the Action all inputs are in one variable.
+func TestPluginEnvironment(t *testing.T) {
+	t.Setenv("BOLTSEAL_INPUTS", `{"registry-password":"for-us-only"}`)
+	t.Setenv("COSIGN_PASSWORD", "for-us-only")
+	t.Setenv("VAULT_TOKEN", "its-own")
+	seen := filepath.Join(t.TempDir(), "env")
+	_, err := open(t, script(t, "env > '"+seen+"'; exit 1"))
+	told(t, err, verify.Unavailable, "sign with the plugin test", "it ended with status 1", "by itself")
+	text := string(must[[]byte](t)(os.ReadFile(seen)))
+	if strings.Contains(text, "for-us-only") || !strings.Contains(text, "VAULT_TOKEN=its-own") {
+		t.Errorf("it sees %s", text)
+	}
+}
+
 // A plugin that does not end is ended with the run.
 func TestPluginHangs(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func runPlugin(osArgs []string) int {
 		return 1
 	case "secrets":
 		var words []string
-		for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD", "VAULT_TOKEN"} {
+		for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD", "BOLTSEAL_INPUTS", "VAULT_TOKEN"} {
 			words = append(words, name+"="+os.Getenv(name))
 		}
 		text, err := json.Marshal(strings.Join(append(words, "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", args.InitOptions.KeyResourceID), " "))
@@ -93,15 +93,18 @@ func runPlugin(osArgs []string) int {
 		fmt.Print(`{"publicKey":{"publicKeyPEM":"aGVsbG8="}}`)
 		return 0
 	}
-	if behaviour == "orphan" { // what it leaves behind holds its output
+	if behaviour == "orphan" { // what it leaves behind holds its output, and a connection
 		addr, file, _ := strings.Cut(rest, ",")
-		args.InitOptions.KeyResourceID = "hang:" + addr
-		text, err := json.Marshal(args)
+		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", addr)
 		if err != nil {
 			return 9
 		}
-		child := exec.Command(os.Args[0], append(os.Args[1:len(os.Args)-1:len(os.Args)-1], string(text))...) //nolint:gosec,noctx // this program; the test ends it
-		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		held, err := conn.(*net.TCPConn).File()
+		if err != nil {
+			return 9
+		}
+		child := exec.Command("/bin/sh", "-c", "read line <&3") //nolint:noctx // it is to stay
+		child.Stdout, child.Stderr, child.ExtraFiles = os.Stdout, os.Stderr, []*os.File{held}
 		if err := child.Start(); err != nil {
 			return 9
 		}
@@ -234,7 +237,7 @@ func TestKMSKey(t *testing.T) {
 // is not repeated; neither is what may be secret of a URI.
 func TestKMSSecrets(t *testing.T) {
 	installPlugin(t)
-	for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD"} {
+	for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD", "BOLTSEAL_INPUTS"} {
 		t.Setenv(name, "for-us-only")
 	}
 	t.Setenv("VAULT_TOKEN", "its-own")

@@ -9,9 +9,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/verify"
@@ -74,8 +76,9 @@ func TestKMSKeyRefuses(t *testing.T) {
 	}
 }
 
-// A plugin's answer counts when the plugin has ended, whatever it leaves behind.
-func TestKMSKeyLeavesOrphansBehind(t *testing.T) {
+// A plugin's answer counts when the plugin has ended, and what it leaves behind
+// ends, too.
+func TestKMSKeyLeavesNothingBehind(t *testing.T) {
 	installPlugin(t)
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -94,6 +97,12 @@ func TestKMSKeyLeavesOrphansBehind(t *testing.T) {
 		t.Error(err)
 	}
 	conn := <-left
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // open as long as it lives
+		t.Errorf("what it left behind is still there: %v", err)
+	}
 	if err := conn.Close(); err != nil { // which ends it
 		t.Error(err)
 	}

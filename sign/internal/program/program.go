@@ -47,14 +47,18 @@ type Output struct {
 // Run runs a program, by path or by name on PATH, and waits until it has ended or
 // ctx has. An error says that it did not run to an end of its own; the Status
 // that it ended with is none. The program gets our environment, as it has the
-// credentials of its own service there, less what is for us.
+// credentials of its own service there, less what is for us. What it has started
+// ends with it where there are process groups (unix): it knows what the program
+// was told.
 func Run(ctx context.Context, name string, c Call) (Output, error) {
 	out, noise := beginning{most: c.MaxOut}, beginning{most: c.MaxNoise}
 	cmd := exec.CommandContext(ctx, name, c.Args...) //nolint:gosec // what the user names
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Stdin), &out, &noise
 	cmd.WaitDelay = waitDelay
 	cmd.Env = withoutOurs(cmd.Environ())
+	end := together(cmd)
 	err := cmd.Run()
+	end()
 	o := Output{Out: out.kept, Noise: noise.kept, Cut: out.cut, NoiseCut: noise.cut}
 	exited := (*exec.ExitError)(nil)
 	switch {
@@ -73,7 +77,10 @@ func Run(ctx context.Context, name string, c Call) (Output, error) {
 }
 
 // withoutOurs returns the environment of a program: the keys, passwords and
-// tokens that are for us are none of its business.
+// tokens that are for us are none of its business. In the Action all inputs are in
+// BOLTSEAL_INPUTS, since a composite action has no INPUT_ variables. A variable
+// that a flag names as env://NAME is not among them: where a program keeps the key,
+// there is neither such a key nor such a token.
 func withoutOurs(env []string) []string {
 	return slices.DeleteFunc(env, func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
@@ -81,7 +88,7 @@ func withoutOurs(env []string) []string {
 		case "COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_RUNTIME_TOKEN":
 			return true
 		}
-		return strings.HasPrefix(name, "INPUT_")
+		return strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "BOLTSEAL_")
 	})
 }
 

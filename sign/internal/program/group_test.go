@@ -1,0 +1,82 @@
+//go:build unix
+
+package program
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// What a program has started ends with it, whoever ended it.
+func TestRunLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for name, stopped := range map[string]bool{"ends": false, "is stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			held, pid := filepath.Join(dir, "held"), filepath.Join(dir, "pid")
+			if err := syscall.Mkfifo(held, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			gone := make(chan error, 1)
+			go func() {
+				f, err := os.Open(held) //nolint:gosec // of the test; waits for who writes to it
+				if err != nil {
+					gone <- err
+					return
+				}
+				defer func() { _ = f.Close() }()
+				if stopped {
+					if _, err := f.Read(make([]byte, 1)); err != nil {
+						t.Error(err)
+					}
+					cancel()
+				}
+				_, err = io.Copy(io.Discard, f) // until nobody has it open
+				gone <- err
+			}()
+			text := "exec 3>'" + held + "'; tail -f /dev/null >/dev/null 2>&1 & echo $! >'" + pid + "'; echo >&3; "
+			if stopped {
+				text += "wait"
+			}
+			_, err := Run(ctx, "/bin/sh", Call{Args: []string{"-c", text}, MaxOut: 1, MaxNoise: 1})
+			if stopped != errors.Is(err, ErrStopped) || !stopped && err != nil {
+				t.Error(err)
+			}
+			select {
+			case err := <-gone:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(20 * time.Second):
+				left, _ := os.ReadFile(pid) //nolint:gosec // of the test
+				t.Errorf("what it has started is still there: process %s", strings.TrimSpace(string(left)))
+			}
+		})
+	}
+}
+
+// A program sees nothing that is for us.
+func TestRunEnvironment(t *testing.T) {
+	const ours = "for-us-only"
+	for _, name := range []string{
+		"BOLTSEAL_INPUTS", "BOLTSEAL_ANYTHING", "boltseal_inputs", "COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN",
+		"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_RUNTIME_TOKEN", "INPUT_REGISTRY-PASSWORD",
+	} {
+		t.Setenv(name, ours)
+	}
+	t.Setenv("VAULT_TOKEN", "its-own")
+	out, err := Run(t.Context(), "/usr/bin/env", Call{MaxOut: 1 << 20, MaxNoise: 1})
+	if text := string(out.Out); err != nil || strings.Contains(text, ours) || !strings.Contains(text, "VAULT_TOKEN=its-own") {
+		t.Errorf("%v: %s", err, text)
+	}
+}
