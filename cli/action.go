@@ -170,12 +170,21 @@ func (s step) mask(text string) {
 			}
 		case "key", "certificate-chain":
 			if private(value) {
-				s.runner.Mask(value)
-				for _, piece := range pieces(value) {
-					s.runner.Mask(piece)
-				}
+				s.maskAll(value)
+			}
+		case "notation-certificate", "notation-tsa-certificate":
+			if strings.Contains(value, privatePEM) { // certificates are no secret, and opaque, too
+				s.maskAll(value)
 			}
 		}
+	}
+}
+
+// maskAll hides a text, and each piece that somebody may quote of it.
+func (s step) maskAll(text string) {
+	s.runner.Mask(text)
+	for _, piece := range pieces(text) {
+		s.runner.Mask(piece)
 	}
 }
 

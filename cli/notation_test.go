@@ -681,3 +681,50 @@ func TestNotationInputs(t *testing.T) {
 		})
 	}
 }
+
+// A private key that was given for a certificate is hidden by the runner, and is
+// not repeated.
+func TestNotationInputIsPrivate(t *testing.T) {
+	t.Parallel()
+	key, err := authority(t, notationtest.AuthorityOptions{}).KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"notation-certificate", "notation-tsa-certificate"} {
+		s := newJob(t).run(map[string]string{"images": "alpine", "notation-identity": acmeIdentity, "notation-certificate": string(key), name: string(key)})
+		line := strings.Split(string(key), "\n")[1]
+		if s.code != cli.ExitUsage || !masks(s.log, line) || strings.Contains(shown(s.log), line[:20]) || !strings.Contains(s.log, "private key") {
+			t.Errorf("%s: exit %d\n%s", name, s.code, s.log)
+		}
+	}
+}
+
+// Where the index is unsigned, the manifests of all platforms that are built for
+// vouch for it, by flags as by a policy; a stranger's vouches for nothing.
+func TestNotationPlatforms(t *testing.T) {
+	t.Parallel()
+	n := newNotary(t)
+	amd64, arm64 := n.child("amd64", ""), n.child("arm64", "")
+	index := n.must(n.reg.PutIndex(repo, "v1", amd64, arm64))
+	n.sign(repo, amd64, n.acme)
+	dir := workspaceOf(t, map[string]string{
+		"acme.crt":       string(notationtest.PEM(n.acme.Root())),
+		".boltseal.yaml": "version: 1\nrules: [{images: ['" + n.at("team/**") + "'], require: [notation: {certificates: [acme.crt], identities: ['x509.subject: " + acmeIdentity + "']}]}]\n",
+	})
+	short := []string{"--notation-certificate", n.root, "--notation-identity", acmeIdentity}
+	judge := func(code int, reason string, platforms ...string) {
+		t.Helper()
+		n.judge(repo+":v1", append(slices.Clone(short), platforms...)...).want(t, code, reason)
+		n.judged(dir, append([]string{n.at(repo + ":v1")}, platforms...)...).want(t, code, reason)
+	}
+	judge(1, "unsigned")
+	judge(0, "verified", "--platform", "linux/amd64")
+	judge(1, "unsigned", "--platform", "linux/amd64", "--platform", "linux/arm64")
+	n.sign(repo, arm64, n.acme)
+	judge(0, "verified", "--platform", "linux/amd64", "--platform", "linux/arm64")
+	judge(1, "not-found", "--platform", "linux/s390x")
+	n.sign(repo, index, authority(t, notationtest.AuthorityOptions{CA: "Other CA"}))
+	judge(1, "wrong-signer", "--platform", "linux/amd64")
+	n.sign(repo, index, n.acme)
+	judge(0, "verified")
+}
