@@ -283,21 +283,27 @@ func (s *notationSigner) Sign(ctx context.Context, o sign.Order) sign.Result {
 
 func (m *notationMeans) misconfigured([]sign.Failure) error { return nil }
 
-// notices tells of a signature that ends before it is said to.
+// notices tells of a signature that ends before it is said to, and of a signer whom
+// nobody can name.
 func (m *notationMeans) notices() []string {
-	if m.key == nil || m.tsa != nil || m.expiry == 0 {
+	if m.key == nil {
 		return nil
 	}
-	if leaf := m.key.Certificates()[0]; m.run.started.Add(m.expiry).After(leaf.NotAfter) {
-		return []string{fmt.Sprintf("the certificate ends at %s, before the signature does, and without a timestamp (--timestamp-url) nobody accepts it any longer", leaf.NotAfter.UTC().Format(time.RFC3339))}
+	var all []string
+	leaf := m.key.Certificates()[0]
+	if m.tsa == nil && m.expiry > 0 && m.run.started.Add(m.expiry).After(leaf.NotAfter) {
+		all = append(all, fmt.Sprintf("the certificate ends at %s, before the signature does, and without a timestamp (--timestamp-url) nobody accepts it any longer", leaf.NotAfter.UTC().Format(time.RFC3339)))
 	}
-	return nil
+	if _, err := notation.ParseIdentity(leaf.Subject.String()); err != nil {
+		all = append(all, fmt.Sprintf("the subject of the certificate cannot stand in a trust policy (%v): consumers have to trust whoever has a certificate of the same root", bare(err)))
+	}
+	return all
 }
 
 func (m *notationMeans) item(x sign.Record) report.SignedItem {
 	item := report.SignedItem{Record: x}
 	if _, err := notation.ParseIdentity(x.Identity); err != nil {
-		item.Trusted = "*" // a name without country, state or organization cannot stand in a trust policy
+		item.Trusted = "*" // which the notices tell of
 	}
 	return item
 }

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"crypto/x509/pkix"
 	"encoding/json"
 	"net/http/httptest"
 	"os"
@@ -352,5 +353,29 @@ func TestActionSignNotationBadInput(t *testing.T) {
 	s.wantSign(t, 1, 0)
 	if asked := len(w.reg.Requests()); asked != 0 || !strings.Contains(s.log, "the run did not pass") {
 		t.Errorf("%d requests: %s", asked, s.log)
+	}
+}
+
+// Whom no trust policy can name is trusted by the root alone, and that is told.
+func TestSignNotationNameless(t *testing.T) {
+	t.Parallel()
+	w := newNotaryWorld(t, registrytest.Options{})
+	for _, tc := range []struct {
+		subject pkix.Name
+		trusted string
+		says    string
+	}{
+		{pkix.Name{Organization: []string{"Acme"}, CommonName: "release"}, "*", "it has no C"},
+		{pkix.Name{Country: []string{"US"}, Province: []string{"WA"}, Organization: []string{"Acme"}, OrganizationalUnit: []string{"a", "b"}}, "*", `joined by "+"`},
+		{pkix.Name{Country: []string{"US"}, Province: []string{"WA"}, Organization: []string{`Acme, "Inc." + co`}}, `x509.subject: O=Acme\, \"Inc.\" \+ co,ST=WA,C=US`, ""},
+	} {
+		w.authority("odd", notationtest.AuthorityOptions{Subject: tc.subject})
+		r, doc := w.notationJSON(w.at("team/odd"), "--key", "odd.key", "--certificate-chain", "odd.pem")
+		if r.code != 0 || len(doc.Verify) == 0 || !strings.HasPrefix(doc.Verify[0], "boltseal verify --notation-certificate root.pem --notation-identity '"+tc.trusted+"' ") {
+			t.Errorf("exit %d: %q", r.code, doc.Verify)
+		}
+		if (len(doc.Notices) > 0) != (tc.says != "") || tc.says != "" && !strings.Contains(doc.Notices[0], tc.says) {
+			t.Errorf("%s: %q", tc.trusted, doc.Notices)
+		}
 	}
 }
