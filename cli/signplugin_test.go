@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	framework "github.com/notaryproject/notation-plugin-framework-go/plugin"
 
@@ -53,7 +54,7 @@ func TestMain(m *testing.M) {
 func pluginAnswer(files string, command framework.Command) (any, error) {
 	if command == framework.CommandGetMetadata {
 		return framework.GetMetadataResponse{
-			Name: "test", Description: "keeps a key", Version: "1.0.0", URL: "https://acme.example",
+			Name: filepath.Base(files), Description: "keeps a key", Version: "1.0.0", URL: "https://acme.example",
 			SupportedContractVersions: []string{"1.0"}, Capabilities: []framework.Capability{framework.CapabilitySignatureGenerator},
 		}, nil
 	}
@@ -102,17 +103,17 @@ func pluginAnswer(files string, command framework.Command) (any, error) {
 	return a, nil
 }
 
-// plugin writes a plugin that keeps release.key, and returns the flags for it.
-func (w *notaryWorld) plugin() []string {
+// plugin writes a plugin that keeps NAME.key, and returns the flags for it.
+func (w *notaryWorld) plugin(name string) []string {
 	w.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	body := []byte(fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$1\"\n", pluginKey, filepath.Join(w.dir, "release"), self))
-	w.file("notation-test", body)
+	body := []byte(fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$1\"\n", pluginKey, filepath.Join(w.dir, name), self))
+	w.file("notation-"+name, body)
 	sum := sha256.Sum256(body)
-	return []string{"--plugin", "notation-test", "--plugin-sha256", hex.EncodeToString(sum[:]), "--key-id", "release", "--plugin-config", "user=me", "--plugin-config", "password=" + pluginSecret}
+	return []string{"--plugin", "notation-" + name, "--plugin-sha256", hex.EncodeToString(sum[:]), "--key-id", "release", "--plugin-config", "user=me", "--plugin-config", "password=" + pluginSecret}
 }
 
 // A plugin signs as it is told to, and what it knows is not shown.
@@ -120,7 +121,8 @@ func TestSignNotationPlugin(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	w := newNotaryWorld(t, registrytest.Options{})
-	plugin := w.plugin()
+	plugin := w.plugin("release")
+	w.authority("expired", notationtest.AuthorityOptions{NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
 	change := func(of, to string) []string {
 		args := slices.Clone(plugin)
 		args[slices.Index(args, of)] = to
@@ -139,6 +141,7 @@ func TestSignNotationPlugin(t *testing.T) {
 		{"with the chain", append(slices.Clone(plugin), "--certificate-chain", "release.pem"), 0, releaser},
 		{"sum in capitals", upper, 0, releaser},
 		{"another key", change("release", "other"), 3, "it does not know"},
+		{"a certificate that has ended", append(w.plugin("expired"), "--certificate-chain", "expired.pem"), 2, "--certificate-chain: "},
 		{"another user", change("user=me", "user=you"), 3, "it does not know"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -166,7 +169,7 @@ func TestSignNotationPlugin(t *testing.T) {
 func TestActionSignPlugin(t *testing.T) {
 	t.Parallel()
 	w := newNotaryWorld(t, registrytest.Options{})
-	args := w.plugin()
+	args := w.plugin("release")
 	in := func(password string) map[string]string {
 		return w.notationInputs(w.at("team/app"), with("key", ""), with("certificate-chain", ""), with("plugin", args[1]), with("plugin-sha256", args[3]), with("key-id", args[5]),
 			with("plugin-config", "# of the vault\nuser=me\n\npassword="+password+"\n"))
