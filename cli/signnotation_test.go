@@ -155,8 +155,8 @@ func TestSignNotation(t *testing.T) {
 					t.Errorf("expires at %v", s.Expiry)
 				}
 			}
-			if !slices.Equal(got, tc.want) {
-				t.Errorf("signed %q, want %q", got, tc.want)
+			if stamped := strings.Contains(strings.Join(doc.Verify, "\n"), "tsa-root.pem"); !slices.Equal(got, tc.want) || stamped != tc.stamped {
+				t.Errorf("signed %q, want %q; %q", got, tc.want, doc.Verify)
 			}
 			w.reg.Reset(0)
 			again, doc := w.notationJSON(append(tc.args, at)...)

@@ -308,6 +308,9 @@ func TestSignNotationSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if private := tc.in["key"] + tc.in["certificate-chain"]; strings.Contains(private, lines[2]) && !strings.Contains(s.log, lines[2]) {
+			t.Errorf("%s: the key is not masked", tc.name)
+		}
 		for where, out := range map[string]string{"command line": r.stdout + r.stderr, "Action": shown(s.log) + string(outputs) + s.summary} {
 			if found := leaks(out, secrets); len(found) > 0 || len(out) < 60 {
 				t.Errorf("%s (%s): %q leaked:\n%s", tc.name, where, found, out)
