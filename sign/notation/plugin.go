@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -335,56 +334,15 @@ func (p *plugin) refusal(failed func(verify.Reason, string, string, ...any) erro
 	return failed(verify.Unavailable, "look whether the program works by itself, with the same credentials", "%s", says)
 }
 
-// forms returns how s may stand in text.
-func forms(s string) []string {
-	return []string{s, url.QueryEscape(s), url.PathEscape(s), quoted(s)}
-}
-
 // clean returns the plugin's words without what it was configured with, and
 // without what looks like a token.
-func (p *plugin) clean(words string) string { return legible.Words(p.mask(words), maxDetail) }
+func (p *plugin) clean(words string) string { return p.cleaned(words, false) }
 
-// noise returns what the plugin wrote to standard error as clean does. Where that
-// was cut off, the beginning of a value may be left at its end.
-func (p *plugin) noise(out program.Output) string {
-	words, most := p.mask(string(out.Noise)), 0
-	for _, s := range p.config {
-		for _, form := range forms(s) {
-			for n := min(len(form)-1, len(words)); out.NoiseCut && n > most; n-- {
-				if strings.HasSuffix(words, form[:n]) {
-					most = n
-				}
-			}
-		}
-	}
-	return legible.Words(words[:len(words)-most], maxDetail)
-}
+// noise returns what the plugin wrote to standard error, as clean does.
+func (p *plugin) noise(out program.Output) string { return p.cleaned(string(out.Noise), out.NoiseCut) }
 
-// mask returns words without the values of the configuration.
-func (p *plugin) mask(words string) string {
-	secrets := slices.Collect(maps.Values(p.config))
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be in another
-	for _, s := range secrets {
-		for _, form := range forms(s) {
-			switch {
-			case form == "":
-			case len(form) < 4: // such as "1", which would be everywhere
-				words = regexp.MustCompile(`\b`+regexp.QuoteMeta(form)+`\b`).ReplaceAllLiteralString(words, "***")
-			default:
-				words = strings.ReplaceAll(words, form, "***")
-			}
-		}
-	}
-	return words
-}
-
-// quoted returns s as it stands in JSON.
-func quoted(s string) string {
-	b, err := json.Marshal(s)
-	if err != nil || len(b) < 2 {
-		return ""
-	}
-	return string(b[1 : len(b)-1])
+func (p *plugin) cleaned(words string, cut bool) string {
+	return legible.Words(legible.Without(words, cut, slices.Collect(maps.Values(p.config))...), maxDetail)
 }
 
 // calls are what notation-go asks a plugin for one envelope.

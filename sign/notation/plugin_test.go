@@ -465,6 +465,28 @@ func TestPluginNoiseCut(t *testing.T) {
 	}
 }
 
+// What a plugin is configured with is not shown, however it is quoted.
+func TestPluginQuotes(t *testing.T) {
+	t.Parallel()
+	for text, value := range map[string]string{
+		`config {"password":"pa\"ss<wörd>1"}`:  `pa"ss<wörd>1`,
+		`config {"password":"w\u00f6rd<1234"}`: `wörd<1234`,
+		`config {"password":"!x"}`:             `!x`,
+		`user dXNlcjpvcGVuc2VzYW1l`:            `opensesame`,
+		`key b3BlbnNlc2FtZQ==`:                 `opensesame`,
+	} {
+		o := script(t, "cat >/dev/null; cat >&2 <<'END'\n"+text+"\nEND\nexit 1")
+		o.Config = map[string]string{"password": value}
+		_, err := open(t, o)
+		told(t, err, verify.Unavailable, "sign with the plugin test", "it ended with status 1: "+text[:3], "by itself")
+		for _, word := range []string{value, "wörd", `w\u00f6rd`, "cGVuc2VzYW1", "b3Bl"} {
+			if strings.Contains(err.Error(), word) {
+				t.Errorf("%q is in %v", word, err)
+			}
+		}
+	}
+}
+
 // Nothing is left of a plugin that could not be opened.
 func TestPluginLeavesNothing(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -123,15 +124,34 @@ func shownURI(uri string) string {
 	}), 100)
 }
 
-// clean returns what the program says without what it should not: what looks like
-// a token, and what is secret of the key's URI.
-func (p *plugin) clean(words string) string {
-	for _, secret := range regexp.MustCompile(uriPrivate).FindAllString("//"+p.resource, -1) {
-		if secret = strings.Trim(secret, "/@?#"); secret != "" {
-			words = strings.ReplaceAll(words, secret, "***")
+// secrets returns what is secret of the key's URI: who it is for, with the password
+// alone, and its query, with each value alone.
+func (p *plugin) secrets() []string {
+	var all []string
+	for _, part := range regexp.MustCompile(uriPrivate).FindAllString("//"+p.resource, -1) {
+		part = strings.Trim(part, "/@?#")
+		all = append(all, part)
+		if _, password, ok := strings.Cut(part, ":"); ok {
+			all = append(all, password)
+		}
+		for _, pair := range strings.Split(part, "&") {
+			if _, value, ok := strings.Cut(pair, "="); ok {
+				all = append(all, value)
+			}
 		}
 	}
-	return legible.Words(words, maxKMSDetail)
+	for _, s := range all {
+		if plain, err := url.PathUnescape(s); err == nil && plain != s {
+			all = append(all, plain)
+		}
+	}
+	return all
+}
+
+// clean returns what the program says without what it should not: what looks like
+// a token, and what is secret of the key's URI. cut says that it was cut off.
+func (p *plugin) clean(words string, cut bool) string {
+	return legible.Words(legible.Without(words, cut, p.secrets()...), maxKMSDetail)
 }
 
 func (p *plugin) sign(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {
@@ -199,12 +219,7 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	out, err := program.Run(ctx, p.program, program.Call{
 		Args: []string{common.ProtocolVersion, string(args)}, Stdin: message, MaxOut: maxKMSAnswer, MaxNoise: maxKMSNoise,
 	})
-	said := func(words string) string {
-		if words == "" {
-			words = string(out.Noise)
-		}
-		return p.clean(words)
-	}
+	noise := func() string { return p.clean(string(out.Noise), out.NoiseCut) }
 	// The protocol has errors in the answer, and does not look at the status.
 	switch {
 	case errors.Is(err, program.ErrNotFound):
@@ -212,16 +227,16 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	case errors.Is(err, program.ErrStopped):
 		return nil, fmt.Errorf("%w: %s %w", ErrKeyService, p.program, err)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %s did not run to its end: %w: %s", ErrKeyService, p.program, err, said(""))
+		return nil, fmt.Errorf("%w: %s did not run to its end: %w: %s", ErrKeyService, p.program, err, noise())
 	case out.Cut:
 		return nil, fmt.Errorf("%w: %s writes more than %d KiB", ErrKeyService, p.program, maxKMSAnswer>>10)
 	}
 	var answer common.PluginResp
 	if json.Unmarshal(out.Out, &answer) != nil {
-		return nil, badInput("look whether "+p.program+" speaks "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "%w: what %s writes is not what the protocol has: %s", ErrKeyService, p.program, said(""))
+		return nil, badInput("look whether "+p.program+" speaks "+common.ProtocolVersion+" of Sigstore's KMS plugin protocol", "%w: what %s writes is not what the protocol has: %s", ErrKeyService, p.program, noise())
 	}
 	if answer.ErrorMessage != "" {
-		return nil, fmt.Errorf("%w: %s says: %s", ErrKeyService, p.program, said(answer.ErrorMessage))
+		return nil, fmt.Errorf("%w: %s says: %s", ErrKeyService, p.program, p.clean(answer.ErrorMessage, false))
 	}
 	return &answer, nil
 }

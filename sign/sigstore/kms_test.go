@@ -79,6 +79,13 @@ func runPlugin(osArgs []string) int {
 		}
 		fmt.Printf(`{"errorMessage":%s}`, text)
 		return 0
+	case "noise": // all that is kept of it is cut off within the secret
+		_, secret, _ := strings.Cut(args.InitOptions.KeyResourceID, "?")
+		fmt.Fprint(os.Stderr, strings.Repeat(secret, maxKMSNoise/len(secret)+1))
+		return 0
+	case "quotes":
+		fmt.Fprint(os.Stderr, `{"token":"w\u00f6rd\"1<2"}, b3BlbnNlc2FtZQ== opensesame`)
+		return 0
 	case "flood":
 		_, _ = os.Stdout.Write(bytes.Repeat([]byte(" "), 1<<20))
 		return 0
@@ -253,6 +260,28 @@ func TestKMSSecrets(t *testing.T) {
 	for _, want := range []string{"test://***@host/key?***", "COSIGN_PASSWORD= ", "VAULT_TOKEN=its-own"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
+		}
+	}
+}
+
+// What is secret of a URI is not shown where a plugin quotes it, or where what it
+// writes is cut off.
+func TestKMSNoise(t *testing.T) {
+	installPlugin(t)
+	long := strings.Repeat("0123456789", 100)
+	for uri, secrets := range map[string][]string{
+		"test://noise:?token=" + long:                      {"token", "012"},
+		"test://quotes:opensesame@h?token=w%C3%B6rd%221<2": {"w\\u00f6rd", "1<2", "b3Bl", "opensesame"},
+	} {
+		_, err := KMSKey(t.Context(), uri)
+		if err == nil || !strings.Contains(err.Error(), "is not what the protocol has") {
+			t.Errorf("%s: %v", uri, err)
+			continue
+		}
+		for _, secret := range secrets {
+			if _, said, _ := strings.Cut(err.Error(), "the protocol has"); strings.Contains(said, secret) {
+				t.Errorf("%s: it tells %q: %v", uri, secret, err)
+			}
 		}
 	}
 }

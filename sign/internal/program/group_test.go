@@ -29,7 +29,7 @@ func TestRunLeavesNothing(t *testing.T) {
 			defer cancel()
 			gone := make(chan error, 1)
 			go func() {
-				f, err := os.Open(held) //nolint:gosec // of the test; waits for who writes to it
+				f, err := os.Open(held)
 				if err != nil {
 					gone <- err
 					return
@@ -58,7 +58,7 @@ func TestRunLeavesNothing(t *testing.T) {
 					t.Error(err)
 				}
 			case <-time.After(20 * time.Second):
-				left, _ := os.ReadFile(pid) //nolint:gosec // of the test
+				left, _ := os.ReadFile(pid)
 				t.Errorf("what it has started is still there: process %s", strings.TrimSpace(string(left)))
 			}
 		})
