@@ -19,6 +19,7 @@ import (
 
 	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
+	"github.com/boltseal/boltseal/sign/internal/retry"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -26,9 +27,11 @@ const (
 	// stampLimit bounds one attempt to get a timestamp, answer included.
 	stampLimit = 10 * time.Second
 	// stampAttempts bounds how often it is asked for; between two attempts is a
-	// wait of half a second, then of a second.
+	// wait of half a second, then of a second, or of what the answer asks for.
 	stampAttempts = 3
 	firstWait     = 500 * time.Millisecond
+	// maxStampWait bounds what it may ask for.
+	maxStampWait = 30 * time.Second
 	// maxStamp bounds what a timestamp authority answers, in bytes. Usual are ten
 	// thousand.
 	maxStamp = 1 << 20
@@ -103,7 +106,8 @@ func (s *stamper) ask(ctx context.Context, req *tspclient.Request) (*tspclient.R
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		answer, again, err := s.once(ctx, body)
+		answer, again, asked, err := s.once(ctx, body)
+		wait := max(firstWait<<(attempt-1), asked)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -111,21 +115,24 @@ func (s *stamper) ask(ctx context.Context, req *tspclient.Request) (*tspclient.R
 			return s.read(answer, req)
 		case !again || attempt == stampAttempts:
 			return nil, s.unanswered(err, attempt)
+		case wait > maxStampWait:
+			return nil, s.unanswered(fmt.Errorf("%w, and asks to wait for %s, which is longer than signing does", err, wait.Round(time.Second)), attempt)
 		}
-		if err := s.sleep(ctx, firstWait<<(attempt-1)); err != nil {
+		if err := s.sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// once makes one attempt, and says whether another may end better. It asks the
-// transport, not an http.Client, so that a redirect is an answer like others.
-func (s *stamper) once(ctx context.Context, body []byte) (answer []byte, again bool, err error) {
+// once makes one attempt, and says whether another may end better, and how long it
+// is asked to wait until then. It asks the transport, not an http.Client, so that a
+// redirect is an answer like others.
+func (s *stamper) once(ctx context.Context, body []byte) (answer []byte, again bool, wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, stampLimit, fmt.Errorf("no answer within %s", stampLimit))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
-		return nil, false, err
+		return nil, false, 0, err
 	}
 	req.Header.Set("Content-Type", tspclient.MediaTypeTimestampQuery)
 	if s.agent != "" {
@@ -133,27 +140,27 @@ func (s *stamper) once(ctx context.Context, body []byte) (answer []byte, again b
 	}
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		return nil, true, told(ctx, err)
+		return nil, true, 0, told(ctx, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
 	switch status := resp.StatusCode; {
 	case status == http.StatusOK:
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
-		return nil, true, answered(status)
+		return nil, true, retry.After(resp.Header), answered(status)
 	default:
-		return nil, status >= 500, answered(status)
+		return nil, status >= 500, retry.After(resp.Header), answered(status)
 	}
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != tspclient.MediaTypeTimestampReply {
-		return nil, false, fmt.Errorf("the answer is of type %q, not a timestamp", legible.Text(kind, 60))
+		return nil, false, 0, fmt.Errorf("the answer is of type %q, not a timestamp", legible.Text(kind, 60))
 	}
 	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxStamp+1))
 	switch {
 	case err != nil:
-		return nil, true, told(ctx, err)
+		return nil, true, 0, told(ctx, err)
 	case len(answer) > maxStamp:
-		return nil, false, fmt.Errorf("the answer is longer than %d bytes", maxStamp)
+		return nil, false, 0, fmt.Errorf("the answer is longer than %d bytes", maxStamp)
 	}
-	return answer, false, nil
+	return answer, false, 0, nil
 }
 
 // told returns err, or what ended ctx in its place.

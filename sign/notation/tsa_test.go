@@ -67,7 +67,6 @@ func TestTimestampFaults(t *testing.T) {
 	foreign := must[*notationtest.TSA](t)(notationtest.NewTSA(notationtest.TSAOptions{}))
 	reply := http.Header{"Content-Type": {"application/timestamp-reply"}}
 	type fault = servicetest.Fault
-	waits := []time.Duration{500 * time.Millisecond, time.Second}
 	for name, tc := range map[string]struct {
 		fault       fault
 		roots       []*x509.Certificate // nil: the right ones
@@ -77,6 +76,8 @@ func TestTimestampFaults(t *testing.T) {
 	}{
 		"500 once":       {fault{Status: 500, Times: 1}, nil, "", 2, "", ""},
 		"429 twice":      {fault{Status: 429, Times: 2}, nil, "", 3, "", ""},
+		"429, 7 seconds": {fault{Status: 429, Times: 1, Header: http.Header{"Retry-After": {"7"}}}, nil, "", 2, "", ""},
+		"503, an hour":   {fault{Status: 503, Header: http.Header{"Retry-After": {"3600"}}}, nil, verify.Unavailable, 1, "it answered 503 Service Unavailable, and asks to wait for 1h0m0s", "run it again"},
 		"reset once":     {fault{Reset: true, Times: 1}, nil, "", 2, "", ""},
 		"500":            {fault{Status: 500}, nil, verify.Unavailable, 3, "it answered 500 Internal Server Error, asked 3 times", "status page"},
 		"reset":          {fault{Reset: true}, nil, verify.Unavailable, 3, "EOF, asked 3 times", "can be reached"},
@@ -103,6 +104,10 @@ func TestTimestampFaults(t *testing.T) {
 				}
 				o.Sleep = func(_ context.Context, d time.Duration) error { slept = append(slept, d); return nil }
 			})
+			waits := []time.Duration{500 * time.Millisecond, time.Second}
+			if after := tc.fault.Header.Get("Retry-After"); after != "" {
+				waits[0] = must[time.Duration](t)(time.ParseDuration(after + "s"))
+			}
 			if n := len(service.Requests()); n != tc.asked || !slices.Equal(slept, waits[:tc.asked-1]) {
 				t.Errorf("asked %d times, waited %v", n, slept)
 			}

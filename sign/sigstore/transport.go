@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/sign/internal/retry"
 	"github.com/boltseal/boltseal/verify"
 )
 
@@ -234,7 +235,7 @@ func (c *Client) do(ctx context.Context, q call) (answer, error) {
 		case hopeless(err):
 			return answer{}, e
 		}
-		wait := max(backoff(e.Attempts), retryAfter(a.header))
+		wait := max(backoff(e.Attempts), retry.After(a.header))
 		switch {
 		case e.Attempts >= maxAttempts:
 			return answer{}, e
@@ -255,18 +256,6 @@ func (c *Client) do(ctx context.Context, q call) (answer, error) {
 
 // backoff returns how long to wait after so many attempts.
 func backoff(attempts int) time.Duration { return firstWait << (attempts - 1) }
-
-// retryAfter returns the wait that an answer asks for, 0 for none.
-func retryAfter(h http.Header) time.Duration {
-	s := h.Get("Retry-After")
-	if n, err := strconv.ParseUint(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(n, 24*3600)) * time.Second
-	}
-	if t, err := http.ParseTime(s); err == nil {
-		return max(0, min(time.Until(t), 24*time.Hour))
-	}
-	return 0
-}
 
 func retryable(status int) bool {
 	switch status {

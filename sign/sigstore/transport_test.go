@@ -459,16 +459,3 @@ func TestSleep(t *testing.T) {
 	c.after(1, sync.OnceFunc(func() { close(struck) }))
 	<-struck
 }
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	date := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
-	for header, want := range map[string]time.Duration{"": 0, "7": 7 * second, "-1": 0, "1.5": 0, "86401": 24 * time.Hour, "Mon, 01 Jan 2001 00:00:00 GMT": 0} {
-		if got := retryAfter(http.Header{"Retry-After": {header}}); got != want {
-			t.Errorf("%q: %v", header, got)
-		}
-	}
-	if got := retryAfter(http.Header{"Retry-After": {date}}); got < 59*time.Minute || got > time.Hour {
-		t.Errorf("%s: %v", date, got)
-	}
-}
