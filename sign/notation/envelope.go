@@ -91,6 +91,7 @@ func (w *work) seal(ctx context.Context, it *item) error {
 	if w.stamper != nil {
 		o.Timestamper, o.TSARootCAs = &stamping{stamper: w.stamper}, w.stamper.pool
 	}
+	begun := w.opts.Now()
 	var err error
 	if it.sealed, err = w.opts.Key.seal(ctx, target{w.m.Subject, w.Order.Annotations}, o); err != nil {
 		return err
@@ -103,6 +104,8 @@ func (w *work) seal(ctx context.Context, it *item) error {
 		err = order.Refused(verify.WrongSigner, "it is signed with the certificate of %s (SHA-256 %s), not with that of %s (%s)", titled(made.Leaf), thumbprint(made.Leaf), titled(leaf), thumbprint(leaf))
 	case !w.is(made, it):
 		err = order.Refused(verify.BadSignature, "it does not say what it was to say")
+	case !w.timely(begun, it.sealed.signedAt):
+		err = order.Refused(verify.BadSignature, "it says that it was made at %s, which is not now", it.sealed.signedAt.UTC().Format(time.RFC3339))
 	case !w.asOrdered(made, it.sealed.signedAt):
 		err = order.Refused(verify.BadSignature, "it does not expire when it was to")
 	}
@@ -121,6 +124,16 @@ func (w *work) is(m vnot.Made, it *item) bool {
 	return w.opts.Key.leaf().Equal(m.Leaf) &&
 		m.Evidence.System == vnot.System && m.Evidence.Format == "notation-"+string(it.format) &&
 		maps.Equal(m.Metadata, w.Order.Annotations)
+}
+
+// maxSkew is how far the clock of a plugin, or of its service, may be from ours.
+const maxSkew = 5 * time.Minute
+
+// timely reports whether what a plugin has made since begun says so of itself.
+// Otherwise its own expiry, which is measured from there, would bound nothing.
+func (w *work) timely(begun, signedAt time.Time) bool {
+	return !w.opts.Key.plugin.makesEnvelopes() ||
+		!signedAt.Before(begun.Add(-maxSkew)) && !signedAt.After(w.opts.Now().Add(maxSkew))
 }
 
 // asOrdered reports whether m, of the given time, expires as the Options say.
@@ -142,7 +155,11 @@ func (w *work) lasts(m vnot.Made) bool {
 	if d == 0 {
 		return m.Expiry.IsZero() || w.opts.Key.plugin.makesEnvelopes() && m.Expiry.After(now)
 	}
-	return !m.Expiry.After(now.Add(d)) && !m.Expiry.Before(now.Add(d/2)) // the zero time is before
+	skew := time.Duration(0)
+	if w.opts.Key.plugin.makesEnvelopes() { // or it would be made again until our clock is there
+		skew = maxSkew
+	}
+	return !m.Expiry.After(now.Add(d+skew)) && !m.Expiry.Before(now.Add(d/2)) // the zero time is before
 }
 
 // look decides every item that is there already.

@@ -165,6 +165,12 @@ func pluginEnvelope(kind string, body []byte, key crypto.Signer, chain []*x509.C
 		o.Payload = bytes.Replace(payload, []byte(`"annotations":{`), []byte(`"annotations":{"more":"x",`), 1)
 	case kind == "envelope, never expires":
 		o.Expiry = 0
+	case kind == "envelope, of tomorrow":
+		o.Time = time.Now().Add(10 * time.Hour)
+	case kind == "envelope, of yesterday":
+		o.Time = time.Now().Add(-10 * time.Minute)
+	case kind == "envelope, by a clock that is fast":
+		o.Time = time.Now().Add(2 * time.Minute)
 	case kind == "envelope, needs a plugin":
 		o.Plugin = "com.example.signer"
 	case kind == "envelope, of an authority":
@@ -545,19 +551,23 @@ func TestPluginEnvelopes(t *testing.T) {
 		reason verify.Reason // "" for success
 		why    string
 	}{
-		"raw":                             {0, "", ""},
-		"raw ":                            {time.Hour, "", ""},
-		"envelope":                        {0, "", ""},
-		"envelope ":                       {time.Hour, "", ""},
-		"envelope, of an authority":       {time.Hour, "", ""},
-		"envelope, expires when it likes": {time.Hour, verify.BadSignature, "does not expire when it was to"},
-		"envelope, never expires":         {time.Hour, verify.BadSignature, "does not expire when it was to"},
-		"envelope, of another image":      {0, verify.BadSignature, "descriptor subject has changed"},
-		"envelope, says more":             {0, verify.BadSignature, "does not say what it was to say"},
-		"envelope, of another type":       {0, verify.Unsupported, `made one of type "application/else"`},
-		"envelope, needs a plugin":        {0, verify.Unsupported, "com.example.signer"},
-		"envelope, by another":            {0, verify.WrongSigner, ""},
-		"envelope, many annotations":      {0, verify.Unsupported, "more than 64 annotations"},
+		"raw":                               {0, "", ""},
+		"raw ":                              {time.Hour, "", ""},
+		"envelope":                          {0, "", ""},
+		"envelope ":                         {time.Hour, "", ""},
+		"envelope, of an authority":         {time.Hour, "", ""},
+		"envelope, expires when it likes":   {time.Hour, verify.BadSignature, "does not expire when it was to"},
+		"envelope, by a clock that is fast": {time.Hour, "", ""},
+		"envelope, of tomorrow":             {time.Hour, verify.BadSignature, "which is not now"},
+		"envelope, of yesterday":            {time.Hour, verify.BadSignature, "which is not now"},
+		"envelope, of tomorrow ":            {0, verify.BadSignature, "which is not now"},
+		"envelope, never expires":           {time.Hour, verify.BadSignature, "does not expire when it was to"},
+		"envelope, of another image":        {0, verify.BadSignature, "descriptor subject has changed"},
+		"envelope, says more":               {0, verify.BadSignature, "does not say what it was to say"},
+		"envelope, of another type":         {0, verify.Unsupported, `made one of type "application/else"`},
+		"envelope, needs a plugin":          {0, verify.Unsupported, "com.example.signer"},
+		"envelope, by another":              {0, verify.WrongSigner, ""},
+		"envelope, many annotations":        {0, verify.Unsupported, "more than 64 annotations"},
 	} {
 		for _, f := range []sign.Format{sign.JWS, sign.COSE} {
 			t.Run(kind+" "+string(f), func(t *testing.T) {

@@ -41,7 +41,8 @@ type Options struct {
 	Key   *Key
 	// Expiry is how long a signature is valid, in whole seconds; 0 is for as long
 	// as its certificate is, or its timestamp shows that it was. Where a plugin
-	// makes the envelopes, 0 leaves it to the plugin.
+	// makes the envelopes, 0 leaves it to the plugin, and its clock may be 5 minutes
+	// from ours.
 	//
 	// A signature that is there already counts if it does not outlive what is asked
 	// for, and at least half of that is left of it.
