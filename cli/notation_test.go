@@ -728,3 +728,50 @@ func TestNotationPlatforms(t *testing.T) {
 	n.sign(repo, index, n.acme)
 	judge(0, "verified")
 }
+
+// What is pulled for another platform than is built for has to be signed itself.
+func TestNotationForeign(t *testing.T) {
+	t.Parallel()
+	n := newNotary(t)
+	amd64, arm64 := n.child("amd64", ""), n.child("arm64", "")
+	n.must(n.reg.PutIndex(repo, "v1", amd64, arm64))
+	n.sign(repo, amd64, n.acme)
+	dir := workspaceOf(t, map[string]string{
+		"Dockerfile":  "FROM --platform=linux/arm64 " + n.at(repo+":v1") + "\n",
+		"acme.crt":    string(notationtest.PEM(n.acme.Root())),
+		"policy.yaml": "version: 1\nrules: [{images: ['" + n.at("team/**") + "'], require: [notation: {certificates: [acme.crt], identities: ['x509.subject: " + acmeIdentity + "']}]}]\n",
+	})
+	for _, flags := range [][]string{
+		{"--notation-certificate", n.root, "--notation-identity", acmeIdentity},
+		{"--notation-trust-policy", n.file("trustpolicy.json", []byte(trustPolicy("*", "strict", ""))), "--notation-trust-store", n.stores("x509")},
+		{"--policy", "policy.yaml"},
+	} {
+		r := in(t, dir, append([]string{"verify", "--file", "Dockerfile", "--platform", "linux/amd64"}, flags...)...)
+		if r.code != 1 || !strings.HasPrefix(r.stdout, "unsigned ") {
+			t.Errorf("%q: exit %d\n%s%s", flags, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// No more signatures are looked at than is said, and the others are not said to
+// be bad.
+func TestNotationMaxSignatures(t *testing.T) {
+	t.Parallel()
+	n := newNotary(t)
+	d := n.image("team/app")
+	stranger := authority(t, notationtest.AuthorityOptions{CA: "Other CA"})
+	for range 3 {
+		n.sign("team/app", d, stranger)
+	}
+	for _, flags := range [][]string{
+		{"--notation-certificate", n.root, "--notation-identity", acmeIdentity},
+		{"--notation-trust-policy", n.file("trustpolicy.json", []byte(trustPolicy("*", "strict", ""))), "--notation-trust-store", n.stores("x509")},
+	} {
+		n.judge("team/app:v1", flags...).want(t, 1, "wrong-signer")
+		r := n.judge("team/app:v1", append(flags, "--notation-max-signatures", "2")...)
+		r.want(t, 3, "unavailable")
+		if c := r.doc.Images[0].Checks[0]; len(c.Candidates) != 2 || c.Candidates[0].Reason != "wrong-signer" || !strings.Contains(c.Hint, "--notation-max-signatures") {
+			t.Errorf("%+v", c)
+		}
+	}
+}
