@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/notaryproject/notation-core-go/revocation/crl"
 	"github.com/notaryproject/notation-core-go/revocation/purpose"
 	"github.com/notaryproject/notation-core-go/revocation/result"
+	"golang.org/x/crypto/ocsp"
 
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/internal/hostile"
@@ -154,6 +156,7 @@ func (a *Asker) ask(ctx context.Context, what purpose.Purpose, chain []*x509.Cer
 	}
 	// notation-core-go panics where an address cannot be parsed
 	// (checkStatusFromServer), and where a revocation list has no number.
+	ctx = context.WithValue(ctx, chainKey{}, chain)
 	err = hostile.Safely(func() (err error) {
 		results, err = v.ValidateContext(ctx, revocation.ValidateContextOptions{CertChain: chain, AuthenticSigningTime: signedAt})
 		return err
@@ -165,6 +168,53 @@ func (a *Asker) ask(ctx context.Context, what purpose.Purpose, chain []*x509.Cer
 		return nil, err
 	}
 	return results, nil
+}
+
+// A chainKey is the key of the chain that is asked about, in a context: whoever
+// judges an answer needs it.
+type chainKey struct{}
+
+// answered refuses the answer of an OCSP responder that must not be believed.
+// What notation-core-go leaves out is who may answer for an issuer (RFC 6960,
+// 4.2.2.2): with nothing but a signature of the issuer on the responder's
+// certificate, whoever stole a key could vouch for it. An answer that cannot be read
+// goes no further, so that nobody reads another part of it than this has.
+func answered(body []byte, chain []*x509.Certificate, now time.Time) error {
+	why := errors.New("nobody is asked about")
+	known := false
+	for i := 1; i < len(chain); i++ {
+		cert, issuer := chain[i-1], chain[i]
+		answer, err := ocsp.ParseResponseForCert(body, cert, issuer)
+		if err != nil {
+			// Of several reasons, that of the certificate that it is about.
+			if _, other := ocsp.ParseResponseForCert(body, cert, nil); i == 1 || other == nil {
+				why = err
+			}
+			continue
+		}
+		if err := mayAnswer(answer.Certificate, issuer, now); err != nil {
+			return err
+		}
+		known = true
+	}
+	if !known {
+		return fmt.Errorf("the answer cannot be read: %w", why)
+	}
+	return nil
+}
+
+// mayAnswer refuses a responder's certificate, which issuer has signed, if issuer
+// has not made it for that. With nil the issuer itself has answered.
+func mayAnswer(responder, issuer *x509.Certificate, now time.Time) error {
+	switch {
+	case responder == nil, bytes.Equal(responder.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo):
+		return nil
+	case !slices.Contains(responder.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		return fmt.Errorf("the answer is by %s, which its issuer has not made for that (extended key usage OCSPSigning)", titled(responder))
+	case now.Before(responder.NotBefore) || now.After(responder.NotAfter):
+		return fmt.Errorf("the answer is by %s, which is valid from %s to %s", titled(responder), responder.NotBefore.UTC().Format(time.RFC3339), responder.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // bounded sends requests in this program's name, and ends an answer that is too
@@ -203,7 +253,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// remembered asks each question once.
+// remembered asks each question once, and hands on what may be believed.
 type remembered struct {
 	next http.RoundTripper
 	memo memo[reply]
@@ -245,6 +295,12 @@ func (r *remembered) RoundTrip(req *http.Request) (*http.Response, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if got.status == http.StatusOK {
+		chain, _ := req.Context().Value(chainKey{}).([]*x509.Certificate)
+		if err := answered(got.body, chain, time.Now()); err != nil {
+			return nil, err
+		}
 	}
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", got.status, http.StatusText(got.status)), StatusCode: got.status, Header: got.header.Clone(),
