@@ -519,6 +519,7 @@ var _ revocation.Validator = (*witness)(nil)
 // ValidateContext implements revocation.Validator.
 func (w *witness) ValidateContext(ctx context.Context, opts revocation.ValidateContextOptions) ([]*result.CertRevocationResult, error) {
 	w.chain = opts.CertChain
+	asked := opts.CertChain
 	if w.purpose == purpose.CodeSigning {
 		// Whom to ask stands in the certificates: nobody is asked for a chain that
 		// anybody may have made. (The chain of a countersignature has been verified.)
@@ -526,16 +527,18 @@ func (w *witness) ValidateContext(ctx context.Context, opts revocation.ValidateC
 		if !opts.AuthenticSigningTime.IsZero() {
 			scheme = coresig.SigningSchemeX509SigningAuthority
 		}
-		if w.stores.anchor(scheme, opts.CertChain) == nil {
+		anchor := w.stores.anchor(scheme, opts.CertChain)
+		if anchor == nil {
 			return nil, errNotAsked
 		}
+		asked = upTo(anchor, opts.CertChain)
 	}
 	w.asked = true
 	if w.config.Revocation == Skip {
 		w.verified = true
 		return allOK(len(w.chain)), nil
 	}
-	w.results, w.err = w.asker.ask(ctx, w.purpose, opts.CertChain, opts.AuthenticSigningTime)
+	w.results, w.err = w.asker.ask(ctx, w.purpose, asked, opts.AuthenticSigningTime)
 	soft := w.config.Revocation == Soft
 	if w.err != nil {
 		w.results = nil
@@ -558,6 +561,19 @@ func (w *witness) ValidateContext(ctx context.Context, opts revocation.ValidateC
 		}
 	}
 	return out, nil
+}
+
+// upTo returns chain without the addresses of those above anchor. Nobody who is
+// trusted has issued them, and whoever may push may have put others in their
+// place: nobody signs the chain as a whole.
+func upTo(anchor *x509.Certificate, chain []*x509.Certificate) []*x509.Certificate {
+	out := slices.Clone(chain)
+	for i := slices.IndexFunc(out, anchor.Equal) + 1; i < len(out); i++ {
+		silent := *out[i]
+		silent.OCSPServer, silent.CRLDistributionPoints = nil, nil
+		out[i] = &silent
+	}
+	return out
 }
 
 // errNotAsked is why nobody is asked.
