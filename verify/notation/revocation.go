@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -79,6 +80,11 @@ const (
 	maxOCSP = 64 << 10
 	// maxCRL bounds a revocation list, in bytes.
 	maxCRL = 32 << 20
+	// maxListRequests bounds the requests for a list, with all redirects, and the
+	// list of changes that it names.
+	maxListRequests = 8
+	// maxFreshest bounds the addresses of such lists of changes, in bytes of DER.
+	maxFreshest = 4 << 10
 	// maxOCSPKept and maxCRLKept bound how many answers are remembered. Whatever
 	// is beyond them is asked again each time.
 	maxOCSPKept = 4096
@@ -317,12 +323,49 @@ type listFetcher struct {
 // Fetch implements crl.Fetcher.
 func (f *listFetcher) Fetch(ctx context.Context, address string) (*crl.Bundle, error) {
 	return f.memo.get(ctx, address, func(ctx context.Context) (*crl.Bundle, error) {
-		fetcher, err := crl.NewHTTPFetcher(f.client)
+		client := *f.client
+		client.Transport = &oneList{next: f.client.Transport, left: maxListRequests}
+		fetcher, err := crl.NewHTTPFetcher(&client)
 		if err != nil {
 			return nil, err
 		}
 		return fetcher.Fetch(ctx, address)
 	})
+}
+
+// oneList bounds what one list leads to: notation-core-go asks every address of
+// changes that a list names (RFC 5280, 5.2.6) before anybody looks at who signed
+// it, and a list goes over plain http. It is for one goroutine.
+type oneList struct {
+	next http.RoundTripper
+	left int // requests
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l *oneList) RoundTrip(req *http.Request) (*http.Response, error) {
+	if l.left--; l.left < 0 {
+		return nil, fmt.Errorf("the list leads to more than %d requests", maxListRequests)
+	}
+	resp, err := l.next.RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return resp, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	list, err := x509.ParseRevocationList(body)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list.Extensions {
+		if e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 46}) && len(e.Value) > maxFreshest { // id-ce-freshestCRL
+			return nil, fmt.Errorf("the addresses of changes to the list have %d bytes, at most %d are read", len(e.Value), maxFreshest)
+		}
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
 }
 
 // A memo remembers answers, bad ones too: a server that does not answer is not

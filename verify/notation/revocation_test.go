@@ -124,7 +124,7 @@ func TestAskBounds(t *testing.T) {
 		answer func(*http.Request) *http.Response
 		want   string
 	}{
-		{"long list", func(*http.Request) *http.Response { return respond(200, io.LimitReader(zeros{}, 40<<20), "") }, "exceeds the limit: 33554432"},
+		{"long list", func(*http.Request) *http.Response { return respond(200, io.LimitReader(zeros{}, 40<<20), "") }, "longer than 33554432 bytes"},
 		{"round", func(*http.Request) *http.Response { n.Add(1); return respond(302, strings.NewReader(""), "/again") }, "redirected more than 3 times"},
 	} {
 		transport := roundTrip(func(r *http.Request) (*http.Response, error) { return tc.answer(r), nil })
