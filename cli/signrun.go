@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -59,6 +60,11 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 	}
 	r.Failures = append(r.Failures, result.Failures...)
 	r.Notices = append(r.Notices, s.means.notices()...)
+	for _, x := range result.Records {
+		if x.Notice != "" && !slices.Contains(r.Notices, x.Notice) {
+			r.Notices = append(r.Notices, x.Notice)
+		}
+	}
 	return s.record(r, result.Records)
 }
 

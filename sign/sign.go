@@ -89,6 +89,7 @@ type Record struct {
 	Expiry      time.Time // when it expires; zero for never
 	Bundle      []byte    // the bundle as it is stored; nil where Format is another
 	Existed     bool      // it was there, and nothing was written
+	Notice      string    // why consumers may refuse it for now, a sentence; "" for nothing
 }
 
 // A Failure is a signature or an attestation that was not made, or not verified

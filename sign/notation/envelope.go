@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -204,6 +205,51 @@ func (w *work) back(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// missing is the error of an item that was pushed, and not found to be there; nil
+// if it is there by now. Only what the registry really does not list is the
+// registry's fault.
+func (w *work) missing(ctx context.Context, it *item) error {
+	op := "read back the " + it.String()
+	list, err := w.referrers(ctx)
+	if err != nil {
+		return &verify.Error{Op: op, Err: err, Hint: "run it again"}
+	}
+	repo := w.Home(w.m.Image)
+	for _, d := range list {
+		if repo.Name()+"@"+d.Digest.String() == it.source {
+			if err := w.back(ctx); it.err == nil || err != nil {
+				return err
+			}
+			return &verify.Error{
+				Op: op, Err: order.Refused(verify.Unavailable, "it is listed as %s, and was not reached among what else refers to the image", it.source),
+				Hint: "remove what refers to the image and does not belong there (`oras discover " + w.m.Image.String() + "` lists it): whoever verifies the image is in the same position",
+			}
+		}
+	}
+	return order.NotListed(it.String(), it.source)
+}
+
+// referrers returns what the registry lists about the manifest, by its referrers
+// API or the fallback tag.
+func (w *work) referrers(ctx context.Context) (list []ocispec.Descriptor, err error) {
+	repo, digest := w.Home(w.m.Image), w.m.Image.Digest()
+	err = w.Slot(ctx, func() error {
+		list, err = w.opts.Store.Referrers(ctx, repo, digest)
+		if !errors.Is(err, registry.ErrNoReferrersAPI) {
+			return err
+		}
+		m, err := w.opts.Store.Manifest(ctx, repo, strings.Replace(digest, ":", "-", 1))
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			list, err = registry.ParseFallback(m)
+		}
+		return err
+	})
+	return list, err
 }
 
 // attach pushes the envelope of an item, as notation does (notation-go,

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,6 +21,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vnot "github.com/boltseal/boltseal/verify/notation"
@@ -53,7 +55,8 @@ type Options struct {
 	// for that.
 	Repository image.Ref
 	// Asker asks whether certificates were revoked: with one that is, nothing is
-	// signed. What it is not told does not keep from signing. nil asks nobody.
+	// signed. What it is not told does not keep from signing, and is the Notice of a
+	// Record. nil asks nobody.
 	Asker *vnot.Asker
 	Now   func() time.Time
 	// Sleep waits before a second look; nil means until d has passed or ctx ends.
@@ -284,7 +287,7 @@ func (w *work) do(ctx context.Context) error {
 		return fmt.Errorf("read back the signature: %w", err)
 	}
 	for it := range w.left() {
-		it.err = order.NotListed(it.String(), it.source)
+		it.fail(w.missing(ctx, it))
 	}
 	return nil
 }
@@ -327,6 +330,16 @@ func (it *item) fail(err error) {
 	}
 }
 
+// silence is what consumers should know where it is not known whether a
+// certificate was revoked: by default they refuse the signature.
+func silence(ev verify.Evidence) string {
+	who, ok := strings.CutPrefix(ev.Claims["revocation"], "no answer: ")
+	if !ok {
+		return ""
+	}
+	return "it is not known whether the certificates were revoked (" + legible.Text(who, maxDetail) + "): consumers refuse the signature as long as they get no answer, unless they say otherwise"
+}
+
 // result returns the item for the manifest m: it is signed only if what was read
 // is of m.
 func (it *item) result(m order.Manifest) order.Result {
@@ -336,7 +349,7 @@ func (it *item) result(m order.Manifest) order.Result {
 	}
 	record := sign.Record{
 		Format: it.format, Storage: ev.Storage, Source: ev.Source, Identity: ev.Signer, Issuer: ev.Issuer,
-		SignedAt: ev.SignedAt, Expiry: it.made.Expiry, Existed: it.existed,
+		SignedAt: ev.SignedAt, Expiry: it.made.Expiry, Existed: it.existed, Notice: silence(ev),
 	}
 	if it.made.Leaf != nil {
 		record.Certificate = thumbprint(it.made.Leaf)

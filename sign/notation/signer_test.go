@@ -1,6 +1,7 @@
 package notation_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -352,11 +353,44 @@ func TestRevoked(t *testing.T) {
 				if !res.Complete() {
 					t.Errorf("%+v", res.Failures)
 				}
+				again := w.sign(t.Context(), jwsOf(img), asking)
+				for _, r := range slices.Concat(res.Records, again.Records) {
+					if told := strings.Contains(r.Notice, "not known whether the certificates were revoked (") && strings.Contains(r.Notice, strings.TrimPrefix(server.URL(), "http://")); told != tc.down || !tc.down && r.Notice != "" {
+						t.Errorf("notice %q", r.Notice)
+					}
+				}
 				return
 			}
 			fails(t, res, tc.reason, "revoked")
 			w.nothingPushed(d)
 			w.signed(jwsOf(img)) // nobody is asked
+		})
+	}
+}
+
+// A signature that others' manifests keep from being reached is listed by the
+// registry, and that is not what is said of it.
+func TestShutOut(t *testing.T) {
+	t.Parallel()
+	for name, o := range both {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, o)
+			img, d := w.image("x")
+			for i := range byte(17) {
+				if _, err := notationtest.Push(w.reg, "team/app", d, bytes.Repeat([]byte{i}, 1<<20), notationtest.JWS); err != nil {
+					t.Fatal(err)
+				}
+			}
+			order := jwsOf(img)
+			order.Force = true
+			res := w.sign(t.Context(), order)
+			if len(res.Records) > 0 { // the list has it before what others have pushed
+				return
+			}
+			if fails(t, res, sign.Reason(res.Failures[0].Err), "read back the"); strings.Contains(res.Failures[0].Err.Error(), "does not list it") {
+				t.Error(res.Failures[0].Err)
+			}
 		})
 	}
 }
@@ -442,10 +476,11 @@ func TestHostileRegistry(t *testing.T) {
 	}
 }
 
-// A registry that needs a moment gets one, and no more.
+// A registry that needs a moment gets one, and no more. What it lists only when it
+// is asked why is read back, too.
 func TestSecondLook(t *testing.T) {
 	t.Parallel()
-	for _, misses := range []int{1, 2} {
+	for _, misses := range []int{1, 2, 3} {
 		t.Run(fmt.Sprint(misses), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, registryAPI)
@@ -460,10 +495,10 @@ func TestSecondLook(t *testing.T) {
 			if !slices.Equal(waits, []time.Duration{2 * time.Second}) {
 				t.Errorf("waited %v", waits)
 			}
-			if misses == 1 && !res.Complete() {
+			if misses < 3 && !res.Complete() {
 				t.Errorf("%+v", res)
 			}
-			if misses == 2 {
+			if misses == 3 {
 				fails(t, res, verify.Unavailable, "does not list it")
 			}
 		})
