@@ -210,7 +210,7 @@ func (c Config) hint(reason verify.Reason, err error) string {
 		if c.Statement != "" {
 			return "run it again; if it lasts, see that the server can be reached from here (proxy, firewall)"
 		}
-		return "run it again; if it lasts, see that the server can be reached from here (proxy, firewall), or let no answer pass with " + c.soft()
+		return "run it again; if it lasts, see that the server can be reached from here (proxy, firewall), or accept images of which no server says anything: " + c.soft()
 	case verify.NoRule:
 		return c.hintLevel()
 	case verify.Unsupported:

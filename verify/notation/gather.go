@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -73,6 +74,8 @@ type finding struct {
 	sigs []signature
 	left int // how many signatures were not fetched, being more than asked for
 	err  error
+
+	sigstore bool // a referrer is Sigstore's: a signature, or an attestation
 }
 
 // A description is a manifest of which media type and size are known.
@@ -165,6 +168,8 @@ type referrer struct {
 	layer ocispec.Descriptor
 	is    bool
 	err   error
+
+	sigstore bool // it is none, but one of Sigstore's
 }
 
 // listed reads the manifests that a list of referrers names: what the list says
@@ -174,7 +179,10 @@ func (g *gatherer) listed(ctx context.Context, repo image.Ref, digest, storage s
 	seen := map[string]bool{}
 	var read []ocispec.Descriptor
 	for _, d := range list {
-		if !seen[d.Digest.String()] && !strings.HasPrefix(d.ArtifactType, "application/vnd.dev.sigstore.bundle") && !strings.HasPrefix(d.ArtifactType, "application/vnd.dev.cosign.") {
+		switch {
+		case sigstores(d.ArtifactType):
+			f.sigstore = true
+		case !seen[d.Digest.String()]:
 			seen[d.Digest.String()] = true
 			read = append(read, d)
 		}
@@ -190,12 +198,33 @@ func (g *gatherer) listed(ctx context.Context, repo image.Ref, digest, storage s
 				return nil
 			}
 			all[i] = readManifest(m, digest, d.ArtifactType == signatureType)
+			if !all[i].is {
+				all[i].sigstore = ofSigstore(m)
+				return nil
+			}
 			all[i].sig.storage, all[i].sig.source = storage, repo.Name()+"@"+m.Digest
 			return nil
 		})
 	}
 	_ = group.Wait() // the errors are in all
+	f.sigstore = f.sigstore || slices.ContainsFunc(all, func(r referrer) bool { return r.sigstore })
 	g.envelopes(ctx, repo, all, most, f)
+}
+
+// sigstores reports whether a media type is one of Sigstore's.
+func sigstores(mediaType string) bool {
+	return strings.HasPrefix(mediaType, "application/vnd.dev.sigstore.bundle") || strings.HasPrefix(mediaType, "application/vnd.dev.cosign.")
+}
+
+// ofSigstore reports whether a manifest that was read is one of Sigstore's,
+// whatever the list called it.
+func ofSigstore(m registry.Manifest) bool {
+	var doc ocispec.Manifest
+	if json.Unmarshal(m.Body, &doc) != nil {
+		return false
+	}
+	return sigstores(doc.ArtifactType) || sigstores(doc.Config.MediaType) ||
+		slices.ContainsFunc(doc.Layers, func(l ocispec.Descriptor) bool { return sigstores(l.MediaType) })
 }
 
 // readManifest reads a signature manifest, which must be about the manifest with

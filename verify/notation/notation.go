@@ -325,7 +325,7 @@ func (r *requirement) refused(img image.Pinned, f *finding, ranks []int, o *mani
 		}
 		return
 	case len(f.sigs) == 0:
-		o.Reason, o.Err = verify.Unsigned, r.unsigned(img)
+		o.Reason, o.Err = verify.Unsigned, r.unsigned(img, f.sigstore)
 		return
 	}
 	i := 0
@@ -347,7 +347,10 @@ func rank(err error) int {
 	return slices.Index(order, r.reason)
 }
 
-func (r *requirement) unsigned(img image.Pinned) error {
+// unsigned says that img has no signature, and that it has one of Sigstore's
+// where it was seen: whoever uses both systems has likely asked for the other.
+func (r *requirement) unsigned(img image.Pinned, sigstore bool) error {
+	none := "there are none: no referrer is one, nor what is behind the fallback tag"
 	hint := "sign the image, use a signed one, or let it through for a while with an exception; if its signatures lie elsewhere, name that repository with signature-repository in the rule for it"
 	if r.Flags {
 		hint = "sign the image, use a signed one, or say where its signatures lie with --signature-repository"
@@ -355,10 +358,15 @@ func (r *requirement) unsigned(img image.Pinned) error {
 	if len(img.Children()) > 0 && len(r.Platforms) == 0 {
 		hint += "; if the platforms of this index are signed one by one, name those that you build for with --platform"
 	}
-	return &verify.Error{
-		Op: "look for Notation signatures of " + img.String(), Hint: hint,
-		Err: errors.New("there are none: no referrer is one, nor what is behind the fallback tag"),
+	if sigstore {
+		none += "; but there is one of Sigstore's, or an attestation"
+		wanted := "sigstore in the rule for it"
+		if r.Flags || r.Statement != "" {
+			wanted = "--certificate-identity with --certificate-oidc-issuer, or --key, in the place of the flags of Notation"
+		}
+		hint = "if Sigstore's signature is the one that counts, require " + wanted + "; if not, " + hint
 	}
+	return &verify.Error{Op: "look for Notation signatures of " + img.String(), Hint: hint, Err: errors.New(none)}
 }
 
 // evidence is what s is, of which f is proven.

@@ -147,6 +147,37 @@ func TestListedTypes(t *testing.T) {
 	wantVerdict(t, w.verify(trusting(t, a)), verify.Unsigned)
 }
 
+// An image that has only signatures of Sigstore is unsigned, and whoever asks is
+// told what there is, whatever the list of referrers calls it; no request more is
+// made for that.
+func TestUnsignedButBySigstore(t *testing.T) {
+	t.Parallel()
+	a := certified(t, notationtest.AuthorityOptions{})
+	flags, statement := trusting(t, a), trusting(t, a)
+	flags.Flags, statement.Statement = true, "all"
+	for _, o := range kinds() {
+		for _, listed := range []string{registrytest.BundleV03, "application/vnd.oci.empty.v1+json"} {
+			w := newWorld(t, o)
+			wantVerdict(t, w.verify(flags), verify.Unsigned)
+			if hint := verify.Hint(w.verify(flags).Err()); strings.Contains(hint, "Sigstore") {
+				t.Errorf("no signature at all: %s", hint)
+			}
+			d := must[ocispec.Descriptor](t)(w.reg.PutBundle("team/app", w.desc, []byte(`{"mediaType":"`+registrytest.BundleV03+`"}`)))
+			w.fresh()
+			w.reg.Retype(d.Digest.String(), listed)
+			for c, want := range map[*notation.Config]string{
+				&flags: "--certificate-identity", &statement: "--certificate-identity", new(trusting(t, a)): "require sigstore in the rule for it",
+			} {
+				v := w.verify(*c)
+				wantVerdict(t, v, verify.Unsigned, "but there is one of Sigstore's")
+				if hint := verify.Hint(v.Err()); !strings.Contains(hint, want) || !strings.Contains(hint, "sign the image") {
+					t.Errorf("%q, want %q", hint, want)
+				}
+			}
+		}
+	}
+}
+
 // Where a question was not answered, nobody says that there is no signature.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()

@@ -267,6 +267,9 @@ func TestHintsFit(t *testing.T) {
 		policy, flag string
 	}{
 		{"unsigned", identities(release), func(ocispec.Descriptor) {}, verify.Unsigned, "with an exception; if its signatures lie elsewhere, name that repository with signature-repository in the rule", "--signature-repository"},
+		{"signed by Notation", identities(release), func(d ocispec.Descriptor) {
+			must[descriptor](t)(w.reg.PutReferrer("team/app", d, "application/vnd.cncf.notary.signature", registrytest.Layer{MediaType: "application/jose+json", Blob: []byte("{}")}))
+		}, verify.Unsigned, "there is one of Notation's\nif Notation's signature is the one that counts, require notation: {", "require --notation-certificate with --notation-identity"},
 		{"attested", identities(release), func(d ocispec.Descriptor) { w.attest(d, slsaType, nil, by(release)) }, verify.WrongType, "require an attestation in the place of sigstore", "--attestation-type"},
 		{"signer", identities(release), func(d ocispec.Descriptor) { w.sign(d, by(audit)) }, verify.WrongSigner, "accept it in the policy", "change the expected identity"},
 		{"no log entry", "keys: [{file: mine.pub}]", func(d ocispec.Descriptor) { o := theirs; o.NoLog = true; w.sign(d, o) }, verify.BadSignature, "instance or trusted-root in the rule", "--trusted-root, --sigstore"},

@@ -198,8 +198,11 @@ func (g *gatherer) listed(ctx context.Context, repo image.Ref, list []ocispec.De
 	return all, errors.Join(failed...)
 }
 
+// notationType is what a signature manifest of the Notary Project calls itself.
+const notationType = "application/vnd.cncf.notary.signature"
+
 // layers reads the signatures in one manifest. A manifest of another kind, such
-// as an SBOM or a Notary signature, holds none.
+// as an SBOM, holds none. A Notary Project signature is returned as such.
 func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manifest, from signature, b *budget) ([]signature, error) {
 	var doc ocispec.Manifest
 	if err := json.Unmarshal(m.Body, &doc); err != nil {
@@ -212,6 +215,10 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 		if tagged || l.MediaType == simpleSigningType || l.MediaType == envelopeType || isBundle(l) {
 			layers = append(layers, l)
 		}
+	}
+	if len(layers) == 0 && (doc.ArtifactType == notationType || doc.Config.MediaType == notationType) && !tagged {
+		from.notation = true
+		return []signature{from}, nil
 	}
 	if len(layers) == 0 && (tagged || announced(doc)) {
 		from.format = "unknown"

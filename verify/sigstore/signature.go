@@ -40,6 +40,8 @@ const (
 type signature struct {
 	format, storage, source string
 
+	notation bool // it is one of Notation's, and so none here; the rest is not set
+
 	layer ocispec.Descriptor // as the manifest describes it
 	blob  []byte             // what the layer holds, not parsed yet
 

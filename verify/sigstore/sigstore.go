@@ -206,8 +206,10 @@ func (v *verifier) manifest(ctx context.Context, img image.Pinned, signed, platf
 		// Nothing at all: "unsigned" is said only after a second look, and after
 		// the image itself has been seen to exist. Answers go missing, and
 		// registries need a moment after a push.
-		if sigs, err = v.gather(ctx, img, second, true); len(sigs) == 0 && err == nil {
-			return v.unsigned(ctx, img)
+		var all []signature
+		all, err = v.gatherAll(ctx, img, second, true)
+		if sigs = own(all); len(sigs) == 0 && err == nil {
+			return v.unsigned(ctx, img, len(all) > 0)
 		}
 	}
 	o := v.examine(ctx, img, sigs, signed, platform)
@@ -234,7 +236,19 @@ func (v *verifier) where(img image.Pinned) string {
 	return img.Ref().Registry()
 }
 
+// gather returns the signatures that lie in these places.
 func (v *verifier) gather(ctx context.Context, img image.Pinned, where []place, again bool) ([]signature, error) {
+	sigs, err := v.gatherAll(ctx, img, where, again)
+	return own(sigs), err
+}
+
+// own returns those of sigs that are Sigstore's.
+func own(sigs []signature) []signature {
+	return slices.DeleteFunc(sigs, func(s signature) bool { return s.notation })
+}
+
+// gatherAll returns what gather does, and what is Notation's.
+func (v *verifier) gatherAll(ctx context.Context, img image.Pinned, where []place, again bool) ([]signature, error) {
 	sigs := make([][]signature, len(where))
 	errs := make([]error, len(where))
 	var wg sync.WaitGroup
@@ -245,7 +259,9 @@ func (v *verifier) gather(ctx context.Context, img image.Pinned, where []place, 
 	return slices.Concat(sigs...), errors.Join(errs...)
 }
 
-func (v *verifier) unsigned(ctx context.Context, img image.Pinned) outcome {
+// unsigned says that img has no signature, and that it has one of Notation's where
+// that was seen: whoever uses both systems has likely asked for the other.
+func (v *verifier) unsigned(ctx context.Context, img image.Pinned, notation bool) outcome {
 	img, err := v.described(ctx, img)
 	if err != nil {
 		return outcome{reason: registry.Reason(err), err: err}
@@ -257,12 +273,18 @@ func (v *verifier) unsigned(ctx context.Context, img image.Pinned) outcome {
 	if len(img.Children()) > 0 && len(v.Platforms) == 0 {
 		hint += "; if the platforms of this index are signed one by one, name those that you build for with --platform"
 	}
-	failure := &verify.Error{
-		Op:   "look for signatures of " + img.String(),
-		Err:  errors.New("there are no Sigstore signatures: no signature tag, and no referrer or fallback tag with one"),
-		Hint: hint,
+	none := "there are no Sigstore signatures: no signature tag, and no referrer or fallback tag with one"
+	if notation {
+		none += "; but there is one of Notation's"
+		wanted := "notation: {certificates: [ROOT.crt], identities: [\"x509.subject: …\"]} in the rule for it"
+		if v.Flags {
+			wanted = "--notation-certificate with --notation-identity in the place of the flags of Sigstore"
+		}
+		if v.Predicate == "" { // it describes nothing
+			hint = "if Notation's signature is the one that counts, require " + wanted + "; if not, " + hint
+		}
 	}
-	return outcome{reason: verify.Unsigned, err: failure}
+	return outcome{reason: verify.Unsigned, err: &verify.Error{Op: "look for signatures of " + img.String(), Err: errors.New(none), Hint: hint}}
 }
 
 // examine proves and judges every signature. One that satisfies is enough, but
