@@ -283,7 +283,8 @@ func (g *gatherer) envelopes(ctx context.Context, repo image.Ref, all []referrer
 	known := map[string]bool{}
 	total := int64(0)
 	for _, r := range all {
-		key := r.layer.MediaType + " " + r.layer.Digest.String()
+		// With another size it is another question, which is answered by an error.
+		key := fmt.Sprintf("%s %s %d", r.layer.MediaType, r.layer.Digest, r.layer.Size)
 		switch {
 		case r.err != nil:
 			errs = append(errs, r.err)

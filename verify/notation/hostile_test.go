@@ -1,6 +1,7 @@
 package notation_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -143,6 +144,20 @@ func TestLists(t *testing.T) {
 	wantVerdict(t, on(t, shelf, s.config), verify.Verified)
 	shelf.referrers = shelf.referrers[1:]
 	wantVerdict(t, on(t, shelf, s.config), verify.Unavailable)
+}
+
+// Who names a good envelope with another size does not hide it.
+func TestEnvelopeOfAnotherSize(t *testing.T) {
+	t.Parallel()
+	s := newSpecimen(t, notationtest.JWS)
+	good := s.manifest(t, s.envelope)
+	bad := bytes.Replace(good, fmt.Appendf(nil, `"size":%d`, len(s.envelope)), fmt.Appendf(nil, `"size":%d`, len(s.envelope)-1), 1)
+	shelf := s.put(nil, good, s.envelope)
+	shelf.manifests[registrytest.Digest(bad)] = bad
+	shelf.referrers = []ocispec.Descriptor{registrytest.Describe(ocispec.MediaTypeImageManifest, bad)}
+	wantVerdict(t, on(t, shelf, s.config), verify.Unavailable)
+	shelf.referrers = append(shelf.referrers, registrytest.Describe(ocispec.MediaTypeImageManifest, good))
+	wantVerdict(t, on(t, shelf, s.config), verify.Verified)
 }
 
 // The envelopes of one image have a bound together, too.
