@@ -207,6 +207,9 @@ func (c Config) hint(reason verify.Reason, err error) string {
 	case verify.Revoked:
 		return "do not build from this image: have it built and signed again, with another key"
 	case verify.Unavailable:
+		if lacks == aPlace {
+			return "delete the signatures of the image that nobody needs, the large ones first"
+		}
 		if c.Statement != "" {
 			return "run it again; if it lasts, see that the server can be reached from here (proxy, firewall)"
 		}

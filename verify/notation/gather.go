@@ -1,6 +1,7 @@
 package notation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,7 @@ type signature struct {
 	// Where the signature cannot even be looked at: why.
 	reason verify.Reason
 	err    error
+	lacks  lack
 }
 
 // format is how the signature was written.
@@ -281,7 +283,6 @@ func (g *gatherer) envelopes(ctx context.Context, repo image.Ref, all []referrer
 	var errs []error
 	var chosen []referrer
 	known := map[string]bool{}
-	total := int64(0)
 	for _, r := range all {
 		// With another size it is another question, which is answered by an error.
 		key := fmt.Sprintf("%s %s %d", r.layer.MediaType, r.layer.Digest, r.layer.Size)
@@ -297,12 +298,10 @@ func (g *gatherer) envelopes(ctx context.Context, repo image.Ref, all []referrer
 		}
 		if r.sig.err == nil {
 			known[key] = true
-			if total += r.layer.Size; total > maxBytes {
-				r.sig = r.sig.unreadable(verify.Unsupported, "the envelopes before it have %d MiB, and no more are read", maxBytes>>20)
-			}
 		}
 		chosen = append(chosen, r)
 	}
+	omit(chosen)
 	var group errgroup.Group
 	group.SetLimit(maxFetches)
 	for i := range chosen {
@@ -325,4 +324,25 @@ func (g *gatherer) envelopes(ctx context.Context, repo image.Ref, all []referrer
 		f.sigs = append(f.sigs, r.sig)
 	}
 	f.err = errors.Join(errs...)
+}
+
+// omit leaves out the largest envelopes where all have more than maxBytes
+// together: whoever may push cannot have large ones take the place of others.
+// What is left out may be the signature that is wanted.
+func omit(chosen []referrer) {
+	smallest := make([]*referrer, len(chosen))
+	for i := range chosen {
+		smallest[i] = &chosen[i]
+	}
+	slices.SortStableFunc(smallest, func(a, b *referrer) int { return cmp.Compare(a.layer.Size, b.layer.Size) })
+	total := int64(0)
+	for _, r := range smallest {
+		if r.sig.err != nil {
+			continue
+		}
+		if total += r.layer.Size; total > maxBytes {
+			r.sig = r.sig.unreadable(verify.Unavailable, "its envelope of %d bytes was not read: %d MiB of smaller ones are read, and no more", r.layer.Size, maxBytes>>20)
+			r.sig.lacks = aPlace
+		}
+	}
 }

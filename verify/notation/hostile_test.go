@@ -174,11 +174,18 @@ func TestEnvelopeBudget(t *testing.T) {
 		shelf.referrers = append(shelf.referrers, registrytest.Describe(ocispec.MediaTypeImageManifest, m))
 	}
 	v := on(t, shelf, s.config)
-	wantVerdict(t, v, verify.Unsupported, "16 MiB")
+	wantVerdict(t, v, verify.Unavailable, "was not read", "16 MiB")
+	if hint := verify.Hint(v.Err()); !strings.Contains(hint, "delete the signatures") {
+		t.Errorf("%q", hint)
+	}
 	if len(v.Candidates()) != 17 {
 		t.Errorf("%d candidates", len(v.Candidates()))
 	}
-	shelf.referrers = append([]ocispec.Descriptor{registrytest.Describe(ocispec.MediaTypeImageManifest, good)}, shelf.referrers...)
+	shelf.referrers = append(shelf.referrers, registrytest.Describe(ocispec.MediaTypeImageManifest, good)) // a small one is read before them
+	made, err := notation.NewSession(shelf, image.Ref{}, notation.NewAsker(nil, "")).Made(t.Context(), s.config, thePinned(t))
+	if len(made) != 1 || err == nil || !strings.Contains(err.Error(), "was not read") {
+		t.Errorf("%d signatures, %v: there may be more", len(made), err)
+	}
 	wantVerdict(t, on(t, shelf, s.config), verify.Verified)
 }
 

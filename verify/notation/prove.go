@@ -45,6 +45,7 @@ const (
 	anAuthority        // the same, where that is a signing authority
 	anEnforcement      // the trust policy enforces nothing
 	aPlugin            // it cannot be checked without
+	aPlace             // other signatures are in its way
 )
 
 func (r *refusal) Error() string { return r.err.Error() }
@@ -196,7 +197,7 @@ func (p *prover) check(ctx context.Context, s signature, img image.Pinned) (fact
 // another question, and so is whether it is still valid.
 func read(s signature, img image.Pinned) (facts, error) {
 	if s.err != nil {
-		return facts{}, &refusal{reason: s.reason, err: s.err}
+		return facts{}, &refusal{reason: s.reason, err: s.err, lacks: s.lacks}
 	}
 	if err := peek(s.mediaType, s.envelope); err != nil {
 		return facts{}, err
