@@ -146,9 +146,9 @@ func (s *stamper) once(ctx context.Context, body []byte) (answer []byte, again b
 	switch status := resp.StatusCode; {
 	case status == http.StatusOK:
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
-		return nil, true, retry.After(resp.Header), answered(status)
+		return nil, true, retry.After(resp.Header.Get("Retry-After")), answered(status)
 	default:
-		return nil, status >= 500, retry.After(resp.Header), answered(status)
+		return nil, status >= 500, retry.After(resp.Header.Get("Retry-After")), answered(status)
 	}
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != tspclient.MediaTypeTimestampReply {
 		return nil, false, 0, fmt.Errorf("the answer is of type %q, not a timestamp", legible.Text(kind, 60))

@@ -235,7 +235,7 @@ func (c *Client) do(ctx context.Context, q call) (answer, error) {
 		case hopeless(err):
 			return answer{}, e
 		}
-		wait := max(backoff(e.Attempts), retry.After(a.header))
+		wait := max(backoff(e.Attempts), retry.After(a.header.Get("Retry-After")))
 		switch {
 		case e.Attempts >= maxAttempts:
 			return answer{}, e
