@@ -49,8 +49,9 @@ func (s *Session) Made(ctx context.Context, c Config, img image.Pinned) ([]Made,
 	}
 	var made []Made
 	var unread []error
+	waiting := patient(ctx)
 	for _, sig := range f.sigs {
-		one, err := r.made(ctx, sig, img)
+		one, err := r.made(waiting, sig, img)
 		refused := (*refusal)(nil)
 		switch {
 		case ctx.Err() != nil: // checking takes time too, and must end with the run

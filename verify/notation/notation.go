@@ -290,12 +290,13 @@ func (r *requirement) manifest(ctx context.Context, img image.Pinned, signed, pl
 	}
 	o := manifests.Outcome{}
 	var ranks []int
+	waiting := patient(ctx)
 	for _, s := range f.sigs {
 		if ctx.Err() != nil { // checking takes time too, and must end with the run
 			break
 		}
 		c := verify.Candidate{System: System, Format: s.format(), Storage: s.storage, Source: s.source, Signed: signed, Platform: platform}
-		proven, err := r.prover.prove(ctx, s, img)
+		proven, err := r.prover.prove(waiting, s, img)
 		if err == nil && o.Evidence == nil {
 			o.Evidence = []verify.Evidence{evidence(s, proven, signed, platform)}
 		}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -74,6 +75,9 @@ const (
 	// revocationTimeout bounds one question to a server, with all redirects and
 	// the whole answer.
 	revocationTimeout = 10 * time.Second
+	// maxPatience bounds how long servers are waited for in all, for the signatures
+	// of one manifest.
+	maxPatience = 30 * time.Second
 	// maxRedirects bounds how often a server may send elsewhere.
 	maxRedirects = 3
 	// maxOCSP bounds the answer to an OCSP request, in bytes.
@@ -121,8 +125,9 @@ func newAsker(transport http.RoundTripper, userAgent string) *Asker {
 	client := func(t http.RoundTripper) *http.Client {
 		return &http.Client{Transport: t, Timeout: revocationTimeout, CheckRedirect: redirect}
 	}
-	lists := client(&bounded{next: transport, userAgent: userAgent, max: maxCRL})
-	responders := client(&remembered{next: &bounded{next: transport, userAgent: userAgent, max: maxOCSP}, memo: memo[reply]{max: maxOCSPKept}})
+	silent := &silence{}
+	lists := client(&bounded{next: transport, userAgent: userAgent, max: maxCRL, silent: silent})
+	responders := client(&remembered{next: &bounded{next: transport, userAgent: userAgent, max: maxOCSP, silent: silent}, memo: memo[reply]{max: maxOCSPKept}})
 	fetcher := &listFetcher{client: lists, memo: memo[*crl.Bundle]{max: maxCRLKept}}
 	return &Asker{signing: validator(purpose.CodeSigning, responders, fetcher), stamping: validator(purpose.Timestamping, responders, fetcher)}
 }
@@ -163,6 +168,11 @@ func (a *Asker) ask(ctx context.Context, what purpose.Purpose, chain []*x509.Cer
 	// notation-core-go panics where an address cannot be parsed
 	// (checkStatusFromServer), and where a revocation list has no number.
 	ctx = context.WithValue(ctx, chainKey{}, chain)
+	if p, ok := ctx.Value(patienceKey{}).(*patience); ok {
+		var stop func()
+		ctx, stop = p.start(ctx)
+		defer stop()
+	}
 	err = hostile.Safely(func() (err error) {
 		results, err = v.ValidateContext(ctx, revocation.ValidateContextOptions{CertChain: chain, AuthenticSigningTime: signedAt})
 		return err
@@ -174,6 +184,29 @@ func (a *Asker) ask(ctx context.Context, what purpose.Purpose, chain []*x509.Cer
 		return nil, err
 	}
 	return results, nil
+}
+
+// A patience is how long servers are still waited for. It is for one goroutine.
+type patience struct{ left time.Duration }
+
+// A patienceKey is the key of a *patience in a context.
+type patienceKey struct{}
+
+// patient returns ctx with all the patience that one manifest gets.
+func patient(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patienceKey{}, &patience{left: maxPatience})
+}
+
+var errPatience = fmt.Errorf("servers were waited for %v, for the signatures of one manifest", maxPatience)
+
+// start returns a context that ends when there is no patience left.
+func (p *patience) start(ctx context.Context) (context.Context, func()) {
+	began := time.Now()
+	ctx, stop := context.WithTimeoutCause(ctx, p.left, errPatience)
+	return ctx, func() {
+		stop()
+		p.left -= time.Since(began)
+	}
 }
 
 // A chainKey is the key of the chain that is asked about, in a context: whoever
@@ -223,29 +256,64 @@ func mayAnswer(responder, issuer *x509.Certificate, now time.Time) error {
 	return nil
 }
 
+// A silence keeps the servers that have let a question time out, which are not
+// asked again: each would be waited for, for every certificate that names it.
+type silence struct {
+	mu    sync.Mutex
+	hosts map[string]bool
+}
+
+func (s *silence) of(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hosts[host]
+}
+
+// heard takes note of err, with which a question to host has ended.
+func (s *silence) heard(host string, err error) {
+	if timeout := net.Error(nil); !errors.As(err, &timeout) || !timeout.Timeout() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hosts == nil {
+		s.hosts = map[string]bool{}
+	}
+	if len(s.hosts) < maxOCSPKept {
+		s.hosts[host] = true
+	}
+}
+
 // bounded sends requests in this program's name, and ends an answer that is too
 // long with an error.
 type bounded struct {
 	next      http.RoundTripper
 	userAgent string
 	max       int64
+	silent    *silence
 }
 
 // RoundTrip implements http.RoundTripper.
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	host := req.URL.Host
+	if b.silent.of(host) {
+		return nil, fmt.Errorf("%s has not answered in %v before, and is not asked again", quoted(host), revocationTimeout)
+	}
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", b.userAgent)
 	resp, err := b.next.RoundTrip(req)
 	if err != nil {
+		b.silent.heard(host, err)
 		return nil, err
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: b.max, max: b.max}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: b.max, max: b.max, ended: func(err error) { b.silent.heard(host, err) }}
 	return resp, nil
 }
 
 type boundedBody struct {
 	io.ReadCloser
 	left, max int64
+	ended     func(error) // is told why it ended early
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
@@ -255,6 +323,9 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, fmt.Errorf("the answer is longer than %d bytes", b.max)
+	}
+	if err != nil {
+		b.ended(err)
 	}
 	return n, err
 }
