@@ -259,6 +259,9 @@ func (p *prover) hold(ctx context.Context, s signature, img image.Pinned, f fact
 	for _, r := range outcome.VerificationResults {
 		if r != nil && r.Error != nil {
 			j.failed = append(j.failed, j.diagnose(ctx, r.Type, r.Error))
+			if r.Type == trustpolicy.TypeAuthenticity && r.Action == trustpolicy.ActionLog {
+				j.failed = append(j.failed, j.stranger()...)
+			}
 		}
 	}
 	return j.conclude(ctx, outcome, err)
@@ -284,6 +287,10 @@ type judge struct {
 
 // conclude returns the facts if nothing at all speaks against the signature.
 func (j *judge) conclude(ctx context.Context, outcome *notation.VerificationOutcome, err error) (facts, error) {
+	metadata := j.metadata()
+	if metadata != nil && j.config.level() != LevelStrict {
+		j.failed = append(j.failed, metadata)
+	}
 	if len(j.failed) > 0 {
 		return j.facts, j.refuse(j.failed[0])
 	}
@@ -296,8 +303,8 @@ func (j *judge) conclude(ctx context.Context, outcome *notation.VerificationOutc
 	if j.config.level() != LevelStrict {
 		return j.facts, j.refuse(&refusal{reason: verify.NoRule, err: errors.New("nothing was found that speaks against the signature"), lacks: anEnforcement})
 	}
-	if err := j.metadata(); err != nil {
-		return j.facts, err
+	if metadata != nil {
+		return j.facts, metadata
 	}
 	j.facts.revocation = j.revocation()
 	if j.facts.scheme == coresig.SigningSchemeX509SigningAuthority {
@@ -390,6 +397,16 @@ func (j *judge) authenticity(r *refusal) {
 	r.err = fmt.Errorf("it is by %s, for whom %s vouches; trusted is %s", leaf, found, fingerprints(trusted))
 }
 
+// stranger says that the signer is nobody of the identities, where nobody trusted
+// vouches for it either: of the two, notation-go keeps one.
+func (j *judge) stranger() []*refusal {
+	leaf := j.facts.chain[0]
+	if j.facts.anchor != nil || slices.ContainsFunc(j.config.Identities, func(id Identity) bool { return id.any || id.matches(leaf.Subject.String()) }) {
+		return nil
+	}
+	return []*refusal{{reason: verify.WrongSigner, err: fmt.Errorf("%s is not %s", titled(leaf), identityList(j.config.Identities))}}
+}
+
 // timestamp says what is wrong with the time of signing.
 func (j *judge) timestamp(ctx context.Context, r *refusal) {
 	f := j.facts
@@ -469,7 +486,7 @@ func (j *judge) stamp(ctx context.Context) (*tspclient.Timestamp, error) {
 }
 
 // metadata refuses a signature without the user metadata that is required.
-func (j *judge) metadata() error {
+func (j *judge) metadata() *refusal {
 	for _, key := range slices.Sorted(maps.Keys(j.config.Metadata)) {
 		want := j.config.Metadata[key]
 		got, ok := j.facts.payload.metadata[key]

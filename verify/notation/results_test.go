@@ -75,6 +75,9 @@ func TestResults(t *testing.T) {
 		return both(append(more, func(k *kit, _ *notation.Config) { k.revocation.Say(k.a.Leaf(), s) })...)
 	}
 	down := func(k *kit, _ *notation.Config) { k.revocation.Down() }
+	stranger := func(k *kit, c *notation.Config) {
+		c.Identities = []notation.Identity{identity(k.t, "C=US, ST=WA, O=Acme, CN=nobody")}
+	}
 	soft := func(_ *kit, c *notation.Config) { c.Revocation = notation.Soft }
 
 	rows := []result{
@@ -122,6 +125,9 @@ func TestResults(t *testing.T) {
 		{name: "expired, which is only logged", sign: expired, ask: func(_ *kit, c *notation.Config) { c.Override = map[string]string{"expiry": "log"} }, want: verify.Expired},
 		{name: "everything is wrong, audit", authority: past, sign: notationtest.SignOptions{Time: now.Add(-8 * day), Expiry: time.Hour}, ask: both(wrongRoot, level(notation.LevelAudit)),
 			want: verify.WrongSigner, says: []string{"CN=Other CA", "the signature has expired", "is valid from", "nobody was asked", "audit"}},
+		{name: "root and identity are wrong, audit", ask: both(wrongRoot, stranger, level(notation.LevelAudit)), want: verify.WrongSigner, says: []string{"CN=Other CA", "CN=nobody"}},
+		{name: "root and identity are wrong, which is only logged", ask: both(wrongRoot, stranger, func(_ *kit, c *notation.Config) { c.Override = map[string]string{"authenticity": "log"} }), want: verify.WrongSigner, says: []string{"CN=Other CA", "CN=nobody"}},
+		{name: "user metadata missing and expired, audit", sign: expired, ask: both(level(notation.LevelAudit), func(_ *kit, c *notation.Config) { c.Metadata = map[string]string{"commit": "abc"} }), want: verify.Expired, says: []string{"has expired", `no "commit"`}},
 		{name: "leaf expired", authority: past, sign: then, want: verify.Expired, says: []string{"CN=release", "is valid from"}},
 		{name: "leaf expired, permissive", authority: past, sign: then, ask: level(notation.LevelPermissive), want: verify.Expired, says: []string{"is valid from", "permissive"}},
 		{name: "leaf expired, time stamp", authority: past, sign: stampedThen, ask: tsa, want: verify.Verified, says: []string{fmt.Sprint(now.Add(-8 * day).UTC().Format("SignedAt:2006-01-02 15:04:05"))}},
