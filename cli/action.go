@@ -168,8 +168,12 @@ func (s step) mask(text string) {
 					s.runner.Mask(secret)
 				}
 			}
-		case "key", "certificate-chain":
+		case "key":
 			if private(value) {
+				s.maskAll(value)
+			}
+		case "certificate-chain", "timestamp-root-cert":
+			if strings.Contains(value, privatePEM) || !strings.HasPrefix(value, pemBegin) && private(value) {
 				s.maskAll(value)
 			}
 		case "notation-certificate", "notation-tsa-certificate":

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +43,7 @@ func (n *notationFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&n.plugin, "plugin", "", "`PATH` of a Notation plugin, a program called notation-NAME, that keeps the key, instead of --key (notation)")
 	f.StringVar(&n.pluginSum, "plugin-sha256", "", "SHA-256 of the plugin, in `HEX`: nothing else is run (notation)")
 	f.StringVar(&n.keyID, "key-id", "", "`ID` of the key that the plugin keeps (notation)")
-	f.StringArrayVar(&n.pluginConfigs, "plugin-config", nil, "`KEY=VALUE` that the plugin is told (notation); repeatable")
+	f.StringArrayVar(&n.pluginConfigs, "plugin-config", nil, "`KEY=VALUE` that the plugin is told, or KEY=env://NAME for the value of a variable, which others cannot see (notation); repeatable")
 }
 
 // Bounds of --expiry. A signature that ends sooner is over before somebody looks
@@ -79,6 +81,11 @@ func (m *notationMeans) readMetadata() error {
 	}
 	if err := notary.CheckMetadata(m.run.order.Annotations); err != nil {
 		return usagef(flag, hintOf(err, "write KEY=VALUE"), "%w", bare(err))
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.run.order.Annotations)) {
+		if m.run.order.Annotations[key] == "" {
+			return usagef(flag, "write a value, or leave it out: notation verify cannot ask for one that is empty", "%q has no value", key)
+		}
 	}
 	return nil
 }
@@ -221,6 +228,18 @@ func (m *notationMeans) readPlugin() error {
 	if err := pairs("--plugin-config", f.pluginConfigs, o.Config, true); err != nil {
 		return err
 	}
+	for key, value := range o.Config {
+		variable, inEnv := strings.CutPrefix(value, "env://")
+		if !inEnv {
+			continue
+		}
+		if !isVariable(variable) {
+			return usagef("--plugin-config", "write KEY=env:// and the name of the variable", "what follows env:// is no name of a variable")
+		}
+		if o.Config[key] = c.getenv(variable); o.Config[key] == "" {
+			return usagef("--plugin-config", "set it, or write KEY=VALUE", "the variable %s is empty or not set", variable)
+		}
+	}
 	if f.chain != "" {
 		var err error
 		if _, o.Chain, err = m.certificates("--certificate-chain", f.chain); err != nil {
@@ -236,7 +255,14 @@ func (m *notationMeans) readPlugin() error {
 
 func (m *notationMeans) missing() string { return "" }
 
-func (m *notationMeans) consumer(c *report.Consumer) { c.Timestamps = m.tsa != nil }
+func (m *notationMeans) consumer(c *report.Consumer) {
+	c.Timestamps = m.tsa != nil
+	for _, ref := range m.run.refs {
+		if registry.Loopback(ref.Registry()) {
+			c.Local = append(c.Local, ref.Registry())
+		}
+	}
+}
 
 func (m *notationMeans) begin(context.Context) {}
 

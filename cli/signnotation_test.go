@@ -96,11 +96,11 @@ const (
 	acmeCA   = "CN=Acme CA,O=Acme,ST=WA,C=US"
 )
 
-// What was signed is said.
+// What was signed is said, and boltseal's command line that is printed verifies it.
 func TestSignNotation(t *testing.T) {
 	t.Parallel()
 	w := newNotaryWorld(t, registrytest.Options{})
-	w.authority("rsa", notationtest.AuthorityOptions{Key: notationtest.RSA2048})
+	w.file("rsa-root.pem", notationtest.PEM(w.authority("rsa", notationtest.AuthorityOptions{Key: notationtest.RSA2048}).Root()))
 	key, err := os.ReadFile(filepath.Join(w.dir, "release.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -133,9 +133,9 @@ func TestSignNotation(t *testing.T) {
 			if r.code != 0 || !doc.Complete || len(doc.Failed) != 0 || r.stderr != "" {
 				t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
 			}
-			certificate := notationtest.Fingerprint(w.by.Leaf())
+			root, certificate := "root.pem", notationtest.Fingerprint(w.by.Leaf())
 			if tc.name == "RSA" {
-				certificate = ""
+				root, certificate = "rsa-root.pem", ""
 			}
 			home, _, _ := strings.Cut(at, "@")
 			if tc.name == "elsewhere" {
@@ -158,6 +158,23 @@ func TestSignNotation(t *testing.T) {
 			if stamped := strings.Contains(strings.Join(doc.Verify, "\n"), "tsa-root.pem"); !slices.Equal(got, tc.want) || stamped != tc.stamped {
 				t.Errorf("signed %q, want %q; %q", got, tc.want, doc.Verify)
 			}
+			files := strings.NewReplacer(" root.pem", " "+filepath.Join(w.dir, root), "tsa-root.pem", filepath.Join(w.dir, "tsa-root.pem"))
+			ours := 0
+			for _, command := range doc.Verify {
+				args, isOurs := strings.CutPrefix(files.Replace(command), "boltseal ")
+				if !isOurs {
+					continue
+				}
+				ours++
+				if v := w.run(nil, shellWords(t, args)...); v.code != 0 {
+					t.Errorf("%s: exit %d: %s%s", command, v.code, v.stdout, v.stderr)
+				}
+			}
+			theirs := slices.ContainsFunc(doc.Verify, func(c string) bool { return strings.HasPrefix(c, "notation verify ") })
+			if ours != 1 || theirs == (tc.name == "elsewhere") || theirs && !strings.Contains(doc.Verify[len(doc.Verify)-1], " --insecure-registry 127.0.0.1:") {
+				t.Errorf("%q", doc.Verify)
+			}
+
 			w.reg.Reset(0)
 			again, doc := w.notationJSON(append(tc.args, at)...)
 			if again.code != 0 || !doc.Complete || len(doc.Signed) != len(tc.want) {
@@ -175,6 +192,36 @@ func TestSignNotation(t *testing.T) {
 			t.Errorf("%d requests to Sigstore's services", asked)
 		}
 	})
+}
+
+// shellWords splits a command line of words in single quotes, and without.
+func shellWords(t *testing.T, line string) []string {
+	t.Helper()
+	var (
+		words  []string
+		word   strings.Builder
+		inside bool
+	)
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\'':
+			inside = !inside
+		case inside:
+			word.WriteByte(c)
+		case c == '\\':
+			i++
+			word.WriteByte(line[i])
+		case c == ' ':
+			words = append(words, word.String())
+			word.Reset()
+		default:
+			word.WriteByte(c)
+		}
+	}
+	if inside {
+		t.Fatalf("a quote is left open: %s", line)
+	}
+	return append(words, word.String())
 }
 
 // A tag is signed by the digest that it has, and told of; a second run writes

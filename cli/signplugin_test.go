@@ -122,6 +122,7 @@ func TestSignNotationPlugin(t *testing.T) {
 	t.Setenv("TMPDIR", temp)
 	w := newNotaryWorld(t, registrytest.Options{})
 	plugin := w.plugin("release")
+	w.env["PASSWORD"] = pluginSecret
 	w.authority("expired", notationtest.AuthorityOptions{NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
 	change := func(of, to string) []string {
 		args := slices.Clone(plugin)
@@ -140,6 +141,7 @@ func TestSignNotationPlugin(t *testing.T) {
 		{"COSE", append(slices.Clone(plugin), "--format", "cose"), 0, `"format": "cose"`},
 		{"with the chain", append(slices.Clone(plugin), "--certificate-chain", "release.pem"), 0, releaser},
 		{"sum in capitals", upper, 0, releaser},
+		{"secret of a variable", change("password="+pluginSecret, "password=env://PASSWORD"), 0, releaser},
 		{"another key", change("release", "other"), 3, "it does not know"},
 		{"a certificate that has ended", append(w.plugin("expired"), "--certificate-chain", "expired.pem"), 2, "--certificate-chain: "},
 		{"another user", change("user=me", "user=you"), 3, "it does not know"},

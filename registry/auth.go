@@ -97,7 +97,7 @@ func (h *host) prepare(ctx context.Context, c *Client, ref image.Ref) error {
 	if c.insecure(ref.Registry()) {
 		opts = append(opts, name.Insecure)
 	}
-	if c.insecure(ref.Registry()) || loopback(ref.Registry()) {
+	if c.insecure(ref.Registry()) || Loopback(ref.Registry()) {
 		h.scheme = "http"
 	}
 	var err error
@@ -110,9 +110,9 @@ func (h *host) prepare(ctx context.Context, c *Client, ref image.Ref) error {
 	return nil
 }
 
-// loopback reports whether a host, with or without a port, is this machine. Other
+// Loopback reports whether a host, with or without a port, is this machine. Other
 // private addresses are somebody else's: ggcr would speak plain http to them.
-func loopback(host string) bool {
+func Loopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

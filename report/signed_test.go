@@ -127,6 +127,11 @@ func signings() map[string]report.Signed {
 			Items:    []report.SignedItem{made("registry.local:5000/acme/app:v1", "a", byNotation, stamped)},
 			Consumer: report.Consumer{Timestamps: true, Annotations: map[string]string{"run": "1", "by": "it's me"}, Insecure: []string{"registry.local:5000"}},
 		}),
+		"notation_authority": run(report.Signed{
+			Items:    []report.SignedItem{made("127.0.0.1:5000/acme/app:v1", "a", byNotation, func(i *report.SignedItem) { i.Scheme = "notary.x509.signingAuthority" })},
+			Consumer: report.Consumer{Timestamps: true, Local: []string{"127.0.0.1:5000"}},
+		}),
+		"notation_unseen": run(report.Signed{Items: []report.SignedItem{made(app, "a", byNotation, func(i *report.SignedItem) { i.Identity = "x509.subject: CN=re\u00a0lease,O=Acme,ST=WA,C=US" })}}),
 		"notation_elsewhere": run(report.Signed{
 			Items:    []report.SignedItem{made(app, "a", byNotation, func(i *report.SignedItem) { i.Trusted = "*" })},
 			Consumer: report.Consumer{Timestamps: true, Repository: "registry.local:5000/acme/signatures"},
@@ -243,7 +248,7 @@ func TestSignedHostile(t *testing.T) {
 func TestSignedComplete(t *testing.T) {
 	t.Parallel()
 	unanswered := []string{"half", "hostile", "no_answer"}
-	complete := []string{"all", "attested", "elsewhere", "existed", "hash", "hostile_notation", "key", "notation", "notation_elsewhere", "notation_stamped", "one", "staging"}
+	complete := []string{"all", "attested", "elsewhere", "existed", "hash", "hostile_notation", "key", "notation", "notation_authority", "notation_elsewhere", "notation_stamped", "notation_unseen", "one", "staging"}
 	for name, s := range signings() {
 		if s.Complete() != slices.Contains(complete, name) || s.NoAnswer() != slices.Contains(unanswered, name) {
 			t.Errorf("%s: complete %v, no answer %v", name, s.Complete(), s.NoAnswer())
@@ -300,8 +305,11 @@ func TestSignedNotationCommands(t *testing.T) {
 		policy := ""
 		for _, command := range run.Commands() {
 			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "notation"), 0o750); err != nil {
+				t.Fatal(err)
+			}
 			cmd := exec.CommandContext(t.Context(), sh, "-c", `notation() { printf '%s\0' "$@"; }; boltseal() { notation "$@"; }; `+command) //nolint:gosec // that is the question
-			cmd.Dir = dir
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "XDG_CONFIG_HOME="+dir)
 			out, err := cmd.Output()
 			got := strings.Split(string(out), "\x00")
 			switch {
@@ -316,7 +324,7 @@ func TestSignedNotationCommands(t *testing.T) {
 					t.Errorf("%q: %s: %q", s, command, got)
 				}
 			case strings.HasPrefix(command, "printf "):
-				body, err := os.ReadFile(filepath.Join(dir, "trustpolicy.json"))
+				body, err := os.ReadFile(filepath.Join(dir, "notation", "trustpolicy.json"))
 				if err != nil {
 					t.Fatal(err)
 				}

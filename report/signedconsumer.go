@@ -17,6 +17,7 @@ type Consumer struct {
 	IgnoreLog   bool     // there is no log entry
 	Timestamps  bool     // Notation signatures are countersigned by a timestamp authority
 	Insecure    []string // registries that speak plain http, but those of this machine
+	Local       []string // those of this machine, which speak plain http, too
 }
 
 // maxCommands bounds the command lines of a run.

@@ -197,7 +197,10 @@ func (s Signed) noticesPart() *part {
 
 // commandsPart is what a consumer runs.
 func (s Signed) commandsPart() *part {
-	commands := s.Commands()
+	commands, whole := s.shown()
+	if !whole {
+		commands = []string{notShown}
+	}
 	var items []string
 	for _, c := range commands {
 		items = append(items, block(c)+"\n")

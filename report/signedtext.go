@@ -44,14 +44,33 @@ func SignedText(w io.Writer, s Signed, o TextOptions) error {
 		text += ", " + s.Elapsed.Round(time.Millisecond).String()
 	}
 	t.b.WriteString(t.paint(end, text) + "\n")
-	if commands := s.Commands(); len(commands) > 0 {
+	commands, whole := s.shown()
+	if len(commands) > 0 {
 		t.b.WriteString("to verify:\n")
 		for _, c := range commands {
-			t.b.WriteString("  " + Printable(clip(c)) + "\n")
+			t.b.WriteString("  " + c + "\n")
 		}
+	}
+	if !whole {
+		t.b.WriteString("to verify: " + notShown + "\n")
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
+}
+
+// notShown says that command lines are nowhere but in the document.
+const notShown = "the command lines have characters that cannot be shown here; --output json has them"
+
+// shown returns the command lines as they can be pasted; none, and false, where
+// one would be another with what has to be escaped in it.
+func (s Signed) shown() (commands []string, whole bool) {
+	commands = s.Commands()
+	for _, c := range commands {
+		if Printable(clip(c)) != c {
+			return nil, false
+		}
+	}
+	return commands, true
 }
 
 // title writes a first line that begins with a word of ours.

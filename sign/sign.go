@@ -84,12 +84,15 @@ type Record struct {
 	// Certificate is the SHA-256 of the signing certificate's DER, in lower-case
 	// hex; "" where that is of no use to consumers, or there is none.
 	Certificate string
-	LogIndex    *int64    // nil where there is no log entry
-	SignedAt    time.Time // as in [verify.Evidence]
-	Expiry      time.Time // when it expires; zero for never
-	Bundle      []byte    // the bundle as it is stored; nil where Format is another
-	Existed     bool      // it was there, and nothing was written
-	Notice      string    // why consumers may refuse it for now, a sentence; "" for nothing
+	// Scheme is the signing scheme of a Notation signature, such as "notary.x509";
+	// "" of others.
+	Scheme   string
+	LogIndex *int64    // nil where there is no log entry
+	SignedAt time.Time // as in [verify.Evidence]
+	Expiry   time.Time // when it expires; zero for never
+	Bundle   []byte    // the bundle as it is stored; nil where Format is another
+	Existed  bool      // it was there, and nothing was written
+	Notice   string    // why consumers may refuse it for now, a sentence; "" for nothing
 }
 
 // A Failure is a signature or an attestation that was not made, or not verified

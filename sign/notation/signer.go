@@ -348,7 +348,7 @@ func (it *item) result(m order.Manifest) order.Result {
 		it.err = order.ErrUndone
 	}
 	record := sign.Record{
-		Format: it.format, Storage: ev.Storage, Source: ev.Source, Identity: ev.Signer, Issuer: ev.Issuer,
+		Format: it.format, Storage: ev.Storage, Source: ev.Source, Identity: ev.Signer, Issuer: ev.Issuer, Scheme: ev.Claims["scheme"],
 		SignedAt: ev.SignedAt, Expiry: it.made.Expiry, Existed: it.existed, Notice: silence(ev),
 	}
 	if it.made.Leaf != nil {
