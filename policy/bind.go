@@ -202,7 +202,7 @@ func (b *binder) unspoken(ref image.Ref, t target, notes []string) error {
 		said = append(said, b.told(m)+apart(m.pattern, t))
 	}
 	said = append(said, notes...)
-	hint := "add a rule to the policy (.boltseal.yaml), such as `- {images: [" + ref.Name() + "], require: [sigstore: {identities: [{issuer: ISSUER, subject: SUBJECT}]}]}`; boltseal policy init finds out who signed it"
+	hint := "add a rule to the policy (.boltseal.yaml), such as `- {images: [" + ref.Name() + "], require: [sigstore: {identities: [{issuer: ISSUER, subject: SUBJECT}]}]}`, or `notation: {certificates: [ROOT.crt], identities: [SUBJECT]}` in the place of sigstore for a signature of the Notary Project; boltseal policy init finds out who signed it"
 	if b.Unlisted != nil {
 		hint = cmp.Or(b.Unlisted(ref), hint)
 	}

@@ -22,11 +22,26 @@ type contrast struct{ before, differs, after string }
 // contrasts returns what d says of both sides, so much of it as is around the
 // difference.
 func contrasts(d verify.Difference) (found, expected contrast) {
+	if d.What == "certificate" {
+		d.Found, d.Expected = headed(d.Found), headed(d.Expected)
+	}
 	a, b := []rune(strings.ToValidUTF8(d.Found, "\ufffd")), []rune(strings.ToValidUTF8(d.Expected, "\ufffd"))
 	begin, beginB, end, endB := differing(a, b)
 	x, y := span{a, begin, end}, span{b, beginB, endB}
 	wholeWords(&x, &y)
 	return x.cut(), y.cut()
+}
+
+// headed returns a certificate, SUBJECT (SHA-256 HEX), with the head of its
+// fingerprint first: it is what tells it from all others, and what the rest of a
+// report shows.
+func headed(certificate string) string {
+	const head = 12
+	subject, sum, ok := strings.Cut(strings.TrimSuffix(certificate, ")"), " (SHA-256 ")
+	if !ok || len(sum) != 64 {
+		return certificate
+	}
+	return "sha256:" + sum[:head] + "... " + subject
 }
 
 // cut returns s with as much as is shown around it.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -62,4 +63,32 @@ func FuzzContrasts(f *testing.F) {
 			t.Errorf("%q, %q: %d to %d, %d to %d", found, expected, begin, end, beginP, endP)
 		}
 	})
+}
+
+// Certificates are told apart by the heads of their fingerprints, as they are
+// called in the rest of a report.
+func TestContrastsOfCertificates(t *testing.T) {
+	t.Parallel()
+	const subject = `"CN=root,O=Acme,ST=WA,C=US"`
+	found, expected := contrasts(verify.Difference{
+		What: "certificate", Found: subject + " (SHA-256 " + strings.Repeat("ab", 32) + ")", Expected: subject + " (SHA-256 " + strings.Repeat("cd", 32) + ")",
+	})
+	if found.before != "sha256:" || found.differs != "abababababab" || expected.differs != "cdcdcdcdcdcd" || !strings.HasPrefix(found.after, `... "CN=root,O=Acme`) {
+		t.Errorf("%+v, %+v", found, expected)
+	}
+}
+
+// A long sentence is said once, however many signatures it is true of.
+func TestRepeated(t *testing.T) {
+	t.Parallel()
+	long, other := errors.New(strings.Repeat("long ", 30)), errors.New(strings.Repeat("other ", 30))
+	all := []verify.Candidate{
+		{Reason: verify.Expired, Err: long}, {Reason: verify.Expired, Err: other}, {Reason: verify.Expired, Err: other},
+		{Reason: verify.Revoked, Err: other}, {Reason: verify.Expired, Err: errors.New("short")}, {},
+	}
+	for i, want := range []bool{true, false, true, false, false, false} {
+		if repeated(all, i, "verify x: "+long.Error()+"; short") != want {
+			t.Errorf("candidate %d: %v", i, !want)
+		}
+	}
 }

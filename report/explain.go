@@ -81,6 +81,24 @@ func cause(v verify.Verdict) string {
 	return said(v.Err())
 }
 
+// maxRepeated bounds what is said again of every signature, in bytes.
+const maxRepeated = 120
+
+// repeated reports whether why the candidate i was refused is long and has been
+// said before: in why, the cause of the whole, or of a candidate before it.
+func repeated(all []verify.Candidate, i int, why string) bool {
+	if all[i].Err == nil {
+		return false
+	}
+	text := said(all[i].Err)
+	if len(text) <= maxRepeated {
+		return false
+	}
+	return strings.Contains(why, text) || slices.ContainsFunc(all[:i], func(c verify.Candidate) bool {
+		return c.Reason == all[i].Reason && c.Err != nil && said(c.Err) == text
+	})
+}
+
 // next is what to do where v failed: what the policy would have done first, and
 // what the check itself says.
 func next(v verify.Verdict, rule gate.Rule) string {

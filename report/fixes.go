@@ -74,7 +74,7 @@ func explain(v verify.Verdict, f gate.Finding) string {
 			continue
 		}
 		shown++
-		line("found", strings.ReplaceAll(candidateLine(c, len(all) > 1, i == marked), "\n", "; "))
+		line("found", strings.ReplaceAll(candidateLine(c, len(all) > 1, i == marked || repeated(all, i, cause(v))), "\n", "; "))
 		if i == marked {
 			text += difference(*c.Differs)
 			if o, ok := acceptable(c, v, f, countedIn(all)); ok {

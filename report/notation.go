@@ -16,13 +16,15 @@ func notationLine(claims map[string]string) string {
 	if expiry := claims["expiry"]; expiry != "" {
 		s += ", expires " + expiry
 	}
-	switch revocation := claims["revocation"]; revocation {
-	case "":
-	case "checked":
+	switch revocation := claims["revocation"]; {
+	case revocation == "":
+	case strings.HasPrefix(revocation, "no answer"): // a warning says whose
+		s += ", revocation not known (no answer)"
+	case revocation == "checked":
 		s += ", not revoked"
-	case "none named":
+	case revocation == "none named":
 		s += ", no server named that would know of a revocation"
-	case "not checked":
+	case revocation == "not checked":
 		s += ", revocation not checked"
 	default:
 		s += ", revocation not known: " + revocation

@@ -160,7 +160,7 @@ func (t *textWriter) verdict(v verify.Verdict, f gate.Finding) {
 	for i, c := range all {
 		// The one that came nearest is shown wherever it stands.
 		if i < most || i == marked {
-			t.line("found", candidateLine(c, len(all) > 1, i == marked))
+			t.line("found", candidateLine(c, len(all) > 1, i == marked || repeated(all, i, cause(v))))
 		}
 		if i == marked {
 			t.difference(*c.Differs)

@@ -1,10 +1,13 @@
 package notation
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -156,6 +159,68 @@ func (c Config) alone(f facts, identity string) string {
 	return "{notation: {" + strings.Join(pairs, ", ") + "}}"
 }
 
+// nearest returns the identity that has most in common with the subject of leaf,
+// written in the order of that, and as the rest of a sentence where they differ.
+func (c Config) nearest(leaf *x509.Certificate) (identity, apart string) {
+	subject, _, err := distinguishedName(leaf.Subject.String())
+	var fewest []string
+	for i, id := range c.Identities {
+		var differ []string
+		for _, key := range slices.Sorted(maps.Keys(id.name)) {
+			switch got, ok := subject[key]; {
+			case !ok:
+				differ = append(differ, fmt.Sprintf("it has no %s, and needs %s", key, quoted(id.name[key])))
+			case got != id.name[key]:
+				differ = append(differ, fmt.Sprintf("its %s is %s, not %s", key, quoted(got), quoted(id.name[key])))
+			}
+		}
+		if i == 0 || len(differ) < len(fewest) {
+			identity, fewest = id.ordered(), differ
+		}
+	}
+	switch {
+	case err != nil:
+		return identity, fmt.Sprintf("; its subject cannot be compared: %v", err)
+	case len(fewest) > 0:
+		return identity, ": " + strings.Join(fewest, ", ")
+	}
+	return identity, ""
+}
+
+// ordered returns id with its attributes in the order in which the subjects of
+// certificates are printed.
+func (id Identity) ordered() string {
+	if id.name == nil {
+		return id.text
+	}
+	one := func(key string) []string {
+		if id.name[key] == "" {
+			return nil
+		}
+		return []string{id.name[key]}
+	}
+	name := pkix.Name{
+		Country: one("C"), Organization: one("O"), OrganizationalUnit: one("OU"), Locality: one("L"), Province: one("ST"),
+		StreetAddress: one("STREET"), PostalCode: one("POSTALCODE"), CommonName: id.name["CN"], SerialNumber: id.name["SERIALNUMBER"],
+	}
+	return subjectPrefix + ": " + name.String()
+}
+
+// words returns what err says of a server, without the address, which those around
+// it have said.
+func words(err error, server string) string {
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	text := err.Error()
+	if i := strings.LastIndex(text, server); server != "" && i >= 0 {
+		if rest := strings.TrimLeft(text[i+len(server):], `":, `); rest != "" {
+			return rest
+		}
+	}
+	return text
+}
+
 func join(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }
@@ -202,6 +267,9 @@ func (c Config) hint(reason verify.Reason, err error) string {
 	case verify.Expired:
 		if lacks == aClock {
 			return "add the root certificate of its time stamp authority to " + c.called("tsa") + " if you trust it, or have the image signed again"
+		}
+		if lacks == anEnd {
+			return "have the image signed again: its signer let the signature expire, which no time stamp changes"
 		}
 		return "have the image signed again, with a time stamp if signatures are to outlive the certificate"
 	case verify.Revoked:

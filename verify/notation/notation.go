@@ -109,7 +109,7 @@ func (c Config) String() string {
 		required = "Notation signature by whoever is vouched for by " + fingerprints(slices.Concat(c.Certificates, c.SigningAuthority))
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Metadata)) {
-		required += fmt.Sprintf(", %s=%s", key, c.Metadata[key])
+		required += fmt.Sprintf(", with %s=%s", key, c.Metadata[key])
 	}
 	if c.Statement != "" {
 		required += fmt.Sprintf(", by the trust policy statement %s", quoted(c.Statement))
@@ -331,6 +331,9 @@ func (r *requirement) refused(img image.Pinned, f *finding, ranks []int, o *mani
 	}
 	i := 0
 	reason, err := manifests.Closest(o.Candidates, func(verify.Candidate) int { i++; return ranks[i-1] })
+	if level := r.level(); level != LevelStrict {
+		err = fmt.Errorf("%w; the level of the statement is %s, which lets through what it finds: nothing is verified by it", err, level)
+	}
 	o.Reason, o.Err = reason, &verify.Error{Op: "verify " + img.String(), Err: err, Hint: r.hint(reason, err)}
 }
 

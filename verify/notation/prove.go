@@ -46,6 +46,7 @@ const (
 	anEnforcement      // the trust policy enforces nothing
 	aPlugin            // it cannot be checked without
 	aPlace             // other signatures are in its way
+	anEnd              // that its signer gave it is over
 )
 
 func (r *refusal) Error() string { return r.err.Error() }
@@ -349,9 +350,6 @@ func (j *judge) refuse(first *refusal) error {
 	if len(also) > 0 {
 		out.err = fmt.Errorf("%w; and %s", out.err, strings.Join(also, "; and "))
 	}
-	if level != LevelStrict {
-		out.err = fmt.Errorf("%w; the level of the statement is %s, which lets through what it finds: nothing is verified by it", out.err, level)
-	}
 	return out
 }
 
@@ -363,6 +361,7 @@ func (j *judge) diagnose(ctx context.Context, t trustpolicy.ValidationType, err 
 	case trustpolicy.TypeAuthenticity:
 		j.authenticity(r)
 	case trustpolicy.TypeExpiry:
+		r.lacks = anEnd
 		r.reason, r.err = verify.Expired, fmt.Errorf("the signature has expired on %s, as its signer wanted", f.expiry.UTC().Format(time.RFC3339))
 	case trustpolicy.TypeAuthenticTimestamp:
 		j.timestamp(ctx, r)
@@ -378,9 +377,9 @@ func (j *judge) authenticity(r *refusal) {
 	leaf := fingerprint(j.facts.chain[0])
 	if j.facts.anchor != nil {
 		signer, _ := j.facts.signer()
-		names := identityList(j.config.Identities)
-		r.differs = &verify.Difference{What: "identity", Found: signer, Expected: names}
-		r.err = fmt.Errorf("it is by %s, for whom %s vouches, and has to be by %s", leaf, fingerprint(j.facts.anchor), names)
+		nearest, apart := j.config.nearest(j.facts.chain[0])
+		r.differs = &verify.Difference{What: "identity", Found: signer, Expected: nearest}
+		r.err = fmt.Errorf("it is by %s, for whom %s vouches, and has to be by %s%s", leaf, fingerprint(j.facts.anchor), identityList(j.config.Identities), apart)
 		return
 	}
 	r.lacks = aRoot
@@ -506,8 +505,8 @@ func (j *judge) metadata() *refusal {
 // revocation says what is known of it, as evidence has it.
 func (j *judge) revocation() string {
 	for _, w := range []*witness{j.signing, j.stamping} {
-		if text := w.silence(); text != "" {
-			return "no answer: " + text
+		if cert, why := w.silence(); cert != nil {
+			return "no answer: " + titled(cert) + why
 		}
 	}
 	switch {
@@ -617,23 +616,23 @@ func (w *witness) explain(r *refusal) {
 			return
 		}
 	}
-	if text := w.silence(); text != "" {
-		r.reason, r.err = verify.Unavailable, errors.New(text)
+	if cert, why := w.silence(); cert != nil {
+		r.reason, r.err = verify.Unavailable, fmt.Errorf("nobody says whether %s was revoked%s", titled(cert), why)
 	}
 }
 
-// silence says of which certificate nothing is known, and who did not say; "" if
-// there is none.
-func (w *witness) silence() string {
+// silence returns the certificate of which nothing is known, nil if there is none,
+// and who did not say, as the rest of a sentence.
+func (w *witness) silence() (cert *x509.Certificate, why string) {
 	if w.err != nil {
-		return fmt.Sprintf("nobody says whether %s was revoked: %s", titled(w.chain[0]), hostile.Clip(w.err.Error()))
+		return w.chain[0], ": " + hostile.Clip(w.err.Error())
 	}
 	for i, res := range w.results {
 		if res != nil && res.Result == result.ResultUnknown {
-			return fmt.Sprintf("nobody says whether %s was revoked%s", titled(w.chain[i]), said(res, result.ResultUnknown))
+			return w.chain[i], said(res, result.ResultUnknown)
 		}
 	}
-	return ""
+	return nil, ""
 }
 
 // named reports whether a certificate names who knows of its revocation.
@@ -653,7 +652,7 @@ func said(r *result.CertRevocationResult, answer result.Result) string {
 			text += " " + hostile.Clip(s.Server)
 		}
 		if s.Error != nil {
-			text += ": " + hostile.Clip(s.Error.Error())
+			text += ": " + hostile.Clip(words(s.Error, s.Server))
 		}
 		out = append(out, text)
 	}

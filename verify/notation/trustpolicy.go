@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -85,7 +86,7 @@ func ReadTrustPolicy(name string, body []byte, stores fs.FS) (*TrustPolicy, erro
 	}
 	var p *TrustPolicy
 	if err == nil {
-		p, err = newTrustPolicy(doc, stores)
+		p, err = newTrustPolicy(name, doc, stores)
 	}
 	if err != nil {
 		return nil, &verify.Error{Op: "read trust policy " + name, Hint: verify.Hint(err), Err: bare(err)}
@@ -164,18 +165,31 @@ func checkDocument(doc *trustpolicy.Document) error {
 		return refused("split it", "it has more than %d statements, or more than %d scopes, trust stores or identities", maxStatements, maxNames)
 	}
 	if err := doc.Validate(); err != nil {
-		return refused("correct it as trust-store-trust-policy.md of the Notary Project says", "%w", err)
+		return refused(unversioned(doc), "%w", err)
 	}
 	return nil
 }
 
-func newTrustPolicy(doc *trustpolicy.Document, root fs.FS) (*TrustPolicy, error) {
+// unversioned is the next step for a document that notation-go refuses. Most often
+// a scope has a tag or a digest.
+func unversioned(doc *trustpolicy.Document) string {
+	for _, s := range doc.TrustPolicies {
+		for _, scope := range s.RegistryScopes {
+			if ref, err := image.Parse(scope); err == nil && (ref.Tag() != "" || ref.Digest() != "") && strings.HasPrefix(scope, ref.Name()) {
+				return "write " + quoted(ref.Name()) + ", a repository without a tag, among the registryScopes of " + quoted(s.Name)
+			}
+		}
+	}
+	return "correct it as https://github.com/notaryproject/specifications/blob/main/specs/trust-store-trust-policy.md says"
+}
+
+func newTrustPolicy(name string, doc *trustpolicy.Document, root fs.FS) (*TrustPolicy, error) {
 	p := &TrustPolicy{exact: map[string]Config{}}
 	var stores *directory
 	for _, s := range doc.TrustPolicies {
 		if len(s.TrustStores) > 0 && stores == nil {
 			if root == nil {
-				return nil, refused("give the directory of the trust stores: --notation-trust-store", "statement %s: trust store %s: no directory of trust stores is given", quoted(s.Name), quoted(s.TrustStores[0]))
+				return nil, refused("give the directory of the trust stores with --notation-trust-store: Notation keeps it beside the file, which is "+quoted(filepath.Dir(name)), "statement %s: trust store %s: no directory of trust stores is given", quoted(s.Name), quoted(s.TrustStores[0]))
 			}
 			var err error
 			if stores, err = openStores(root); err != nil {

@@ -86,7 +86,7 @@ func (d *directory) store(named string) ([]*x509.Certificate, error) {
 	}
 	switch info, err := d.fsys.Lstat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault("put the certificates there, such as "+path.Join(dir, "root.crt"), "there is none")
+		return nil, fault("put the certificates there, such as "+path.Join(dir, "root.crt")+d.others(), "there is none in the directory of trust stores that was given")
 	case err != nil:
 		return nil, fault("make it readable", "%w", err)
 	case !info.IsDir():
@@ -115,6 +115,27 @@ func (d *directory) store(named string) ([]*x509.Certificate, error) {
 	}
 	d.read[named] = certs
 	return certs, nil
+}
+
+// others names trust stores that there are, as the rest of a hint.
+func (d *directory) others() string {
+	const most = 8
+	var names []string
+	for _, kind := range []string{storeCA, storeSigningAuthority, storeTSA} {
+		entries, err := list(d.fsys, path.Join(d.x509, kind))
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if e.IsDir() && len(names) < most {
+				names = append(names, quoted(kind+":"+e.Name()))
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", or name a trust store that is there: " + strings.Join(names, ", ")
 }
 
 // readStored returns the certificates of one file of a trust store.
