@@ -93,6 +93,9 @@ func (n *notationSigners) sound() error {
 	case n.policy == "" && len(n.identities) == 0:
 		return usagef("--notation-certificate", "add --notation-identity with the signer's subject, such as 'C=US, ST=WA, O=Acme', or '*' for whoever it vouches for", "nothing says who of those whom it vouches for must have signed")
 	case n.policy == "" && n.timestamp != "" && len(n.tsa) == 0:
+		if _, err := notation.ParseTimestamp(n.timestamp); err != nil { // what is no word is the nearer mistake
+			return usagef("--notation-timestamp", "write always or after-expiry", "%w", err)
+		}
 		return usagef("--notation-timestamp", "add --notation-tsa-certificate with the root of the time stamp authority", "no countersignature would count, since no time stamp authority is trusted")
 	case n.policy == "":
 		return nil

@@ -218,6 +218,7 @@ func TestNotationBadInput(t *testing.T) {
 		{"empty certificate", slices.Concat(id, []string{"--notation-certificate", ""}), []string{"--notation-certificate", "empty"}},
 		{"authority as time stamp root", slices.Concat(short, []string{"--notation-tsa-certificate", leaf}), []string{"--notation-tsa-certificate"}},
 		{"timestamp without an authority", slices.Concat(short, []string{"--notation-timestamp", "after-expiry"}), []string{"--notation-timestamp", "add --notation-tsa-certificate"}},
+		{"timestamp that is none, without an authority", slices.Concat(short, []string{"--notation-timestamp", "never"}), []string{"--notation-timestamp", "always or after-expiry", `"never"`}},
 		{"timestamp that is none", slices.Concat(short, []string{"--notation-tsa-certificate", n.root, "--notation-timestamp", "never"}), []string{"--notation-timestamp", "always or after-expiry"}},
 		{"revocation that is none", slices.Concat(short, []string{"--notation-revocation", "no"}), []string{"--notation-revocation", "strict, soft or skip"}},
 		{"metadata without a value", slices.Concat(short, []string{"--notation-user-metadata", "build"}), []string{"--notation-user-metadata", "KEY=VALUE"}},
