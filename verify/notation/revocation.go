@@ -107,7 +107,7 @@ type Asker struct {
 }
 
 // NewAsker returns an Asker whose requests go through the proxy that it names for
-// an address (nil: none) and carry userAgent. A question takes at most 10 s and
+// an address (nil: none) and carry userAgent. A question takes at most 11 s and
 // three redirects, an answer at most 64 KiB from a responder and 32 MiB of a list.
 func NewAsker(proxy func(*url.URL) (*url.URL, error), userAgent string) *Asker {
 	transport := &http.Transport{
@@ -128,6 +128,9 @@ func newAsker(transport http.RoundTripper, userAgent string) *Asker {
 	silent := &silence{}
 	lists := client(&bounded{next: transport, userAgent: userAgent, max: maxCRL, silent: silent})
 	responders := client(&remembered{next: &bounded{next: transport, userAgent: userAgent, max: maxOCSP, silent: silent}, memo: memo[reply]{max: maxOCSPKept}})
+	// The memo has the same limit for one address, and takes note of a silence
+	// before it hands that on: it must be the first to end.
+	responders.Timeout += time.Second
 	fetcher := &listFetcher{client: lists, memo: memo[*crl.Bundle]{max: maxCRLKept}}
 	return &Asker{signing: validator(purpose.CodeSigning, responders, fetcher), stamping: validator(purpose.Timestamping, responders, fetcher)}
 }
