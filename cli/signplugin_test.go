@@ -110,7 +110,7 @@ func (w *notaryWorld) plugin(name string) []string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	body := []byte(fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$1\"\n", pluginKey, filepath.Join(w.dir, name), self))
+	body := []byte(fmt.Sprintf("#!/bin/sh\nGORACE=atexit_sleep_ms=0 %s='%s' exec '%s' \"$1\"\n", pluginKey, filepath.Join(w.dir, name), self))
 	w.file("notation-"+name, body)
 	sum := sha256.Sum256(body)
 	return []string{"--plugin", "notation-" + name, "--plugin-sha256", hex.EncodeToString(sum[:]), "--key-id", "release", "--plugin-config", "user=me", "--plugin-config", "password=" + pluginSecret}
