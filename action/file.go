@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // What the runner takes from one step, in bytes of the file.
@@ -70,7 +71,7 @@ func (r *Runner) set(variable string, pairs []Pair) error {
 	return r.extend(variable, text, MaxOutputs)
 }
 
-var pairName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+var pairName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`) })
 
 // heredocs returns pairs in the runner's grammar. Where a line ends depends on
 // the runner's platform, which may take \r\n for \n. Nothing does: a value ends
@@ -81,7 +82,7 @@ func heredocs(pairs []Pair, delimiter string) (string, error) {
 	for _, p := range pairs {
 		name := strings.ToLower(p.Name) // the runner does not tell A from a
 		switch {
-		case !pairName.MatchString(p.Name):
+		case !pairName().MatchString(p.Name):
 			return "", fmt.Errorf("%q is no name", p.Name)
 		case seen[name]:
 			return "", fmt.Errorf("%q is set twice", p.Name)

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -223,13 +224,13 @@ func retryAfter(header string) time.Duration {
 }
 
 // webToken is the shape of a JWT in its compact form (RFC 7515, section 7.1).
-var webToken = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
+var webToken = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`) })
 
 func readToken(body []byte) (string, error) {
 	var v struct {
 		Value string `json:"value"`
 	}
-	if err := json.Unmarshal(body, &v); err != nil || !webToken.MatchString(v.Value) {
+	if err := json.Unmarshal(body, &v); err != nil || !webToken().MatchString(v.Value) {
 		return "", errors.New("the answer holds no token") // err may quote one
 	}
 	return v.Value, nil

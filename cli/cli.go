@@ -89,11 +89,34 @@ registry or the trust root could not be asked, or refused access).`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
 	})
-	root.AddCommand(c.verify(&code), c.scan(&code), c.pin(&code), c.sign(&code), c.policyCommand(&code), c.audit(&code), c.action(&code), c.verifyBundle(&code), c.signBundle(&code), c.version())
+	root.AddCommand(c.commands(args[1:], &code)...)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return c.fail(err)
 	}
 	return code
+}
+
+// commands returns all subcommands; only the one that args name where they begin
+// with it. To make all of them, with their flags, takes a tenth of the start.
+func (c Command) commands(args []string, code *int) []*cobra.Command {
+	known := []struct {
+		name string
+		make func(*int) *cobra.Command
+	}{
+		{"verify", c.verify}, {"scan", c.scan}, {"pin", c.pin}, {"sign", c.sign}, {"policy", c.policyCommand}, {"audit", c.audit},
+		{"action", c.action}, {"verify-bundle", c.verifyBundle}, {"sign-bundle", c.signBundle},
+		{"version", func(*int) *cobra.Command { return c.version() }},
+	}
+	for _, k := range known {
+		if len(args) > 0 && args[0] == k.name {
+			return []*cobra.Command{k.make(code)}
+		}
+	}
+	var all []*cobra.Command
+	for _, k := range known {
+		all = append(all, k.make(code))
+	}
+	return all
 }
 
 // getenv returns the value of an environment variable, "" if it has none.

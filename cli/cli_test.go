@@ -84,3 +84,22 @@ func (r result) want(t *testing.T, code int, reason string) {
 		t.Errorf("exit %d, want %d with reason %s:\n%s%s", r.code, code, reason, r.stdout, r.stderr)
 	}
 }
+
+// Each command is the same whether it is made alone or with all others.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"verify", "scan", "pin", "sign", "policy", "audit", "action", "verify-bundle", "sign-bundle", "version"} {
+		help := func(args ...string) string {
+			var out, errs strings.Builder
+			c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: func(string) (string, bool) { return "", false }}
+			if code := c.Main(t.Context(), append([]string{"boltseal"}, args...)); code != 0 {
+				t.Errorf("%q: exit %d: %s", args, code, errs.String())
+			}
+			return out.String()
+		}
+		alone, beside := help(name, "--help"), help("help", name)
+		if alone != beside || !strings.Contains(alone, "boltseal "+name) {
+			t.Errorf("%s: alone\n%s\nwith the others\n%s", name, alone, beside)
+		}
+	}
+}

@@ -7,20 +7,23 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
 // digestPattern is the only digest form accepted anywhere: BuildKit, containerd
 // and every signature format read here bind images by SHA-256.
-var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+var digestPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^sha256:[0-9a-f]{64}$`) })
 
 // pathPattern is the grammar of a repository name (OCI distribution-spec,
 // "Pulling manifests"); the name package checks only the characters.
-var pathPattern = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+var pathPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+})
 
 // ValidDigest reports whether s is "sha256:" and 64 lower-case hex digits.
-func ValidDigest(s string) bool { return digestPattern.MatchString(s) }
+func ValidDigest(s string) bool { return digestPattern().MatchString(s) }
 
 // A Ref is an image reference as somebody wrote it, with Docker's defaults
 // filled in: "alpine" is docker.io/library/alpine:latest. It names a tag, a
@@ -45,7 +48,7 @@ func Parse(text string) (Ref, error) {
 	if err != nil {
 		return Ref{}, fmt.Errorf("reference %q: write it as registry/repository:tag or registry/repository@sha256:…: %w", text, err)
 	}
-	if !pathPattern.MatchString(tag.RepositoryStr()) {
+	if !pathPattern().MatchString(tag.RepositoryStr()) {
 		return Ref{}, fmt.Errorf("reference %q: %q is not a repository name", text, tag.RepositoryStr())
 	}
 	if strings.ContainsAny(tag.TagStr()[:1], ".-") { // OCI distribution-spec, "Pulling manifests"
@@ -72,7 +75,7 @@ func ParseRepository(text string) (Ref, error) {
 	if err != nil {
 		return Ref{}, fmt.Errorf("repository %q: write it as registry/repository, without a tag: %w", text, err)
 	}
-	if !pathPattern.MatchString(repo.RepositoryStr()) {
+	if !pathPattern().MatchString(repo.RepositoryStr()) {
 		return Ref{}, fmt.Errorf("repository %q: %q is not a repository name", text, repo.RepositoryStr())
 	}
 	r := Ref{registry: repo.RegistryStr(), repository: repo.RepositoryStr()}

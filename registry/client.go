@@ -376,8 +376,8 @@ func (c *cause) As(target any) bool   { return errors.As(c.err, target) }
 
 var (
 	// In the text of an error a URL stands in quotes.
-	queryPattern    = regexp.MustCompile(`[?#](?:\\.|[^"\\])*`)
-	userinfoPattern = regexp.MustCompile(`//[^/?#"]*@`)
+	queryPattern    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[?#](?:\\.|[^"\\])*`) })
+	userinfoPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`//[^/?#"]*@`) })
 )
 
 // scrub returns err without query strings, user names and passwords of URLs.
@@ -386,7 +386,7 @@ func scrub(err error) error {
 		return nil
 	}
 	text, _, _ := strings.Cut(err.Error(), "\n")
-	text = userinfoPattern.ReplaceAllString(queryPattern.ReplaceAllString(text, ""), "//")
+	text = userinfoPattern().ReplaceAllString(queryPattern().ReplaceAllString(text, ""), "//")
 	for ue := (*url.Error)(nil); errors.As(err, &ue); {
 		err = ue.Err
 	}

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -258,7 +259,7 @@ func mediaType(a answer) string {
 }
 
 // authorization is what a registry must have been sent to know it.
-var authorization = regexp.MustCompile(`(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]+`)
+var authorization = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]+`) })
 
 // detail returns the first error that the registry gave in its answer. Some
 // gateways quote the request, credentials and all.
@@ -270,7 +271,7 @@ func detail(a answer) string {
 		return ""
 	}
 	said := strings.TrimSuffix(doc.Errors[0].Code+": "+doc.Errors[0].Message, ": ")
-	return clip(authorization.ReplaceAllString(said, "$1 ***"))
+	return clip(authorization().ReplaceAllString(said, "$1 ***"))
 }
 
 // sameOrigin reports whether next stays on the registry that was asked. Some

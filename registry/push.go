@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -26,7 +27,7 @@ type Pushed struct {
 }
 
 // tagPattern is the grammar of a tag (OCI distribution-spec, "Pulling manifests").
-var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`) })
 
 // errLost says that an upload which had begun is no longer known: the registry
 // has several servers, and this one was not told of it.
@@ -212,7 +213,7 @@ func manifestPush(repo image.Ref, reference, mediaType string, body []byte) (que
 		return q, q.corrupt(fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, len(body), maxManifest))
 	case sep == "@" && reference != digestOf(body):
 		return q, q.corrupt(fmt.Errorf("%w: digest is %s", ErrCorrupt, digestOf(body)))
-	case sep == ":" && !tagPattern.MatchString(reference):
+	case sep == ":" && !tagPattern().MatchString(reference):
 		return q, &Error{Op: q.op, Kind: ErrMalformed, Err: fmt.Errorf("%q is no tag", clip(reference)), push: true}
 	}
 	return q, nil

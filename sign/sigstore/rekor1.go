@@ -13,6 +13,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	"github.com/sigstore/rekor/pkg/generated/client/entries"
@@ -70,12 +71,12 @@ func jsonHeader() http.Header {
 }
 
 // uuidPattern is the SHA-256 of an entry, perhaps behind the ID of its tree.
-var uuidPattern = regexp.MustCompile(`^(?:[0-9a-f]{16})?[0-9a-f]{64}$`)
+var uuidPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[0-9a-f]{16})?[0-9a-f]{64}$`) })
 
 // entryUUID returns the name of the entry that a 409 is about.
 func entryUUID(a answer) (string, bool) {
 	if u, err := url.Parse(a.header.Get("Location")); err == nil {
-		if uuid := path.Base(u.Path); uuidPattern.MatchString(uuid) {
+		if uuid := path.Base(u.Path); uuidPattern().MatchString(uuid) {
 			return uuid, true
 		}
 	}
@@ -84,7 +85,7 @@ func entryUUID(a answer) (string, bool) {
 	}
 	if json.Unmarshal(a.body, &v) == nil {
 		words := strings.Fields(v.Message)
-		if n := len(words); n > 0 && uuidPattern.MatchString(words[n-1]) {
+		if n := len(words); n > 0 && uuidPattern().MatchString(words[n-1]) {
 			return words[n-1], true
 		}
 	}

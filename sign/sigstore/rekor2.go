@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
@@ -135,7 +136,7 @@ func (r *rekor2) existing(a answer, leaf []byte) (*protorekor.TransparencyLogEnt
 }
 
 // indexPattern finds the index in the words of a 409.
-var indexPattern = regexp.MustCompile(`with index ([0-9]{1,18})$`)
+var indexPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`with index ([0-9]{1,18})$`) })
 
 // entryIndex returns the index of the entry that a 409 is about: rekor-tiles
 // writes it in a header and in its message.
@@ -148,7 +149,7 @@ func entryIndex(a answer) (uint64, bool) {
 		if json.Unmarshal(a.body, &v) != nil {
 			return 0, false
 		}
-		if m := indexPattern.FindStringSubmatch(v.Message); m != nil {
+		if m := indexPattern().FindStringSubmatch(v.Message); m != nil {
 			text = m[1]
 		}
 	}
