@@ -74,16 +74,16 @@ func (p *pinFlags) register(f *pflag.FlagSet) {
 func (c Command) runPin(ctx context.Context, p pinFlags, args []string) (int, error) {
 	w, err := pinSpace(c, slices.Concat(args, p.scan.files), p.scan.exclude)
 	if err != nil {
-		return ExitUsage, err
+		return ExitUsage, byPath(err, p.scan.files)
 	}
 	root, err := w.root()
 	if err != nil {
-		return ExitUsage, err
+		return ExitUsage, byPath(err, p.scan.files)
 	}
 	defer root.Close() //nolint:errcheck // each file that was written has been closed
 	run, err := c.preparePin(ctx, p, w, root.FS())
 	if err != nil {
-		return ExitUsage, err
+		return ExitUsage, byPath(err, p.scan.files)
 	}
 	progress := c.progress()
 	r, about := run.check(ctx, progress.step)

@@ -81,7 +81,7 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	}
 	run, err := c.prepareInit(v, args)
 	if err != nil {
-		return ExitUsage, err
+		return ExitUsage, byPath(err, v.scan.files)
 	}
 	progress := c.progress()
 	r, about := run.check(ctx, progress.step)

@@ -40,7 +40,7 @@ not, or there is none; 2 bad flag.`,
 			}
 			all, err := s.find(c, slices.Concat(args, s.files), platforms)
 			if err != nil {
-				return err
+				return byPath(err, s.files)
 			}
 			*code, err = c.list(s, all, output)
 			return err

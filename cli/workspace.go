@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -63,6 +64,16 @@ func workspaces(dir string, asked, exclude []string) ([]workspace, error) {
 		all[i].files = append(all[i].files, format+entry)
 	}
 	return all, nil
+}
+
+// byPath is err of a command whose files are its arguments too, flagged being
+// those that --file names: where there are none of these, nothing was wrong with
+// that flag.
+func byPath(err error, flagged []string) error {
+	if u := (*usageError)(nil); len(flagged) == 0 && errors.As(err, &u) && u.flag == "--file" {
+		return &usageError{"", u.next, u.err}
+	}
+	return err
 }
 
 // outside returns the workspace of a path that is not in the current folder.
