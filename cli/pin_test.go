@@ -882,7 +882,7 @@ func TestPinBadInput(t *testing.T) {
 	}{
 		{[]string{"../other/Dockerfile"}, []string{"PATH: ../other/Dockerfile is outside of ", "next: change to the folder that it is in"}},
 		{[]string{"../other"}, []string{"PATH: ", "is outside of "}},
-		{[]string{"none"}, []string{"--file", `"none"`}},
+		{[]string{"none"}, []string{"PATH: ", `"none"`}},
 		{[]string{"--output", "xml"}, []string{"--output", "json"}},
 		{[]string{"--mode", "warn"}, []string{"unknown flag: --mode", "boltseal pin --help"}},
 		{[]string{"--report", "json=x"}, []string{"unknown flag: --report"}},
@@ -891,7 +891,7 @@ func TestPinBadInput(t *testing.T) {
 		{[]string{"--lock", "none.lock"}, []string{"--lock: there is no lock none.lock", "next: write it with boltseal verify --lock"}},
 		{[]string{"--policy", "none.yaml"}, []string{"--policy"}},
 		{[]string{"--jobs", "0"}, []string{"--jobs"}},
-		{[]string{"REGISTRY/team/legacy:v1"}, []string{"--file"}},
+		{[]string{"REGISTRY/team/legacy:v1"}, []string{"PATH: "}},
 	} {
 		r := p.plain(t, tc.args...)
 		if r.code != 2 || r.stdout != "" {

@@ -71,7 +71,7 @@ func workspaces(dir string, asked, exclude []string) ([]workspace, error) {
 // that flag.
 func byPath(err error, flagged []string) error {
 	if u := (*usageError)(nil); len(flagged) == 0 && errors.As(err, &u) && u.flag == "--file" {
-		return &usageError{"", u.next, u.err}
+		return &usageError{"PATH", u.next, u.err}
 	}
 	return err
 }
