@@ -46,6 +46,8 @@ type Config struct {
 	// Flags says that the requirement was made by flags, so that hints speak of
 	// them; otherwise they speak of the keys of a policy.
 	Flags bool
+
+	written written // where a policy says it; zero otherwise
 }
 
 // GUN returns the name of the collection that has the trust data of ref, such as

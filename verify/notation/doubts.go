@@ -9,6 +9,7 @@ import (
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 )
 
 // A Warning is about a requirement that is allowed and probably a mistake.
@@ -94,7 +95,7 @@ func expired(cert *x509.Certificate, now time.Time) []Warning {
 	if !now.After(cert.NotAfter) {
 		return nil
 	}
-	return []Warning{{"expired-certificate", fmt.Sprintf("%s has expired on %s", titled(cert), cert.NotAfter.UTC().Format(time.DateOnly)), "add the certificate that follows it, and tsa if old signatures are to count"}}
+	return []Warning{{"expired-certificate", fmt.Sprintf("%s has expired on %s", certfile.Title(cert), cert.NotAfter.UTC().Format(time.DateOnly)), "add the certificate that follows it, and tsa if old signatures are to count"}}
 }
 
 // Doubts returns what is allowed in the Form and probably a mistake. The Form has

@@ -21,6 +21,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/strictjson"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
@@ -106,7 +107,7 @@ func peekChain(chain [][]byte) error {
 			continue
 		}
 		if _, err := coresig.ExtractKeySpec(cert); err != nil {
-			return refuse(verify.Unsupported, "%s: Notation has no signatures by such keys: %w", titled(cert), err)
+			return refuse(verify.Unsupported, "%s: Notation has no signatures by such keys: %w", certfile.Title(cert), err)
 		}
 	}
 	return nil
@@ -115,7 +116,7 @@ func peekChain(chain [][]byte) error {
 // computable refuses a certificate whose key would keep this program busy.
 func computable(cert *x509.Certificate) error {
 	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
-		return refuse(verify.Unsupported, "%s has an RSA key of %d bits, at most %d are computed with", titled(cert), key.N.BitLen(), maxRSA)
+		return refuse(verify.Unsupported, "%s has an RSA key of %d bits, at most %d are computed with", certfile.Title(cert), key.N.BitLen(), maxRSA)
 	}
 	return nil
 }

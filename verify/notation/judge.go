@@ -17,6 +17,7 @@ import (
 	"github.com/notaryproject/tspclient-go"
 
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 )
 
 // A judge turns what notation-go found into a Reason. Its errors are mostly
@@ -146,7 +147,7 @@ func (j *judge) stranger() []*refusal {
 	if j.facts.anchor != nil || slices.ContainsFunc(j.config.Identities, func(id Identity) bool { return id.any || id.matches(leaf.Subject.String()) }) {
 		return nil
 	}
-	return []*refusal{{reason: verify.WrongSigner, err: fmt.Errorf("%s is not %s", titled(leaf), identityList(j.config.Identities))}}
+	return []*refusal{{reason: verify.WrongSigner, err: fmt.Errorf("%s is not %s", certfile.Title(leaf), identityList(j.config.Identities))}}
 }
 
 // timestamp says what is wrong with the time of signing.
@@ -196,7 +197,7 @@ func outside(chain []*x509.Certificate, at time.Time, what string, said error) e
 	const form = time.RFC3339
 	for _, c := range chain {
 		if at.Before(c.NotBefore) || at.After(c.NotAfter) {
-			return fmt.Errorf("%s is valid from %s to %s, and %s %s", titled(c), c.NotBefore.UTC().Format(form), c.NotAfter.UTC().Format(form), what, at.UTC().Format(form))
+			return fmt.Errorf("%s is valid from %s to %s, and %s %s", certfile.Title(c), c.NotBefore.UTC().Format(form), c.NotAfter.UTC().Format(form), what, at.UTC().Format(form))
 		}
 	}
 	return said
@@ -249,7 +250,7 @@ func (j *judge) metadata() *refusal {
 func (j *judge) revocation() string {
 	for _, w := range []*witness{j.signing, j.stamping} {
 		if cert, why := w.silence(); cert != nil {
-			return "no answer: " + titled(cert) + why
+			return "no answer: " + certfile.Title(cert) + why
 		}
 	}
 	switch {

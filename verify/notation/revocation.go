@@ -25,6 +25,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
@@ -252,9 +253,9 @@ func mayAnswer(responder, issuer *x509.Certificate, now time.Time) error {
 	case responder == nil, bytes.Equal(responder.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo):
 		return nil
 	case !slices.Contains(responder.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
-		return fmt.Errorf("the answer is by %s, which its issuer has not made for that (extended key usage OCSPSigning)", titled(responder))
+		return fmt.Errorf("the answer is by %s, which its issuer has not made for that (extended key usage OCSPSigning)", certfile.Title(responder))
 	case now.Before(responder.NotBefore) || now.After(responder.NotAfter):
-		return fmt.Errorf("the answer is by %s, which is valid from %s to %s", titled(responder), responder.NotBefore.UTC().Format(time.RFC3339), responder.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the answer is by %s, which is valid from %s to %s", certfile.Title(responder), responder.NotBefore.UTC().Format(time.RFC3339), responder.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

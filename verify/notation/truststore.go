@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 )
 
 const (
@@ -172,7 +173,7 @@ func list(fsys fs.FS, dir string) ([]fs.DirEntry, error) {
 
 // readRegular returns the content of a file that is neither a directory, a
 // symbolic link nor a device, and of at most one byte beyond
-// maxCertificateFile.
+// certfile.MaxBytes.
 func readRegular(fsys fs.ReadLinkFS, name string) ([]byte, error) {
 	regular := func(info fs.FileInfo, err error) error {
 		if err == nil && !info.Mode().IsRegular() {
@@ -191,5 +192,5 @@ func readRegular(fsys fs.ReadLinkFS, name string) ([]byte, error) {
 	if err := regular(f.Stat()); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(f, maxCertificateFile+1))
+	return io.ReadAll(io.LimitReader(f, certfile.MaxBytes+1))
 }

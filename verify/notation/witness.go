@@ -14,6 +14,7 @@ import (
 	coresig "github.com/notaryproject/notation-core-go/signature"
 
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
@@ -111,12 +112,12 @@ func (w *witness) explain(r *refusal) {
 	}
 	for i, res := range w.results {
 		if res != nil && res.Result == result.ResultRevoked {
-			r.reason, r.err = verify.Revoked, fmt.Errorf("%s was revoked%s", titled(w.chain[i]), said(res, result.ResultRevoked))
+			r.reason, r.err = verify.Revoked, fmt.Errorf("%s was revoked%s", certfile.Title(w.chain[i]), said(res, result.ResultRevoked))
 			return
 		}
 	}
 	if cert, why := w.silence(); cert != nil {
-		r.reason, r.err = verify.Unavailable, fmt.Errorf("nobody says whether %s was revoked%s", titled(cert), why)
+		r.reason, r.err = verify.Unavailable, fmt.Errorf("nobody says whether %s was revoked%s", certfile.Title(cert), why)
 	}
 }
 

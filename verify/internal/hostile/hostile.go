@@ -16,6 +16,16 @@ func Clip(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
+// Quoted returns text that comes from outside for a message: in quotes, on one
+// line and not too long.
+func Quoted(s string) string {
+	const most = 200
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
 // Safely calls f and turns a panic into an error. Parsers of hostile input are
 // other people's code; what trips one must refuse its signature, not end a run
 // in which other images were about to be refused.

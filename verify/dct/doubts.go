@@ -1,0 +1,119 @@
+package dct
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
+)
+
+// A Warning is about a requirement that is allowed and probably a mistake.
+type Warning struct {
+	Lint string // its stable name: docs/dct.md lists them
+	Text string
+
+	next string // what to do, in a policy file
+}
+
+// Warnings names what c accepts beyond what was likely meant, and what of it will
+// not last. The clock is this machine's.
+func (c Config) Warnings() []Warning {
+	var out []Warning
+	if c.TOFU {
+		out = append(out, firstUse())
+	}
+	if !c.Server.IsZero() {
+		out = append(out, serverWarnings(c.Server.String(), time.Now())...)
+	}
+	for _, cert := range slices.Concat(c.RootCA, c.ServerCA) {
+		out = append(out, expired(cert, time.Now())...)
+	}
+	return out
+}
+
+func firstUse() Warning {
+	return Warning{"first-use", "whoever answers for the server at first decides who may sign", "pin the root: add roots with the ID that boltseal trust inspect prints under \"Root\", once you know that it is the right one"}
+}
+
+// serverWarnings are those about an address.
+func serverWarnings(address string, now time.Time) []Warning {
+	var out []Warning
+	if text := Ending(address, now); text != "" {
+		out = append(out, Warning{"ended-server", text, "sign with Sigstore or Notation, and ask for that: docs/dct.md says how"})
+	}
+	if u, err := url.Parse(address); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		out = append(out, Warning{"plain-http", address + " is asked without encryption: whoever is on the way can keep back that a tag was signed anew, or is no longer signed", "write https://"})
+	}
+	return out
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// Ending says when the server at an address is shut down, or was; "" where that is
+// not known.
+func Ending(server string, now time.Time) string {
+	u, err := url.Parse(server)
+	if err != nil {
+		return ""
+	}
+	who, day := "", time.Time{}
+	switch host := strings.ToLower(u.Hostname()); {
+	case host == "notary.docker.io": // https://docs.docker.com/engine/security/trust/
+		who, day = "notary.docker.io", time.Date(2026, time.December, 8, 0, 0, 0, 0, time.UTC)
+	case strings.HasSuffix(host, ".azurecr.io"): // https://learn.microsoft.com/azure/container-registry/container-registry-content-trust-deprecation
+		who, day = "content trust of Azure Container Registry", time.Date(2028, time.March, 31, 0, 0, 0, 0, time.UTC)
+	default:
+		return ""
+	}
+	verb := "ends"
+	if !now.Before(day) {
+		verb = "has ended"
+	}
+	return fmt.Sprintf("%s %s on %s", who, verb, day.Format(time.DateOnly))
+}
+
+func expired(cert *x509.Certificate, now time.Time) []Warning {
+	if !now.After(cert.NotAfter) {
+		return nil
+	}
+	return []Warning{{"expired-certificate", fmt.Sprintf("%s has expired on %s", certfile.Title(cert), cert.NotAfter.UTC().Format(time.DateOnly)), "replace it by the certificate that follows it"}}
+}
+
+// Doubts returns what is allowed in the Form and probably a mistake. The Form has
+// been checked. Of certificates it knows those that stand in the policy itself.
+func (f *Form) Doubts() []yamlshape.Doubt {
+	var out []yamlshape.Doubt
+	doubt := func(at image.Position, prefix string, warnings ...Warning) {
+		for _, w := range warnings {
+			out = append(out, yamlshape.Doubt{Fault: *yamlshape.Faultf(at, w.next, "%s%s", prefix, w.Text), Lint: w.Lint})
+		}
+	}
+	now := time.Now()
+	if f.TOFU.Value {
+		doubt(f.TOFU.At, "tofu: ", firstUse())
+	}
+	if f.Server != nil {
+		if s, err := registry.ParseTrustServer(f.Server.Value); err == nil {
+			doubt(f.Server.At, "server: ", serverWarnings(s.String(), now)...)
+		}
+	}
+	for _, s := range f.stores() {
+		for _, t := range s.texts {
+			for _, cert := range f.made.inline[t.At] {
+				doubt(t.At, s.key+": ", expired(cert, now)...)
+			}
+		}
+	}
+	return out
+}
