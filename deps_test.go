@@ -80,6 +80,7 @@ var own = []rule{
 	{module + "/internal/registrytest", []string{"internal"}},
 	{module + "/internal/sigstoretest", []string{"internal"}},
 	{module + "/internal/notationtest", []string{"internal"}},
+	{module + "/internal/dcttest", []string{"internal"}},
 	{module + "/internal/servicetest", []string{"internal"}},
 	{module + "/internal/pkitest", []string{"internal"}},
 	{module + "/internal/golden", nil},
@@ -103,7 +104,7 @@ var calls = []struct {
 
 // free are trees that are no part of the product: what signs and serves for
 // the tests, what measures, what shows. They may import and call anything.
-var free = []string{"internal/registrytest", "internal/sigstoretest", "internal/notationtest", "internal/servicetest", "internal/pkitest", "internal/startup", "bench", "e2e", "examples"}
+var free = []string{"internal/registrytest", "internal/sigstoretest", "internal/notationtest", "internal/dcttest", "internal/servicetest", "internal/pkitest", "internal/startup", "bench", "e2e", "examples"}
 
 // complaints returns what a source file outside of tests does that its place
 // does not allow. Name is slash-separated and relative to the module's root.
