@@ -13,8 +13,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-
-	"github.com/boltseal/boltseal/image"
 )
 
 // A host is what one run learns of one registry: whose credentials to use, and
@@ -69,39 +67,39 @@ type challenge struct {
 	header http.Header
 }
 
-func (c *Client) host(ctx context.Context, ref image.Ref) (*host, error) {
+func (c *Client) host(ctx context.Context, of server) (*host, error) {
 	c.mu.Lock()
-	h, ok := c.hosts[ref.Registry()]
+	h, ok := c.hosts[of]
 	if !ok {
 		h = &host{scheme: "https", ready: make(chan struct{})}
-		c.hosts[ref.Registry()] = h
+		c.hosts[of] = h
 		// A credential helper is another program: it may hang, and must not keep
 		// other registries, or the end of the run, waiting.
 		go func() {
 			defer close(h.ready)
-			h.err = h.prepare(context.WithoutCancel(ctx), c, ref)
+			h.err = h.prepare(context.WithoutCancel(ctx), c, of)
 		}()
 	}
 	c.mu.Unlock()
 	select {
 	case <-ctx.Done():
-		return nil, fmt.Errorf("credentials for %s: %w", ref.Registry(), ctx.Err())
+		return nil, fmt.Errorf("credentials for %s: %w", of.name, ctx.Err())
 	case <-h.ready:
 		return h, h.err
 	}
 }
 
 // prepare finds out whose credentials to use.
-func (h *host) prepare(ctx context.Context, c *Client, ref image.Ref) error {
+func (h *host) prepare(ctx context.Context, c *Client, of server) error {
 	var opts []name.Option
-	if c.insecure(ref.Registry()) {
+	if c.insecure(of.name) {
 		opts = append(opts, name.Insecure)
 	}
-	if c.insecure(ref.Registry()) || Loopback(ref.Registry()) {
+	if c.insecure(of.name) || Loopback(of.name) {
 		h.scheme = "http"
 	}
 	var err error
-	if h.reg, err = name.NewRegistry(ref.Registry(), opts...); err != nil {
+	if h.reg, err = name.NewRegistry(of.name, opts...); err != nil {
 		return fmt.Errorf("%w: %w", errNoRetry, err)
 	}
 	if h.auth, err = authn.Resolve(ctx, c.opts.Keychain, h.reg); err != nil {
@@ -122,18 +120,18 @@ func Loopback(host string) bool {
 
 // do sends req with whatever authentication its repository needs, to be read or
 // to be pushed to.
-func (h *host) do(ctx context.Context, c *Client, ref image.Ref, req *http.Request, push bool) (*http.Response, error) {
+func (h *host) do(ctx context.Context, c *Client, at place, req *http.Request, push bool) (*http.Response, error) {
 	if req.URL.Host != h.reg.RegistryStr() {
 		// The registry redirected an upload to where it now goes on. Whatever is
 		// asked there, the credentials are not for it.
 		return plain(c).Do(req)
 	}
-	v, _ := h.repos.LoadOrStore(ref.Repository(), &repo{})
+	v, _ := h.repos.LoadOrStore(at.repository, &repo{})
 	r, ok := v.(*repo)
 	if !ok {
 		return nil, errNoRetry
 	}
-	s, resp, err := h.session(ctx, c, ref, r, req, push)
+	s, resp, err := h.session(ctx, c, at, r, req, push)
 	if err != nil || resp != nil {
 		return resp, err
 	}
@@ -150,7 +148,7 @@ func (h *host) do(ctx context.Context, c *Client, ref image.Ref, req *http.Reque
 	// This repository wants what others of the registry did not, or to be pushed
 	// to what it did not want to be read.
 	discard(resp)
-	s, err = h.upgrade(ctx, c, ref, r, s, &challenge{req.URL.Scheme, resp.StatusCode, resp.Header}, push)
+	s, err = h.upgrade(ctx, c, at, r, s, &challenge{req.URL.Scheme, resp.StatusCode, resp.Header}, push)
 	if err != nil {
 		return nil, err
 	}
@@ -159,13 +157,13 @@ func (h *host) do(ctx context.Context, c *Client, ref image.Ref, req *http.Reque
 
 // upgrade replaces the repository's session, which was not asked for
 // credentials before, unless a concurrent request has done so already.
-func (h *host) upgrade(ctx context.Context, c *Client, ref image.Ref, r *repo, from *session, ch *challenge, push bool) (*session, error) {
+func (h *host) upgrade(ctx context.Context, c *Client, at place, r *repo, from *session, ch *challenge, push bool) (*session, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.session; s != nil && s != from && (s.push || !push) {
 		return s, nil
 	}
-	s, err := h.authenticate(ctx, c, ref, ch, push)
+	s, err := h.authenticate(ctx, c, at, ch, push)
 	if err == nil {
 		r.session = s
 	}
@@ -175,11 +173,11 @@ func (h *host) upgrade(ctx context.Context, c *Client, ref image.Ref, r *repo, f
 // session returns the repository's session. Where nothing is known of the
 // registry yet and there are no credentials, req itself is sent to find out; an
 // answer other than a challenge is then returned in place of a session.
-func (h *host) session(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request, push bool) (*session, *http.Response, error) {
+func (h *host) session(ctx context.Context, c *Client, at place, r *repo, req *http.Request, push bool) (*session, *http.Response, error) {
 	h.mu.Lock()
 	if !h.settled {
 		defer h.mu.Unlock()
-		return h.settle(ctx, c, ref, r, req, push)
+		return h.settle(ctx, c, at, r, req, push)
 	}
 	ch := h.challenge
 	h.mu.Unlock()
@@ -195,14 +193,14 @@ func (h *host) session(ctx context.Context, c *Client, ref image.Ref, r *repo, r
 		r.session = &session{client: plain(c)}
 		return r.session, nil, nil
 	}
-	s, err := h.authenticate(ctx, c, ref, ch, push)
+	s, err := h.authenticate(ctx, c, at, ch, push)
 	if err == nil {
 		r.session = s
 	}
 	return s, nil, err
 }
 
-func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, req *http.Request, push bool) (*session, *http.Response, error) {
+func (h *host) settle(ctx context.Context, c *Client, at place, r *repo, req *http.Request, push bool) (*session, *http.Response, error) {
 	var ch *challenge
 	if h.auth == authn.Anonymous {
 		resp, err := plain(c).Do(req.Clone(ctx))
@@ -219,7 +217,7 @@ func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, re
 		// The answer is recorded on its way, for the other repositories.
 		ch = &challenge{scheme: h.scheme}
 	}
-	s, err := h.authenticate(ctx, c, ref, ch, push)
+	s, err := h.authenticate(ctx, c, at, ch, push)
 	if ch.status != 0 { // the registry answered, whatever the token service said
 		h.settled, h.challenge = true, ch
 	}
@@ -232,15 +230,15 @@ func (h *host) settle(ctx context.Context, c *Client, ref image.Ref, r *repo, re
 	return s, nil, nil
 }
 
-func (h *host) authenticate(ctx context.Context, c *Client, ref image.Ref, ch *challenge, push bool) (*session, error) {
+func (h *host) authenticate(ctx context.Context, c *Client, at place, ch *challenge, push bool) (*session, error) {
 	scope := transport.PullScope
 	if push {
 		scope = pushScope
 	}
 	rt, err := transport.NewWithContext(ctx, h.reg, h.auth, &ping{host: h.reg.RegistryStr(), challenge: ch, inner: c.base},
-		[]string{h.reg.Repo(ref.Repository()).Scope(scope)})
+		[]string{h.reg.Repo(at.repository).Scope(scope)})
 	if err != nil {
-		return nil, fmt.Errorf("authenticate to %s: %w", ref.Registry(), err)
+		return nil, fmt.Errorf("authenticate to %s: %w", at.name, err)
 	}
 	return &session{client: &http.Client{Transport: rt, CheckRedirect: checkRedirect}, challenge: ch, push: push}, nil
 }

@@ -73,7 +73,7 @@ type Client struct {
 	base http.RoundTripper
 
 	mu    sync.Mutex
-	hosts map[string]*host
+	hosts map[server]*host
 	total Counter
 	turns sync.Map // "repository:tag" that is being written -> chan struct{} of one
 	blobs sync.Map // "repository@digest" of what is known to be there
@@ -96,7 +96,7 @@ func New(opts Options) *Client {
 	if opts.Sleep == nil {
 		opts.Sleep = sleep
 	}
-	c := &Client{opts: opts, hosts: map[string]*host{}}
+	c := &Client{opts: opts, hosts: map[server]*host{}}
 	c.base = transport.NewUserAgent(&counting{total: &c.total, inner: rewinding{&http.Transport{
 		Proxy:                  proxy(opts.Proxy),
 		TLSClientConfig:        &tls.Config{RootCAs: opts.Roots, MinVersion: tls.VersionTLS12},
@@ -135,11 +135,28 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// A server is who is asked, in the spelling of references: "docker.io",
+// "127.0.0.1:5000".
+type server struct{ name string }
+
+// A place is where a query is about something: a repository of a registry.
+type place struct {
+	server
+	repository string // such as "library/alpine"
+}
+
+func placeOf(repo image.Ref) place { return place{server{repo.Registry()}, repo.Repository()} }
+
+func (p place) String() string { return p.name + "/" + p.repository }
+
+// path returns what the paths of p begin with.
+func (p place) path() string { return "/v2/" + p.repository + "/" }
+
 // A query is one request about something in a repository.
 type query struct {
 	op     string
-	repo   image.Ref
-	path   string // below /v2/<repository>/
+	at     place
+	path   string // below the place's own
 	accept []string
 	limit  int64
 	page   bool // it is no registry that is asked
@@ -268,11 +285,11 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 	sending := time.Duration(len(q.body)>>18) * time.Second
 	attempt, cancel := context.WithTimeout(ctx, c.opts.Attempt+sending)
 	defer cancel()
-	h, err := c.host(attempt, q.repo)
+	h, err := c.host(attempt, q.at.server)
 	if err != nil {
 		return answer{}, err
 	}
-	target := h.scheme + "://" + h.reg.RegistryStr() + "/v2/" + q.repo.Repository() + "/" + q.path
+	target := h.scheme + "://" + h.reg.RegistryStr() + q.at.path() + q.path
 	if q.to != nil {
 		target = q.to.String()
 	}
@@ -287,7 +304,7 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 		req.Header.Set("Content-Type", q.mediaType)
 	}
 	silence := time.AfterFunc(c.opts.Silence+sending, cancel)
-	resp, err := h.do(attempt, c, q.repo, req, q.push)
+	resp, err := h.do(attempt, c, q.at, req, q.push)
 	if !silence.Stop() && ctx.Err() == nil {
 		if err == nil {
 			_ = resp.Body.Close() // its context has ended

@@ -163,7 +163,7 @@ func parseIndex(body []byte) (ocispec.Index, error) {
 func (c *Client) Manifest(ctx context.Context, repo image.Ref, reference string) (Manifest, error) {
 	byDigest := image.ValidDigest(reference)
 	q := query{
-		op: manifestOp(repo, reference), repo: repo, path: "manifests/" + reference, limit: maxManifest,
+		op: manifestOp(repo, reference), at: placeOf(repo), path: "manifests/" + reference, limit: maxManifest,
 		accept: []string{ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, dockerIndex, dockerManifest},
 	}
 	a, err := c.get(ctx, q)
@@ -197,7 +197,7 @@ func manifestOp(repo image.Ref, reference string) string {
 // and digest.
 func (c *Client) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error) {
 	digest := d.Digest.String()
-	q := query{op: blobOp(repo, digest), repo: repo, path: "blobs/" + digest, limit: d.Size, accept: []string{"*/*"}}
+	q := query{op: blobOp(repo, digest), at: placeOf(repo), path: "blobs/" + digest, limit: d.Size, accept: []string{"*/*"}}
 	if err := plausible(d); err != nil {
 		return nil, q.corrupt(err)
 	}

@@ -66,14 +66,14 @@ func (c *Client) PushBlob(ctx context.Context, repo image.Ref, mediaType string,
 	if len(body) > MaxBlob {
 		return ocispec.Descriptor{}, q.corrupt(fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, len(body), MaxBlob))
 	}
-	if _, ok := c.blobs.Load(known(repo, d)); ok {
+	if _, ok := c.blobs.Load(known(q.at, d)); ok {
 		return d, nil
 	}
 	switch there, err := c.has(ctx, q, d); {
 	case err != nil:
 		return ocispec.Descriptor{}, err
 	case there:
-		c.blobs.Store(known(repo, d), true)
+		c.blobs.Store(known(q.at, d), true)
 	default:
 		if err := c.send(ctx, q, d, body); err != nil {
 			return ocispec.Descriptor{}, err
@@ -87,10 +87,10 @@ func describeBlob(mediaType string, body []byte) ocispec.Descriptor {
 }
 
 func blobPush(repo image.Ref, d ocispec.Descriptor) query {
-	return query{op: "push blob " + repo.Name() + "@" + d.Digest.String(), repo: repo, push: true, good: taken}
+	return query{op: "push blob " + repo.Name() + "@" + d.Digest.String(), at: placeOf(repo), push: true, good: taken}
 }
 
-func known(repo image.Ref, d ocispec.Descriptor) string { return repo.Name() + "@" + d.Digest.String() }
+func known(at place, d ocispec.Descriptor) string { return at.String() + "@" + d.Digest.String() }
 
 // send stores a blob.
 func (c *Client) send(ctx context.Context, q query, d ocispec.Descriptor, body []byte) error {
@@ -98,7 +98,7 @@ func (c *Client) send(ctx context.Context, q query, d ocispec.Descriptor, body [
 		return c.upload(ctx, q, d, body)
 	})
 	if err == nil {
-		c.blobs.Store(known(q.repo, d), true)
+		c.blobs.Store(known(q.at, d), true)
 	}
 	return err
 }
@@ -205,7 +205,7 @@ func manifestPush(repo image.Ref, reference, mediaType string, body []byte) (que
 		sep = "@"
 	}
 	q := query{
-		op: "push manifest " + repo.Name() + sep + clip(reference), repo: repo, path: "manifests/" + reference,
+		op: "push manifest " + repo.Name() + sep + clip(reference), at: placeOf(repo), path: "manifests/" + reference,
 		method: http.MethodPut, mediaType: mediaType, body: body, push: true, tag: sep == ":", good: taken,
 	}
 	switch {

@@ -32,7 +32,7 @@ func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) (
 	path := "referrers/" + digest
 	var found []ocispec.Descriptor
 	for n := range maxReferrerPages {
-		q := query{op: referrersOp(repo, digest), repo: repo, path: path, limit: maxManifest, accept: []string{ocispec.MediaTypeImageIndex}}
+		q := query{op: referrersOp(repo, digest), at: placeOf(repo), path: path, limit: maxManifest, accept: []string{ocispec.MediaTypeImageIndex}}
 		a, err := c.get(ctx, q)
 		if err != nil {
 			if n == 0 && noAPI(err) {
@@ -55,7 +55,7 @@ func (c *Client) Referrers(ctx context.Context, repo image.Ref, digest string) (
 		if len(found) > maxReferrers {
 			return nil, q.corrupt(fmt.Errorf("%w: more than %d referrers", ErrTooMany, maxReferrers))
 		}
-		path, err = nextPage(a, "/v2/"+repo.Repository()+"/")
+		path, err = nextPage(a, q.at.path())
 		switch {
 		case err != nil:
 			return nil, q.corrupt(err)
