@@ -27,7 +27,10 @@ type host struct {
 	reg    name.Registry
 	scheme string
 	auth   authn.Authenticator
-	ready  chan struct{} // closed once reg, auth and err are there
+	base   http.RoundTripper // what sends its requests
+	prefix string            // of the paths that it answers, "" or such as "/notary"
+	trust  bool              // it is a server of trust data
+	ready  chan struct{}     // closed once all of these and err are there
 	err    error
 
 	mu        sync.Mutex // held while the first request settles the challenge
@@ -71,7 +74,7 @@ func (c *Client) host(ctx context.Context, of server) (*host, error) {
 	c.mu.Lock()
 	h, ok := c.hosts[of]
 	if !ok {
-		h = &host{scheme: "https", ready: make(chan struct{})}
+		h = &host{scheme: "https", base: c.base, ready: make(chan struct{})}
 		c.hosts[of] = h
 		// A credential helper is another program: it may hang, and must not keep
 		// other registries, or the end of the run, waiting.
@@ -91,6 +94,9 @@ func (c *Client) host(ctx context.Context, of server) (*host, error) {
 
 // prepare finds out whose credentials to use.
 func (h *host) prepare(ctx context.Context, c *Client, of server) error {
+	if !of.trust.IsZero() {
+		return h.prepareTrust(ctx, c, of.trust)
+	}
 	var opts []name.Option
 	if c.insecure(of.name) {
 		opts = append(opts, name.Insecure)
@@ -124,7 +130,7 @@ func (h *host) do(ctx context.Context, c *Client, at place, req *http.Request, p
 	if req.URL.Host != h.reg.RegistryStr() {
 		// The registry redirected an upload to where it now goes on. Whatever is
 		// asked there, the credentials are not for it.
-		return plain(c).Do(req)
+		return h.plain().Do(req)
 	}
 	v, _ := h.repos.LoadOrStore(at.repository, &repo{})
 	r, ok := v.(*repo)
@@ -190,7 +196,7 @@ func (h *host) session(ctx context.Context, c *Client, at place, r *repo, req *h
 	case s != nil: // it was read before
 		ch = s.challenge
 	case ch == nil:
-		r.session = &session{client: plain(c)}
+		r.session = &session{client: h.plain()}
 		return r.session, nil, nil
 	}
 	s, err := h.authenticate(ctx, c, at, ch, push)
@@ -203,7 +209,7 @@ func (h *host) session(ctx context.Context, c *Client, at place, r *repo, req *h
 func (h *host) settle(ctx context.Context, c *Client, at place, r *repo, req *http.Request, push bool) (*session, *http.Response, error) {
 	var ch *challenge
 	if h.auth == authn.Anonymous {
-		resp, err := plain(c).Do(req.Clone(ctx))
+		resp, err := h.plain().Do(req.Clone(ctx))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -231,42 +237,47 @@ func (h *host) settle(ctx context.Context, c *Client, at place, r *repo, req *ht
 }
 
 func (h *host) authenticate(ctx context.Context, c *Client, at place, ch *challenge, push bool) (*session, error) {
-	scope := transport.PullScope
-	if push {
-		scope = pushScope
-	}
-	rt, err := transport.NewWithContext(ctx, h.reg, h.auth, &ping{host: h.reg.RegistryStr(), challenge: ch, inner: c.base},
-		[]string{h.reg.Repo(at.repository).Scope(scope)})
+	rt, err := transport.NewWithContext(ctx, h.reg, h.auth, &ping{of: h, challenge: ch}, []string{at.scope(push)})
 	if err != nil {
 		return nil, fmt.Errorf("authenticate to %s: %w", at.name, err)
 	}
 	return &session{client: &http.Client{Transport: rt, CheckRedirect: checkRedirect}, challenge: ch, push: push}, nil
 }
 
-// pushScope is spelled as registries do in their challenges: one that is not yet
-// asked for, but for its order, would be asked for a second time.
-const pushScope = "pull,push"
+// scope returns what a token has to be good for. It is spelled as servers do in
+// their challenges: one that is not yet asked for, but for its order, would be
+// asked for a second time.
+func (p place) scope(push bool) string {
+	actions := "pull"
+	switch {
+	case push && p.trust.IsZero():
+		actions = "pull,push"
+	case push:
+		actions = "push,pull"
+	}
+	return "repository:" + p.repository + ":" + actions
+}
 
-func plain(c *Client) *http.Client {
-	return &http.Client{Transport: c.base, CheckRedirect: checkRedirect}
+func (h *host) plain() *http.Client {
+	return &http.Client{Transport: h.base, CheckRedirect: checkRedirect}
 }
 
 // ping answers GET /v2/ from what is already known of the registry.
 type ping struct {
-	host      string
+	of        *host
 	challenge *challenge
-	inner     http.RoundTripper
 }
 
 func (p *ping) RoundTrip(req *http.Request) (*http.Response, error) {
+	host := p.of.reg.RegistryStr()
 	if p.challenge.scheme == "https" && req.URL.Scheme != "https" {
-		return nil, fmt.Errorf("%w: %s leads from https to %s", errNoRetry, p.host, req.URL.Scheme)
+		return nil, fmt.Errorf("%w: %s leads from https to %s", errNoRetry, host, req.URL.Scheme)
 	}
-	if req.URL.Path != "/v2/" || req.URL.Host != p.host {
-		return p.inner.RoundTrip(req)
+	if req.URL.Path != "/v2/" || req.URL.Host != host {
+		return p.of.base.RoundTrip(req)
 	}
 	if req.URL.Scheme != p.challenge.scheme {
-		return nil, fmt.Errorf("%s is asked over %s only", p.host, p.challenge.scheme)
+		return nil, fmt.Errorf("%s is asked over %s only", host, p.challenge.scheme)
 	}
 	if p.challenge.status != 0 {
 		return &http.Response{
@@ -274,7 +285,13 @@ func (p *ping) RoundTrip(req *http.Request) (*http.Response, error) {
 			ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(nil)),
 		}, nil
 	}
-	resp, err := p.inner.RoundTrip(req)
+	resp, err := p.of.base.RoundTrip(p.of.prefixed(req))
+	if err == nil && resp.StatusCode == http.StatusNotFound && p.of.trust {
+		// Nobody else asks a server of trust data for this, so that it need not be
+		// there. Whether there is a challenge is then seen in the real answers.
+		discard(resp)
+		resp.StatusCode, resp.Header, resp.Body = http.StatusOK, http.Header{}, http.NoBody
+	}
 	if err == nil && (resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized) {
 		p.challenge.status, p.challenge.header = resp.StatusCode, resp.Header.Clone()
 	}

@@ -71,6 +71,7 @@ type Options struct {
 type Client struct {
 	opts Options
 	base http.RoundTripper
+	own  sync.Map // host and PEM texts of its own authorities -> http.RoundTripper
 
 	mu    sync.Mutex
 	hosts map[server]*host
@@ -97,9 +98,16 @@ func New(opts Options) *Client {
 		opts.Sleep = sleep
 	}
 	c := &Client{opts: opts, hosts: map[server]*host{}}
-	c.base = transport.NewUserAgent(&counting{total: &c.total, inner: rewinding{&http.Transport{
-		Proxy:                  proxy(opts.Proxy),
-		TLSClientConfig:        &tls.Config{RootCAs: opts.Roots, MinVersion: tls.VersionTLS12},
+	c.base = c.transport(opts.Roots)
+	return c
+}
+
+// transport returns what sends requests, and counts them, to servers for which
+// one of roots vouches; nil are those of the system.
+func (c *Client) transport(roots *x509.CertPool) http.RoundTripper {
+	return transport.NewUserAgent(&counting{total: &c.total, inner: rewinding{&http.Transport{
+		Proxy:                  proxy(c.opts.Proxy),
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
 		MaxConnsPerHost:        128,
@@ -109,8 +117,7 @@ func New(opts Options) *Client {
 		// A compressed answer could hold far more than its size says, and its
 		// digest would be that of other bytes.
 		DisableCompression: true,
-	}}}, opts.UserAgent)
-	return c
+	}}}, c.opts.UserAgent)
 }
 
 func proxy(of func(*url.URL) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
@@ -135,22 +142,31 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A server is who is asked, in the spelling of references: "docker.io",
-// "127.0.0.1:5000".
-type server struct{ name string }
-
-// A place is where a query is about something: a repository of a registry.
-type place struct {
-	server
-	repository string // such as "library/alpine"
+// A server is who is asked: a registry, or a server of trust data. What is learned
+// of one host as the former says nothing of it as the latter.
+type server struct {
+	name  string      // in the spelling of references: "docker.io", "127.0.0.1:5000"
+	trust TrustServer // zero for a registry
 }
 
-func placeOf(repo image.Ref) place { return place{server{repo.Registry()}, repo.Repository()} }
+// A place is where a query is about something: a repository of a registry, or a
+// collection of trust data.
+type place struct {
+	server
+	repository string // such as "library/alpine"; whom a token is for
+}
+
+func placeOf(repo image.Ref) place { return place{server{name: repo.Registry()}, repo.Repository()} }
 
 func (p place) String() string { return p.name + "/" + p.repository }
 
 // path returns what the paths of p begin with.
-func (p place) path() string { return "/v2/" + p.repository + "/" }
+func (p place) path() string {
+	if p.trust.IsZero() {
+		return "/v2/" + p.repository + "/"
+	}
+	return p.trust.base + "/v2/" + escape(p.repository) + "/_trust/tuf/"
+}
 
 // A query is one request about something in a repository.
 type query struct {
@@ -160,6 +176,7 @@ type query struct {
 	accept []string
 	limit  int64
 	page   bool // it is no registry that is asked
+	trust  bool // it is a server of trust data that is asked
 
 	method    string   // "" is GET
 	to        *url.URL // where an upload goes on; nil: path says where
@@ -346,7 +363,7 @@ func (q query) read(resp *http.Response) (answer, error) {
 
 // failure says what an attempt that gave no 200 means.
 func (q query) failure(a answer, err error) *Error {
-	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err), page: q.page, push: q.push}
+	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err), page: q.page, trust: q.trust, push: q.push}
 	if te := (*transport.Error)(nil); errors.As(err, &te) {
 		// The token service or the /v2/ ping refused; its error text is the
 		// same kind of hostile text as a registry's.
@@ -357,7 +374,12 @@ func (q query) failure(a answer, err error) *Error {
 		}
 	} else if err == nil {
 		e.Detail = detail(a)
-		if q.push {
+		switch {
+		case q.trust:
+			if r := refusal(a); r != nil {
+				e.Err = r
+			}
+		case q.push:
 			e.Err = q.refusal(a.status, e.Detail)
 		}
 	}

@@ -42,13 +42,14 @@ type Error struct {
 	Kind   error  // ErrNotFound, ErrDenied or ErrUnavailable
 	Err    error  // the cause where there is one, such as a net.Error
 
-	page bool // it was no registry that was asked
-	push bool // it was to be pushed
+	page  bool // it was no registry that was asked
+	trust bool // it was a server of trust data
+	push  bool // it was to be pushed
 }
 
 func (e *Error) Error() string {
 	s, who := e.Op+": ", "registry"
-	if e.page {
+	if e.page || e.trust {
 		who = "server"
 	}
 	if e.Status != 0 {
@@ -106,6 +107,8 @@ func hint(registry string, err error) string {
 		return "record it again: what is asked now was not asked when the recording was made"
 	case errors.Is(err, errCredentials):
 		return "install the credential helper that the docker configuration names, or mend the configuration (DOCKER_CONFIG says where it is)"
+	case e != nil && e.trust:
+		return trustHint(registry, e, err)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "check the registry's name: there is no host " + registry + " here"
 	case errors.As(err, &record):

@@ -239,7 +239,7 @@ func matches(body []byte, d ocispec.Descriptor) error {
 
 // corrupt is the error for an answer that cannot be what was asked for.
 func (q query) corrupt(err error) *Error {
-	return &Error{Op: q.op, Kind: ErrUnavailable, Err: err, page: q.page, push: q.push}
+	return &Error{Op: q.op, Kind: ErrUnavailable, Err: err, page: q.page, trust: q.trust, push: q.push}
 }
 
 func digestOf(b []byte) string {

@@ -267,5 +267,14 @@ func (r rewinding) RoundTrip(req *http.Request) (*http.Response, error) {
 	_ = req.Body.Close() // of bytes in memory
 	again := *req
 	again.Body = body
-	return r.inner.RoundTrip(&again)
+	d, ok := req.Context().Value(deliveryKey{}).(*delivery)
+	if !ok || req.URL.EscapedPath() != d.path { // the token service, which gets a body too
+		return r.inner.RoundTrip(&again)
+	}
+	again.Body = opening{body, d}
+	resp, err := r.inner.RoundTrip(&again)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized {
+		d.open.Store(false)
+	}
+	return resp, err
 }
