@@ -50,6 +50,9 @@ type Options struct {
 	Keys    map[string]crypto.Signer
 	// Certificate is the root's.
 	Certificate CertificateOptions
+	// OwnSnapshot keeps the snapshot's key from the server, as notary init does
+	// and docker does not: who publishes has to send a snapshot, too.
+	OwnSnapshot bool
 }
 
 // A Role is one that signs, and what it says. Of a base role its keys and its
@@ -84,7 +87,8 @@ type Role struct {
 // changes it signs anew what depends on the change. It may be used from several
 // goroutines at once.
 type Collection struct {
-	gun string
+	gun         string
+	ownSnapshot bool
 
 	mu      sync.Mutex
 	roles   map[string]*Role
@@ -98,7 +102,7 @@ type Collection struct {
 // NewCollection makes the trust data of a repository, such as
 // registry.example/app. Nothing has been signed but that it is so.
 func NewCollection(gun string, o Options) (*Collection, error) {
-	c := &Collection{gun: gun, roles: map[string]*Role{}, order: o.Delegations, history: map[string][]byte{}}
+	c := &Collection{gun: gun, ownSnapshot: o.OwnSnapshot, roles: map[string]*Role{}, order: o.Delegations, history: map[string][]byte{}}
 	if c.order == nil {
 		c.order = []string{Releases, "targets/alice", "targets/bob"}
 	}
@@ -142,7 +146,7 @@ func (c *Collection) Clone() *Collection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := &Collection{
-		gun: c.gun, roles: map[string]*Role{}, order: slices.Clone(c.order), ca: c.ca, root: c.root,
+		gun: c.gun, ownSnapshot: c.ownSnapshot, roles: map[string]*Role{}, order: slices.Clone(c.order), ca: c.ca, root: c.root,
 		retired: slices.Clone(c.retired), history: maps.Clone(c.history),
 	}
 	for name, r := range c.roles {

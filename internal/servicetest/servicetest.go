@@ -5,8 +5,10 @@ package servicetest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -47,6 +49,7 @@ type Service struct {
 	handler http.Handler
 
 	mu     sync.Mutex
+	scheme string
 	addr   string
 	server *http.Server
 	faults []*Fault
@@ -58,11 +61,15 @@ type Service struct {
 func (s *Service) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return "http://" + s.addr
+	return s.scheme + "://" + s.addr
 }
 
 // Host returns the host and the port.
-func (s *Service) Host() string { return strings.TrimPrefix(s.URL(), "http://") }
+func (s *Service) Host() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
 
 // Down makes the service refuse connections. It does not come back.
 func (s *Service) Down() {
@@ -75,13 +82,25 @@ func (s *Service) Down() {
 }
 
 // Start starts a service on a free loopback port.
-func Start(handler http.Handler) (*Service, error) {
+func Start(handler http.Handler) (*Service, error) { return start(handler, nil) }
+
+// StartTLS starts a service that speaks HTTPS only, with a certificate for
+// 127.0.0.1.
+func StartTLS(handler http.Handler, certificate tls.Certificate) (*Service, error) {
+	return start(handler, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+}
+
+func start(handler http.Handler, t *tls.Config) (*Service, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{handler: handler, addr: l.Addr().String()}
+	s := &Service{handler: handler, scheme: "http", addr: l.Addr().String()}
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
+	if t != nil {
+		s.scheme, l = "https", tls.NewListener(l, t)
+		s.server.ErrorLog = log.New(io.Discard, "", 0) // of callers that do not trust the certificate
+	}
 	go s.server.Serve(l) //nolint:errcheck // ends with Close
 	return s, nil
 }
