@@ -78,13 +78,8 @@ func (c *Collection) validate(b tuf.RepoBuilder, files map[string][]byte) error 
 	if err := current(Root); err != nil {
 		return err
 	}
-	if f, ok := files[Root]; ok {
-		version := c.roles[Root].Version
-		b2 := b.BootstrapNewBuilder()
-		if err := b2.Load(Root, f, version, false); err != nil {
-			return validation.ErrBadRoot{Msg: err.Error()}
-		}
-		return validation.ErrBadRoot{Msg: "a root is rotated with RotateRoot here, not sent"}
+	if _, ok := files[Root]; ok {
+		return validation.ErrBadRoot{Msg: "a root is rotated with RotateRoot here"}
 	}
 	for _, role := range append([]string{Targets}, c.order...) {
 		f, sent := files[role]
@@ -111,8 +106,10 @@ func (c *Collection) validate(b tuf.RepoBuilder, files map[string][]byte) error 
 }
 
 func noSnapshot(err error) error {
-	switch err.(type) {
-	case signed.ErrInsufficientSignatures, signed.ErrNoKeys, signed.ErrRoleThreshold:
+	var few signed.ErrInsufficientSignatures
+	var none signed.ErrNoKeys
+	var threshold signed.ErrRoleThreshold
+	if errors.As(err, &few) || errors.As(err, &none) || errors.As(err, &threshold) {
 		return validation.ErrBadHierarchy{
 			Missing: Snapshot, Msg: "no snapshot was included in update and server does not hold current snapshot key for repository",
 		}
