@@ -27,6 +27,9 @@ type Shape struct {
 	Names []string
 	// Opaque are names whose values are not looked into.
 	Opaque []string
+	// Maps are names whose values are objects with names that somebody chose,
+	// such as tags: two of these may differ in case only, and are none of Names.
+	Maps []string
 	// Only are the only names that there may be; nil for any.
 	Only Tree
 }
@@ -49,11 +52,12 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Check returns an error, an [*Error], if body is not exactly one JSON document,
-// or an object in it has two names that are equal but for their case, a name that
-// is one of s.Names but for its case, or one that is not in s.Only.
+// or an object in it has two names that are equal but for their case (of s.Maps:
+// that are equal), a name that is one of s.Names but for its case, or one that is
+// not in s.Only.
 func (s Shape) Check(body []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
-	err := s.value(dec, s.Only, 0)
+	err := s.value(dec, s.Only, 0, false)
 	if err == nil {
 		if _, last := dec.Token(); !errors.Is(last, io.EOF) {
 			err = errors.New("something follows the document")
@@ -75,7 +79,7 @@ func (s Shape) Check(body []byte) error {
 	return e
 }
 
-func (s Shape) value(dec *json.Decoder, only Tree, depth int) error {
+func (s Shape) value(dec *json.Decoder, only Tree, depth int, chosen bool) error {
 	tok, err := dec.Token()
 	if err != nil {
 		return err
@@ -89,13 +93,13 @@ func (s Shape) value(dec *json.Decoder, only Tree, depth int) error {
 	}
 	seen := map[string]bool{}
 	for dec.More() {
-		below := only // of a list
+		below, free := only, chosen // of a list
 		if d == '{' {
-			name, err := s.name(dec, seen, only)
+			name, err := s.name(dec, seen, only, chosen)
 			if err != nil {
 				return err
 			}
-			below = only[name]
+			below, free = only[name], !chosen && slices.Contains(s.Maps, name)
 			if slices.Contains(s.Opaque, name) {
 				var opaque json.RawMessage
 				if err := dec.Decode(&opaque); err != nil {
@@ -104,7 +108,7 @@ func (s Shape) value(dec *json.Decoder, only Tree, depth int) error {
 				continue
 			}
 		}
-		if err := s.value(dec, below, depth+1); err != nil {
+		if err := s.value(dec, below, depth+1, free); err != nil {
 			return err
 		}
 	}
@@ -112,8 +116,9 @@ func (s Shape) value(dec *json.Decoder, only Tree, depth int) error {
 	return err
 }
 
-// name reads the name of a member.
-func (s Shape) name(dec *json.Decoder, seen map[string]bool, only Tree) (string, error) {
+// name reads the name of a member, which whoever wrote the document has chosen
+// or not.
+func (s Shape) name(dec *json.Decoder, seen map[string]bool, only Tree, chosen bool) (string, error) {
 	at := int(dec.InputOffset())
 	tok, err := dec.Token()
 	if err != nil {
@@ -126,12 +131,15 @@ func (s Shape) name(dec *json.Decoder, seen map[string]bool, only Tree) (string,
 	// EqualFold is what encoding/json compares names with; it knows more pairs
 	// than ToLower, such as k and the Kelvin sign.
 	folded := fold(name)
+	if chosen {
+		folded = name
+	}
 	if seen[folded] {
 		return "", &Error{Offset: at, Err: fmt.Errorf("the name %.40q stands twice", name)}
 	}
 	seen[folded] = true
 	for _, known := range s.Names {
-		if name != known && strings.EqualFold(name, known) {
+		if name != known && !chosen && strings.EqualFold(name, known) {
 			return "", &Error{Offset: at, Err: fmt.Errorf("the name %.40q is not %q", name, known)}
 		}
 	}

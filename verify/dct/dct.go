@@ -4,13 +4,21 @@ package dct
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/theupdateframework/notary/tuf"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // System is the name of this system in evidence and reports.
@@ -87,30 +95,180 @@ type Collection struct {
 type Session struct {
 	store Store
 	cache string
+
+	mu      sync.Mutex
+	updates map[question]*update
 }
 
 // NewSession returns a Session that reads trust data from store, and remembers
 // in the folder cache what it has seen, if that is not "".
-func NewSession(store Store, cache string) *Session { return &Session{store: store, cache: cache} }
+func NewSession(store Store, cache string) *Session {
+	return &Session{store: store, cache: cache, updates: map[question]*update{}}
+}
 
 // Require returns the Verifier of c. It refuses a Config that could be satisfied
 // by nobody or by anybody.
-func (s *Session) Require(Config) (verify.Verifier, error) {
-	return nil, errors.New("docker content trust is not verified yet")
+func (s *Session) Require(c Config) (verify.Verifier, error) {
+	if err := c.sound(); err != nil {
+		return nil, err
+	}
+	return &requirement{Config: c, session: s}, nil
 }
 
 // Collection returns the trust data of the repository of ref, by the roots of c.
 // The error tells its [Reason].
-func (s *Session) Collection(context.Context, Config, image.Ref) (*Collection, error) {
-	return nil, errors.New("docker content trust is not verified yet")
+func (s *Session) Collection(ctx context.Context, c Config, ref image.Ref) (*Collection, error) {
+	if err := c.sound(); err != nil {
+		return nil, err
+	}
+	l, err := s.loadFor(ctx, c, ref)
+	if err != nil {
+		return nil, err
+	}
+	out := l.Collection
+	out.Targets, out.Roles = slices.Clone(out.Targets), slices.Clone(out.Roles)
+	return &out, nil
+}
+
+// Repo returns what the client has of the repository of ref, by the roots of c,
+// and what it has of delegations that do not count. It is shared, and only to be
+// read. The error tells its [Reason].
+func (s *Session) Repo(ctx context.Context, c Config, ref image.Ref) (repo, invalid *tuf.Repo, err error) {
+	if err := c.sound(); err != nil {
+		return nil, nil, err
+	}
+	l, err := s.loadFor(ctx, c, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.repo, l.invalid, nil
+}
+
+// loadFor loads the collection of ref.
+func (s *Session) loadFor(ctx context.Context, c Config, ref image.Ref) (*loaded, error) {
+	server, err := c.ServerOf(ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.load(ctx, c, server, GUN(ref))
 }
 
 // Look returns what the trust data of img's repository say of it, whoever signed.
 // It decides nothing. The server is asked without a pin; whoever could show other
 // trust data could show what they like.
-func (s *Session) Look(context.Context, Config, image.Pinned) ([]verify.Candidate, error) {
-	return nil, errors.New("docker content trust is not verified yet")
+func (s *Session) Look(ctx context.Context, c Config, img image.Pinned) ([]verify.Candidate, error) {
+	c = Config{Server: c.Server, ServerCA: c.ServerCA, TOFU: true}
+	l, err := s.loadFor(ctx, c, img.Ref())
+	switch {
+	case Reason(err) == verify.Unsigned:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	all := l.candidates(img, img.Ref().Tag())
+	for i := range all {
+		if all[i].Reason == verify.Verified {
+			all[i].Reason, all[i].Err = verify.WrongSigner, errors.New("nobody is expected to sign it")
+		}
+	}
+	return all, nil
 }
 
-// Reason returns what an error of [Session.Collection] means.
-func Reason(error) verify.Reason { return verify.Undecided }
+// DefaultServer returns the address of the server that docker asks for the trust
+// data of ref: https://notary.docker.io for images of Docker Hub, else the host of
+// the registry.
+func DefaultServer(ref image.Ref) string {
+	if ref.Registry() == "docker.io" {
+		return "https://notary.docker.io"
+	}
+	return "https://" + ref.Registry()
+}
+
+// ServerOf returns the server that has the trust data of ref by c. The error tells
+// its [Reason].
+func (c Config) ServerOf(ref image.Ref) (registry.TrustServer, error) {
+	if !c.Server.IsZero() {
+		return c.Server, nil
+	}
+	server, err := registry.ParseTrustServer(DefaultServer(ref), c.ServerCA...)
+	if err != nil {
+		return server, &refusal{reason: verify.Unsupported, err: &verify.Error{
+			Op: "find the server that has the trust data of " + ref.Name(), Err: err, Hint: "name it with " + c.called("server"),
+		}}
+	}
+	return server, nil
+}
+
+// String returns the requirement in words.
+func (c Config) String() string {
+	required := "Docker Content Trust"
+	switch {
+	case len(c.Signers) > 0:
+		var names []string
+		for _, s := range c.Signers {
+			names = append(names, "targets/"+s)
+		}
+		required += " signature by " + strings.Join(names, " and ")
+	default:
+		required += " signature"
+	}
+	if c.TOFU {
+		return required + ", whoever the root is"
+	}
+	return required + ", of a root that is " + c.expected()
+}
+
+// pins tells the pins of c from all others.
+func (c Config) pins() string {
+	h := sha256.New()
+	add := func(kind string, parts ...[]byte) {
+		for _, p := range parts {
+			fmt.Fprintf(h, "%s %d ", kind, len(p))
+			h.Write(p)
+		}
+	}
+	for _, id := range c.RootKeyIDs {
+		add("id", []byte(id))
+	}
+	add("key", c.RootKeys...)
+	for _, cert := range c.RootCA {
+		add("ca", cert.Raw)
+	}
+	return fmt.Sprintf("%x %v", h.Sum(nil), c.TOFU)
+}
+
+// sound checks what c is made of.
+func (c Config) sound() error {
+	pinned := len(c.RootKeyIDs) + len(c.RootKeys) + len(c.RootCA)
+	switch {
+	case c.TOFU && pinned > 0:
+		return errors.New("trust on first use believes what roots are there to tell apart")
+	case !c.TOFU && pinned == 0:
+		return errors.New("no root: say whose collections count")
+	case pinned > maxPins || len(c.Signers) > maxSigners:
+		return fmt.Errorf("more than %d roots or %d signers", maxPins, maxSigners)
+	}
+	for _, id := range c.RootKeyIDs {
+		if got, err := ParseRootKeyID(id); err != nil || got != id {
+			return fmt.Errorf("%s is no key ID", hostile.Quoted(id))
+		}
+	}
+	for _, key := range c.RootKeys {
+		if _, err := x509.ParsePKIXPublicKey(key); err != nil {
+			return fmt.Errorf("a root key that is none: %w", err)
+		}
+	}
+	for _, cert := range c.RootCA {
+		if cert == nil || !cert.BasicConstraintsValid || !cert.IsCA {
+			return errors.New("an authority of roots that is none")
+		}
+	}
+	seen := map[string]bool{}
+	for _, s := range c.Signers {
+		if got, err := ParseSigner(s); err != nil || got != s || seen[s] {
+			return fmt.Errorf("%s is no signer, or stands twice", hostile.Quoted(s))
+		}
+		seen[s] = true
+	}
+	return nil
+}

@@ -5,12 +5,9 @@ import (
 	"sync"
 
 	"github.com/sirupsen/logrus"
-	"github.com/theupdateframework/notary/client"
 )
 
 // quiet keeps the client's messages to itself: it writes them to the logger that
 // all of a process shares, on stderr, with text of the server in them. What they
 // say is found out here again.
 var quiet = sync.OnceFunc(func() { logrus.SetOutput(io.Discard) })
-
-var _ = client.LoadTUFRepo

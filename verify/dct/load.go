@@ -1,0 +1,256 @@
+package dct
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/theupdateframework/notary/client"
+	"github.com/theupdateframework/notary/storage"
+	"github.com/theupdateframework/notary/trustpinning"
+	"github.com/theupdateframework/notary/tuf"
+	"github.com/theupdateframework/notary/tuf/data"
+	"github.com/theupdateframework/notary/tuf/signed"
+
+	"github.com/boltseal/boltseal/registry"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
+)
+
+// A loaded is a collection whose trust data were had and found sound.
+type loaded struct {
+	Collection
+	repo, invalid *tuf.Repo
+	root          vouched
+	rollback      string // the claim
+}
+
+// An update is the loading of one collection, which all who ask for it share.
+type update struct {
+	done   chan struct{}
+	loaded *loaded
+	err    error
+}
+
+// A question is what one update answers.
+type question struct {
+	server registry.TrustServer
+	gun    string
+	pins   string
+}
+
+// load returns the collection of gun at server by the pins of c. It is loaded once
+// for all who ask; ctx ends the wait, and the first who asks the loading too.
+func (s *Session) load(ctx context.Context, c Config, server registry.TrustServer, gun string) (*loaded, error) {
+	key := question{server, gun, c.pins()}
+	s.mu.Lock()
+	u, ok := s.updates[key]
+	if !ok {
+		u = &update{done: make(chan struct{})}
+		s.updates[key] = u
+		go func() {
+			defer close(u.done)
+			u.loaded, u.err = s.update(ctx, c, server, gun)
+		}()
+	}
+	s.mu.Unlock()
+	select {
+	case <-u.done:
+		return u.loaded, u.err
+	case <-ctx.Done():
+		return nil, &refusal{reason: verify.Undecided, err: context.Cause(ctx)}
+	}
+}
+
+// update loads a collection. Whatever trips the client is the fault of the trust
+// data, which are hostile until they were found sound.
+func (s *Session) update(ctx context.Context, c Config, server registry.TrustServer, gun string) (l *loaded, err error) {
+	quiet()
+	r := newRemote(ctx, s.store, server, gun)
+	panicked := hostile.Safely(func() error {
+		l, err = s.updated(r, c, gun)
+		return nil
+	})
+	if panicked != nil {
+		return nil, refuse(verify.BadSignature, "trust data of %s: %w", gun, panicked)
+	}
+	if err != nil {
+		return nil, judged(err)
+	}
+	return l, nil
+}
+
+func (s *Session) updated(r *remote, c Config, gun string) (*loaded, error) {
+	now := time.Now()
+	raw, err := r.GetSized("root", storage.NoSizeLimit)
+	if err != nil {
+		return nil, err
+	}
+	root, err := readRoot(gun, raw, now)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.vouch(root, now)
+	if err != nil {
+		return nil, err
+	}
+	repo, invalid, err := client.LoadTUFRepo(client.TUFLoadOptions{
+		GUN:          data.GUN(gun),
+		TrustPinning: trustpinning.TrustPinConfig{DisableTOFU: true, Certs: map[string][]string{gun: v.ids}},
+		Cache:        memory{},
+		RemoteStore:  r,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{repo: repo, invalid: invalid, root: v, rollback: "not checked: no cache"}
+	l.Collection = Collection{GUN: gun, Server: r.server.String(), Pin: v.pin}
+	if err := l.read(r); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// read makes what is to be told of what the client has loaded.
+func (l *loaded) read(r *remote) error {
+	if l.repo == nil || l.repo.Root == nil || l.repo.Timestamp == nil || l.repo.Snapshot == nil || l.repo.Targets[data.CanonicalTargetsRole] == nil || r.body("timestamp") == nil {
+		return refuse(verify.BadSignature, "the trust data are not complete")
+	}
+	common := map[data.RoleName]data.SignedCommon{
+		data.CanonicalRootRole:      l.repo.Root.Signed.SignedCommon,
+		data.CanonicalTargetsRole:   l.repo.Targets[data.CanonicalTargetsRole].Signed.SignedCommon,
+		data.CanonicalSnapshotRole:  l.repo.Snapshot.Signed.SignedCommon,
+		data.CanonicalTimestampRole: l.repo.Timestamp.Signed.SignedCommon,
+	}
+	for _, name := range []data.RoleName{data.CanonicalRootRole, data.CanonicalTargetsRole, data.CanonicalSnapshotRole, data.CanonicalTimestampRole} {
+		has := l.repo.Root.Signed.Roles[name]
+		l.Roles = append(l.Roles, Role{
+			Name: name.String(), KeyIDs: slices.Clone(has.KeyIDs), Threshold: has.Threshold,
+			Version: common[name].Version, Expires: common[name].Expires,
+		})
+	}
+	list, err := client.NewReadOnly(l.repo).GetDelegationRoles()
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(list, func(a, b data.Role) int { return strings.Compare(a.Name.String(), b.Name.String()) })
+	for _, d := range list {
+		l.Roles = append(l.Roles, l.delegated(r, d))
+	}
+	return l.targets()
+}
+
+// delegated is what is to be told of a delegation.
+func (l *loaded) delegated(r *remote, d data.Role) Role {
+	is := Role{Name: d.Name.String(), KeyIDs: d.KeyIDs, Threshold: d.Threshold}
+	if t := l.repo.Targets[d.Name]; t != nil {
+		is.Version, is.Expires = t.Signed.Version, t.Signed.Expires
+		return is
+	}
+	meta, announced := l.repo.Snapshot.Signed.Meta[d.Name.String()]
+	if !announced {
+		return is // it has signed nothing yet
+	}
+	is.Err = refuse(verify.BadSignature, "%s does not count", d.Name)
+	if l.invalid == nil || l.invalid.Targets[d.Name] == nil {
+		return is
+	}
+	t := l.invalid.Targets[d.Name]
+	is.Version, is.Expires = t.Signed.Version, t.Signed.Expires
+	is.Err = l.invalidated(r, d.Name, meta)
+	return is
+}
+
+// invalidated is why the client did not take the file of a delegation.
+func (l *loaded) invalidated(r *remote, name data.RoleName, meta data.FileMeta) error {
+	role, err := l.repo.GetDelegationRole(name)
+	if err != nil {
+		return judged(err)
+	}
+	raw := r.body(fmt.Sprintf("%s.%x", name, meta.Hashes["sha256"]))
+	s, err := parseSigned(raw)
+	if err != nil {
+		return judged(err)
+	}
+	if err := signed.VerifySignatures(s, role.BaseRole); err != nil {
+		return judged(err)
+	}
+	if err := signed.VerifyExpiry(&l.invalid.Targets[name].Signed.SignedCommon, name); err != nil {
+		return judged(err)
+	}
+	return refuse(verify.BadSignature, "%s does not count", name)
+}
+
+// targets lists what the roles that count have signed.
+func (l *loaded) targets() error {
+	all, err := client.NewReadOnly(l.repo).GetAllTargetMetadataByName("")
+	if none := client.ErrNoSuchTarget(""); errors.As(err, &none) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if !t.Role.CheckPaths(t.Target.Name) {
+			continue // it may not speak of that tag
+		}
+		target := Target{Tag: t.Target.Name, Size: t.Target.Length, Role: t.Role.Name.String()}
+		if sum := t.Target.Hashes["sha256"]; len(sum) == 32 {
+			target.Digest = "sha256:" + hex.EncodeToString(sum)
+		}
+		l.Targets = append(l.Targets, target)
+	}
+	slices.SortFunc(l.Targets, func(a, b Target) int {
+		if n := strings.Compare(a.Tag, b.Tag); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Role, b.Role)
+	})
+	return nil
+}
+
+// memory is the client's cache for one update.
+type memory map[string][]byte
+
+var _ storage.MetadataStore = memory{}
+
+// GetSized implements storage.MetadataStore.
+func (m memory) GetSized(name string, _ int64) ([]byte, error) {
+	if body, ok := m[name]; ok {
+		return body, nil
+	}
+	return nil, storage.ErrMetaNotFound{Resource: name}
+}
+
+// Set implements storage.MetadataStore.
+func (m memory) Set(name string, body []byte) error {
+	m[name] = body
+	return nil
+}
+
+// SetMulti implements storage.MetadataStore.
+func (m memory) SetMulti(files map[string][]byte) error {
+	for name, body := range files {
+		m[name] = body
+	}
+	return nil
+}
+
+// Remove implements storage.MetadataStore.
+func (m memory) Remove(name string) error {
+	delete(m, name)
+	return nil
+}
+
+// RemoveAll implements storage.MetadataStore.
+func (m memory) RemoveAll() error {
+	clear(m)
+	return nil
+}
+
+// Location implements storage.MetadataStore.
+func (m memory) Location() string { return "memory" }

@@ -1,0 +1,50 @@
+package dct
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/theupdateframework/notary/tuf/signed"
+
+	"github.com/boltseal/boltseal/verify"
+)
+
+// A refusal is why trust data do not count, or do not say what is required.
+type refusal struct {
+	reason verify.Reason
+	err    error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+
+// Unwrap returns the cause.
+func (r *refusal) Unwrap() error { return r.err }
+
+func refuse(reason verify.Reason, format string, args ...any) error {
+	return &refusal{reason: reason, err: fmt.Errorf(format, args...)}
+}
+
+// Reason returns what an error of [Session.Collection] means: of every other error
+// it is [verify.Undecided], and so is that of none.
+func Reason(err error) verify.Reason {
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return r.reason
+	}
+	return verify.Undecided
+}
+
+// judged gives an error of the client its Reason. What it says of trust data
+// that were had, and that none of these is, speaks against the data.
+func judged(err error) error {
+	var (
+		r       *refusal
+		expired signed.ErrExpired
+	)
+	switch {
+	case err == nil, errors.As(err, &r):
+		return err
+	case errors.As(err, &expired):
+		return &refusal{reason: verify.Expired, err: err}
+	}
+	return &refusal{reason: verify.BadSignature, err: err}
+}
