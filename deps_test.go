@@ -31,6 +31,10 @@ var outside = []rule{
 	{"github.com/theupdateframework/go-tuf/", []string{"verify/sigstore"}},
 	{"github.com/notaryproject/", []string{"verify/notation", "sign/notation"}},
 	{"github.com/theupdateframework/notary", []string{"verify/dct", "sign/dct"}},
+	// It names the form in which trust data are signed, and what Notary's client
+	// writes to the log of the whole process.
+	{"github.com/docker/go/", []string{"verify/dct"}},
+	{"github.com/sirupsen/logrus", []string{"verify/dct"}},
 	{"github.com/moby/buildkit/", []string{"scan/dockerfile"}},
 	{"github.com/hashicorp/hcl", []string{"scan/bake"}},
 	{"github.com/zclconf/go-cty", []string{"scan/bake"}},
@@ -73,7 +77,7 @@ var own = []rule{
 	{module + "/sign", []string{"cli", "report", "sign"}},
 	{module + "/verify/", []string{"cli", "verify", "sign"}},
 	{module + "/registry", []string{"cli", "audit", "verify/internal/manifests", "verify/sigstore", "verify/notation", "verify/dct", "sign"}},
-	{module + "/internal/strictjson", []string{"registry", "sign/predicate", "sign/sigstore", "verify/notation", "verify/sigstore", "report", "audit", "scanreport"}},
+	{module + "/internal/strictjson", []string{"registry", "sign/predicate", "sign/sigstore", "verify/notation", "verify/dct", "verify/sigstore", "report", "audit", "scanreport"}},
 	{module + "/internal/yamlnode", []string{"handover/rewrite", "scan", "internal/yamlshape", "policy"}},
 	{module + "/internal/yamlshape", []string{"policy", "verify", "cli", "scanreport"}},
 	{module + "/internal/spelling", []string{"cli", "internal/yamlshape", "policy", "verify", "scanreport"}},
