@@ -145,33 +145,22 @@ func (n *notationSigners) config(c Command) (notation.Config, error) {
 
 // read returns the certificates that a flag names.
 func (n *notationSigners) read(c Command, flag string, names []string, parse func(string, []byte) ([]*x509.Certificate, error)) ([]*x509.Certificate, error) {
-	const next = "give the certificate: a PEM or DER file, or env://NAME for a variable that holds the PEM text"
 	var all []*x509.Certificate
-	for _, name := range names {
-		text, err := textFlag{
-			name: flag, next: next,
-			fetched: "download the certificate once, see that it is the right one, and keep it with the project",
-			why:     "a certificate is not fetched: whoever answers there could exchange it",
-			other:   "export the certificate to a file",
-		}.read(c.getenv, c.path, name)
-		if err != nil {
-			return nil, err
-		}
-		title := name
-		if strings.HasPrefix(name, pemBegin) {
-			title = "the text"
-		}
+	err := textFlag{
+		name: flag, next: "give the certificate: a PEM or DER file, or env://NAME for a variable that holds the PEM text",
+		fetched: "download the certificate once, see that it is the right one, and keep it with the project",
+		why:     "a certificate is not fetched: whoever answers there could exchange it",
+		other:   "export the certificate to a file",
+	}.each(c, names, func(title string, text []byte) error {
 		certs, err := parse(title, text)
-		if err != nil {
-			return nil, usagef(flag, cmp.Or(verify.Hint(err), next), "%w", err)
-		}
 		for _, cert := range certs {
 			if !slices.ContainsFunc(all, cert.Equal) {
 				all = append(all, cert)
 			}
 		}
-	}
-	return all, nil
+		return err
+	})
+	return all, err
 }
 
 // userMetadata reads the pairs.

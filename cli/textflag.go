@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"strings"
+
+	"github.com/boltseal/boltseal/verify"
 )
 
 // A textFlag is a flag that a text in PEM is given with: the text itself,
@@ -44,4 +47,23 @@ func (f textFlag) read(getenv, path func(string) string, value string) ([]byte, 
 		return nil, usagef(f.name, "name a PEM file as it is found from the working directory; in CI, check out the repository before this step", "%w", err)
 	}
 	return nil, usagef(f.name, f.next, "%w", unread(value, err))
+}
+
+// each gives take the texts of all values of the flag, each with a title for
+// messages. Its error is bad input.
+func (f textFlag) each(c Command, values []string, take func(title string, text []byte) error) error {
+	for _, value := range values {
+		text, err := f.read(c.getenv, c.path, value)
+		if err != nil {
+			return err
+		}
+		title := value
+		if strings.HasPrefix(value, pemBegin) {
+			title = "the text"
+		}
+		if err := take(title, text); err != nil {
+			return usagef(f.name, cmp.Or(verify.Hint(err), f.next), "%w", err)
+		}
+	}
+	return nil
 }

@@ -46,8 +46,8 @@ func firstUse() Warning {
 // serverWarnings are those about an address.
 func serverWarnings(address string, now time.Time) []Warning {
 	var out []Warning
-	if text := Ending(address, now); text != "" {
-		out = append(out, Warning{"ended-server", text, "sign with Sigstore or Notation, and ask for that: docs/dct.md says how"})
+	if day, known := Ends(address); known && now.After(day.Add(-soon)) {
+		out = append(out, Warning{"server-ends", Ending(address, now), "sign with Sigstore or Notation, and ask for that: docs/dct.md says how"})
 	}
 	if u, err := url.Parse(address); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 		out = append(out, Warning{"plain-http", address + " is asked without encryption: whoever is on the way can keep back that a tag was signed anew, or is no longer signed", "write https://"})
@@ -60,27 +60,41 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// soon is how long before its end a server is doubtful.
+const soon = 180 * 24 * time.Hour
+
+// Ends returns the day, at midnight UTC, from which the server at an address is
+// gone; known is false where no such day was announced.
+func Ends(server string) (day time.Time, known bool) {
+	_, day, known = ends(server)
+	return day, known
+}
+
+func ends(server string) (who string, day time.Time, known bool) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", time.Time{}, false
+	}
+	switch host := strings.ToLower(u.Hostname()); {
+	case host == "notary.docker.io": // https://docs.docker.com/engine/security/trust/
+		return host, time.Date(2026, time.December, 8, 0, 0, 0, 0, time.UTC), true
+	case strings.HasSuffix(host, ".azurecr.io"): // https://github.com/Azure/acr/issues/837
+		return "content trust of Azure Container Registry", time.Date(2028, time.March, 31, 0, 0, 0, 0, time.UTC), true
+	}
+	return "", time.Time{}, false
+}
+
 // Ending says when the server at an address is shut down, or was; "" where that is
 // not known.
 func Ending(server string, now time.Time) string {
-	u, err := url.Parse(server)
-	if err != nil {
+	who, day, known := ends(server)
+	switch {
+	case !known:
 		return ""
+	case now.Before(day):
+		return who + " ends on " + day.Format(time.DateOnly)
 	}
-	who, day := "", time.Time{}
-	switch host := strings.ToLower(u.Hostname()); {
-	case host == "notary.docker.io": // https://docs.docker.com/engine/security/trust/
-		who, day = "notary.docker.io", time.Date(2026, time.December, 8, 0, 0, 0, 0, time.UTC)
-	case strings.HasSuffix(host, ".azurecr.io"): // https://learn.microsoft.com/azure/container-registry/container-registry-content-trust-deprecation
-		who, day = "content trust of Azure Container Registry", time.Date(2028, time.March, 31, 0, 0, 0, 0, time.UTC)
-	default:
-		return ""
-	}
-	verb := "ends"
-	if !now.Before(day) {
-		verb = "has ended"
-	}
-	return fmt.Sprintf("%s %s on %s", who, verb, day.Format(time.DateOnly))
+	return who + " has ended on " + day.Format(time.DateOnly)
 }
 
 func expired(cert *x509.Certificate, now time.Time) []Warning {
