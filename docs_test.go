@@ -311,7 +311,7 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 		case !isFlag:
 			out = append(out, deadImage(args[i], image.Parse))
 			continue
-		case name == "trusted-root" || name == "tuf-mirror" || name == "notation-certificate" || name == "notation-trust-policy": // which need no trust root
+		case name == "trusted-root" || name == "tuf-mirror" || name == "notation-certificate" || name == "notation-trust-policy" || name == "dct-root-key-ids": // which need no trust root
 			trusted = true
 			fallthrough
 		case value != "" && (i+1 >= len(args) || !strings.HasPrefix(args[i+1], "env://")):

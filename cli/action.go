@@ -176,7 +176,7 @@ func (s step) mask(text string) {
 			if strings.Contains(value, privatePEM) || !strings.HasPrefix(value, pemBegin) && private(value) {
 				s.maskAll(value)
 			}
-		case "notation-certificate", "notation-tsa-certificate":
+		case "notation-certificate", "notation-tsa-certificate", "dct-root-public-key", "dct-root-ca", "dct-server-ca":
 			if strings.Contains(value, privatePEM) { // certificates are no secret, and opaque, too
 				s.maskAll(value)
 			}
@@ -248,7 +248,7 @@ func (s step) debug(in inputs) {
 			if !nameable(value) {
 				continue
 			}
-		case "tuf-mirror", "download-base", "timestamp-url":
+		case "tuf-mirror", "download-base", "timestamp-url", "dct-server":
 			value = publicPart(value)
 		}
 		if value != "" {

@@ -39,6 +39,7 @@ func (v *verifyFlags) flagged() []flagged {
 	return []flagged{
 		{"Sigstore", "--certificate-identity with --certificate-oidc-issuer, or --key", v.signers.given(), v.narrowing(), v.bySigstore},
 		{"Notation", "--notation-certificate with --notation-identity", v.notation.given(), v.notation.narrowing(), v.byNotation},
+		{"Docker Content Trust", howDCT, v.dct.given(), v.dct.narrowing(), v.byDCT},
 	}
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -128,10 +127,10 @@ func (n *notationSigners) config(c Command) (notation.Config, error) {
 		}
 		config.Identities = append(config.Identities, id)
 	}
-	if config.Certificates, err = n.read(c, "--notation-certificate", n.certificates, notation.ParseCertificates); err != nil {
+	if config.Certificates, err = certificatesOf(c, "--notation-certificate", n.certificates, notation.ParseCertificates); err != nil {
 		return config, err
 	}
-	if config.TSA, err = n.read(c, "--notation-tsa-certificate", n.tsa, notation.ParseTSACertificates); err != nil {
+	if config.TSA, err = certificatesOf(c, "--notation-tsa-certificate", n.tsa, notation.ParseTSACertificates); err != nil {
 		return config, err
 	}
 	if config.Timestamp, err = notation.ParseTimestamp(n.timestamp); err != nil {
@@ -141,26 +140,6 @@ func (n *notationSigners) config(c Command) (notation.Config, error) {
 		return config, usagef("--notation-revocation", "write strict, soft or skip", "%w", err)
 	}
 	return config, nil
-}
-
-// read returns the certificates that a flag names.
-func (n *notationSigners) read(c Command, flag string, names []string, parse func(string, []byte) ([]*x509.Certificate, error)) ([]*x509.Certificate, error) {
-	var all []*x509.Certificate
-	err := textFlag{
-		name: flag, next: "give the certificate: a PEM or DER file, or env://NAME for a variable that holds the PEM text",
-		fetched: "download the certificate once, see that it is the right one, and keep it with the project",
-		why:     "a certificate is not fetched: whoever answers there could exchange it",
-		other:   "export the certificate to a file",
-	}.each(c, names, func(title string, text []byte) error {
-		certs, err := parse(title, text)
-		for _, cert := range certs {
-			if !slices.ContainsFunc(all, cert.Equal) {
-				all = append(all, cert)
-			}
-		}
-		return err
-	})
-	return all, err
 }
 
 // userMetadata reads the pairs.
@@ -185,13 +164,7 @@ func (n *notationSigners) userMetadata() (map[string]string, error) {
 
 // files returns those that the flags name.
 func (n *notationSigners) files(c Command) []string {
-	var all []string
-	for _, name := range slices.Concat(n.certificates, n.tsa, []string{n.policy}) {
-		if name != "" && !strings.HasPrefix(name, pemBegin) && !written(name) {
-			all = append(all, c.path(name))
-		}
-	}
-	return all
+	return filesOf(c, slices.Concat(n.certificates, n.tsa, []string{n.policy}))
 }
 
 // written reports whether a flag has the text of a document, and not the name of

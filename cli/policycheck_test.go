@@ -97,7 +97,7 @@ func TestPolicyCheckFiles(t *testing.T) {
 }
 
 // The list has every lint: those about a policy, and those that
-// docs/identities.md and docs/notation.md have of signers.
+// docs/identities.md, docs/notation.md and docs/dct.md have of signers.
 func TestPolicyCheckList(t *testing.T) {
 	t.Parallel()
 	r := in(t, t.TempDir(), "policy", "check", "--list", "--output", "json")
@@ -106,7 +106,7 @@ func TestPolicyCheckList(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for file, heading := range map[string]string{"identities.md": "| lint |", "notation.md": "| lint |"} {
+	for file, heading := range map[string]string{"identities.md": "| lint |", "notation.md": "| lint |", "dct.md": "| lint |"} {
 		page, err := os.ReadFile("../docs/" + file)
 		if err != nil {
 			t.Fatal(err)

@@ -67,6 +67,7 @@ func newSystems(c Command, t *trusts, platforms []string) *systems {
 	s.each = []system{
 		&sigstoreSystem{systems: s},
 		&notationSystem{systems: s},
+		&dctSystem{systems: s},
 	}
 	return s
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/boltseal/boltseal/verify"
@@ -66,4 +68,35 @@ func (f textFlag) each(c Command, values []string, take func(title string, text 
 		}
 	}
 	return nil
+}
+
+// certificatesOf returns the certificates that a flag names, each once.
+func certificatesOf(c Command, flag string, names []string, parse func(string, []byte) ([]*x509.Certificate, error)) ([]*x509.Certificate, error) {
+	var all []*x509.Certificate
+	err := textFlag{
+		name: flag, next: "give the certificate: a PEM or DER file, or env://NAME for a variable that holds the PEM text",
+		fetched: "download the certificate once, see that it is the right one, and keep it with the project",
+		why:     "a certificate is not fetched: whoever answers there could exchange it",
+		other:   "export the certificate to a file",
+	}.each(c, names, func(title string, text []byte) error {
+		certs, err := parse(title, text)
+		for _, cert := range certs {
+			if !slices.ContainsFunc(all, cert.Equal) {
+				all = append(all, cert)
+			}
+		}
+		return err
+	})
+	return all, err
+}
+
+// filesOf returns the paths of the files among values of such flags.
+func filesOf(c Command, values []string) []string {
+	var all []string
+	for _, value := range values {
+		if value != "" && !strings.HasPrefix(value, pemBegin) && !written(value) {
+			all = append(all, c.path(value))
+		}
+	}
+	return all
 }

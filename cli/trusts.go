@@ -15,6 +15,7 @@ import (
 type trusts struct {
 	command Command
 	flags   *trustFlags
+	seen    string // the folder of what was seen of Docker Content Trust, "" for none
 	known   map[trustFlags]*sigstore.Trust
 	order   []*sigstore.Trust // of known, as they were first asked for
 }
@@ -58,6 +59,15 @@ func (t *trusts) get(from trustFlags, obtain func() (*sigstore.Trust, error)) (*
 	t.known[from] = trust
 	t.order = append(t.order, trust)
 	return trust, nil
+}
+
+// dctCache returns the folder that keeps what was seen of Docker Content Trust, ""
+// where none does.
+func (t *trusts) dctCache() string {
+	if t.seen == "" {
+		return ""
+	}
+	return t.command.path(t.seen)
 }
 
 // start begins to fetch all that were asked for.

@@ -30,6 +30,7 @@ type verifyFlags struct {
 	scan     scanFlags
 	signers  signerFlags
 	notation notationSigners
+	dct      dctSigners
 	policy   policyFlags
 	trust    trustFlags
 	registry registryFlags
@@ -58,13 +59,14 @@ func (c Command) verify(code *int) *cobra.Command {
 signed by whom it should be, with Sigstore (cosign) or Notation. Every storage
 format is considered for every image: cosign's tags, Sigstore bundles and Notation
 envelopes as referrers, and the fallback tag of registries without a referrers API.
+Where Docker Content Trust is asked for, a Notary server says which digest a tag has.
 
 The images are those given, and those that the files use which --file names.
 With neither, the whole workspace is searched, as boltseal scan does.
 
-Who must have signed is said by identities, keys or certificates, for all images
-alike; or else by a policy, --policy or .boltseal.yaml of the workspace, which can
-ask for both systems; or else by what is known of publishers (boltseal policy
+Who must have signed is said by identities, keys, certificates or roots, for all
+images alike; or else by a policy, --policy or .boltseal.yaml of the workspace, which
+can ask for several systems; or else by what is known of publishers (boltseal policy
 publishers). What none of them speaks of fails.
 
 Only repository@digest is ever reported as verified.
@@ -79,7 +81,10 @@ Exit codes: 0 passed, 1 gate closed, 2 bad flag, input or policy, 3 no answer.`,
 
   boltseal verify ghcr.io/acme/app:v1 --key cosign.pub --output json
   boltseal verify registry.acme.example/app:v1 --notation-certificate acme-root.crt \
-    --notation-identity 'C=US, ST=WA, O=Acme, CN=release'`,
+    --notation-identity 'C=US, ST=WA, O=Acme, CN=release'
+  boltseal verify registry.acme.example/app:v1 --dct-server https://notary.acme.example \
+    --dct-root-key-ids 9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a \
+    --dct-signers alice`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			*code, err = c.runVerify(cmd.Context(), v, args)
@@ -111,6 +116,7 @@ func (v *verifyFlags) registerDemand(f *pflag.FlagSet, lock func(*pflag.FlagSet)
 	lock(f)
 	v.signers.register(f)
 	v.notation.register(f)
+	v.dct.register(f)
 	f.StringArrayVar(&v.attestations, "attestation-type", nil, "require an attestation of this predicate `TYPE` (slsaprovenance1, spdx, cyclonedx, vuln … or a URI) instead of a signature; repeatable, all are required")
 	f.BoolVar(&v.requireSignature, "require-signature", false, "require a signature besides the attestations")
 	f.StringSliceVar(&v.platforms, "platform", nil, "`OS/ARCH[/VARIANT]` that is built for: it decides which images files use, and its manifests may vouch, those of all platforms given, for an index that is unsigned itself; repeatable")
@@ -208,7 +214,7 @@ func (c Command) prepareFor(ctx context.Context, v verifyFlags, all bool, gather
 	if err := v.sound(); err != nil {
 		return nil, err
 	}
-	run := &verification{flags: v, trusts: &trusts{command: c, flags: &v.trust}, now: c.Now}
+	run := &verification{flags: v, trusts: &trusts{command: c, flags: &v.trust, seen: v.dct.cache}, now: c.Now}
 	var err error
 	if run.handovers, err = v.handover.read(c); err != nil {
 		return nil, err
@@ -305,7 +311,7 @@ func (v *verification) check(ctx context.Context, done func(done, of int)) (gate
 	defer cancel()
 	v.trusts.start(ctx) // beside the registry requests
 	r := gate.Check(ctx, v.uses, v.rules, v.client, gate.Options{Jobs: v.flags.jobs, Reason: registry.Reason, Now: v.now, Done: done, Meter: meter})
-	warnings := slices.Concat(v.warnings, v.trusts.warnings(), unrevoked(r))
+	warnings := slices.Concat(v.warnings, v.trusts.warnings(), unrevoked(r), trustDataDoubts(r, r.Started()))
 	return r, report.Run{ToolVersion: version(), Mode: v.flags.mode, Requests: v.client.Requests(), Warnings: warnings, AllowEmpty: v.flags.scan.noImage}
 }
 

@@ -47,7 +47,7 @@ func firstUse() Warning {
 func serverWarnings(address string, now time.Time) []Warning {
 	var out []Warning
 	if day, known := Ends(address); known && now.After(day.Add(-soon)) {
-		out = append(out, Warning{"server-ends", Ending(address, now), "sign with Sigstore or Notation, and ask for that: docs/dct.md says how"})
+		out = append(out, Warning{"server-ends", Ending(address, now), "sign with Sigstore or Notation, and ask for that"})
 	}
 	if u, err := url.Parse(address); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 		out = append(out, Warning{"plain-http", address + " is asked without encryption: whoever is on the way can keep back that a tag was signed anew, or is no longer signed", "write https://"})

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/boltseal/boltseal/gate"
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/policy"
+	"github.com/boltseal/boltseal/report"
+	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/dct"
+)
+
+// dctSystem is Docker Content Trust, the signatures of Notary (v1).
+type dctSystem struct {
+	*systems
+
+	session *dct.Session               // nil while policies are only read
+	configs map[policy.Form]dct.Config // what was made of forms, so that each file is read once
+}
+
+func (s *dctSystem) requirements() []policy.System {
+	return []policy.System{
+		{Name: "dct", Doc: "A tag signed with Docker Content Trust (Notary v1).", New: func() policy.Form { return &dct.Form{} }, Verifier: s.verifier},
+	}
+}
+
+// bind makes the one session of the run, by which each collection is asked for
+// once. What was recorded is not of now, and nothing is remembered of it.
+func (s *dctSystem) bind(from store, _ time.Time) {
+	cache := ""
+	if s.trusts != nil && !s.recorded {
+		cache = s.trusts.dctCache()
+	}
+	s.configs = map[policy.Form]dct.Config{}
+	if trustData, ok := from.(dct.Store); ok {
+		s.session = dct.NewSession(trustData, cache)
+	}
+}
+
+// looker looks at nothing: a Notary server is asked only by whoever asks for it.
+func (s *dctSystem) looker() (looker, error) {
+	return func(context.Context, image.Pinned, []string) ([]verify.Candidate, error) { return nil, nil }, nil
+}
+
+// verifier makes the check of a form. Platforms are nothing to it: what is signed
+// is the digest of a tag.
+func (s *dctSystem) verifier(f policy.Form, _ image.Use) (verify.Verifier, error) {
+	form, ok := f.(*dct.Form)
+	if !ok || s.session == nil {
+		return nil, fmt.Errorf("%T makes no check", f)
+	}
+	c, made := s.configs[f]
+	if !made {
+		var err error
+		if c, err = form.Config(dct.Env{ReadFile: s.readFile}); err != nil {
+			return nil, err
+		}
+		s.configs[f] = c
+	}
+	return s.session.Require(c)
+}
+
+func (s *dctSystem) lints() []policy.Lint {
+	return []policy.Lint{
+		{Name: "first-use", Doc: "Whoever answers for a Notary server at first decides who may sign."},
+		{Name: "server-ends", Doc: "A Notary server is shut down within half a year, or was."},
+		{Name: "plain-http", Doc: "A Notary server is asked without encryption."},
+	}
+}
+
+// soonExpired is how long before the end of trust data it is warned of.
+const soonExpired = 30 * 24 * time.Hour
+
+// trustDataDoubts warns of what let images pass by Docker Content Trust and will
+// not last, or could not be seen: each once.
+func trustDataDoubts(r gate.Report, now time.Time) []report.Warning {
+	var out []report.Warning
+	seen := map[string]bool{}
+	add := func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); !seen[text] {
+			seen[text] = true
+			out = append(out, report.Warning{Text: text})
+		}
+	}
+	for _, f := range r.Findings() {
+		for _, v := range f.Verdicts {
+			for _, ev := range v.Evidence() {
+				if ev.System == dct.System {
+					doubtData(ev.Claims, now, add)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// doubtData says what is doubtful in the claims of a signature.
+func doubtData(claims map[string]string, now time.Time, add func(format string, args ...any)) {
+	gun, server := claims["gun"], claims["server"]
+	if claims["pin"] == "first use" {
+		add("nothing speaks for the root of %s but that %s showed it: whoever answers for the server decides who may sign, until a root is pinned", gun, server)
+	}
+	switch said := claims["rollback"]; {
+	case said == "not checked: no cache":
+		add("older trust data of %s%s cannot be told from new ones; --dct-cache-dir keeps what was seen", gun, until(claims["timestamp"]))
+	case strings.HasPrefix(said, "not checked"):
+		add("older trust data of %s%s could not be told from new ones, since none were seen before; from here on they are", gun, until(claims["timestamp"]))
+	}
+	if text := dct.Ending(server, now); text != "" {
+		add("%s: sign with Sigstore or Notation from then on; %sdct.md says how to get there", text, docs)
+	}
+	if when, role, ok := strings.Cut(claims["expires"], " "); ok {
+		if end, err := time.Parse(time.RFC3339, when); err == nil && end.Sub(now) < soonExpired && role != "timestamp" {
+			add("the metadata of %s of %s expire on %s: whoever holds its key has to sign them anew before", role, gun, end.UTC().Format(time.DateOnly))
+		}
+	}
+	if ignored := claims["ignored"]; ignored != "" {
+		add("of the trust data of %s some do not count: %s", gun, ignored)
+	}
+}
+
+// until says until when an answer may be withheld.
+func until(timestamp string) string {
+	end, err := time.Parse(time.RFC3339, timestamp)
+	if err != nil {
+		return ""
+	}
+	return ", of up to " + end.UTC().Format(time.DateOnly) + ","
+}
