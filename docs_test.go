@@ -447,7 +447,7 @@ var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"pin"}, {"sign"}, {"audit"}, {"version"}, {"verify-bundle"}, {"sign-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
+	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"pin"}, {"sign"}, {"audit"}, {"trust", "inspect"}, {"version"}, {"verify-bundle"}, {"sign-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
 		for name := range flags(t, command...) {
 			known[name] = true
 		}

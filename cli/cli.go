@@ -103,7 +103,7 @@ func (c Command) commands(args []string, code *int) []*cobra.Command {
 		name string
 		make func(*int) *cobra.Command
 	}{
-		{"verify", c.verify}, {"scan", c.scan}, {"pin", c.pin}, {"sign", c.sign}, {"policy", c.policyCommand}, {"audit", c.audit},
+		{"verify", c.verify}, {"scan", c.scan}, {"pin", c.pin}, {"sign", c.sign}, {"policy", c.policyCommand}, {"audit", c.audit}, {"trust", c.trust},
 		{"action", c.action}, {"verify-bundle", c.verifyBundle}, {"sign-bundle", c.signBundle},
 		{"version", func(*int) *cobra.Command { return c.version() }},
 	}
