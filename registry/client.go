@@ -71,7 +71,6 @@ type Options struct {
 type Client struct {
 	opts Options
 	base http.RoundTripper
-	own  sync.Map // host and PEM texts of its own authorities -> http.RoundTripper
 
 	mu    sync.Mutex
 	hosts map[server]*host

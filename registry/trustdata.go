@@ -210,8 +210,8 @@ func trustDataOp(s TrustServer, gun, file string) string {
 // whether what was sent was taken.
 var ErrUnclear = errors.New("whether it was published is not known")
 
-// A Refusal is why a server of trust data does not take what is published, in its
-// own words: bounded, hostile text.
+// A Refusal is why a server of trust data does not take what is published: one or
+// two words, each of at most 64 letters, digits and underscores.
 type Refusal struct {
 	Code string // such as "INVALID_UPDATE", or "VERSION" where somebody was faster
 	Name string // of the error that the code stands for, such as "ErrBadHierarchy"; "" if none
@@ -233,13 +233,18 @@ func refusal(a answer) *Refusal {
 			Detail json.RawMessage
 		}
 	}
-	if a.status != http.StatusBadRequest || json.Unmarshal(a.body, &doc) != nil || len(doc.Errors) == 0 || doc.Errors[0].Code == "" {
+	if a.status != http.StatusBadRequest || json.Unmarshal(a.body, &doc) != nil || len(doc.Errors) == 0 || !wordPattern().MatchString(doc.Errors[0].Code) {
 		return nil
 	}
+	r := &Refusal{Code: doc.Errors[0].Code}
 	var detail struct{ Name string }
-	_ = json.Unmarshal(doc.Errors[0].Detail, &detail) // most have another form, or none
-	return &Refusal{Code: clip(doc.Errors[0].Code), Name: clip(detail.Name)}
+	if json.Unmarshal(doc.Errors[0].Detail, &detail) == nil && wordPattern().MatchString(detail.Name) { // most have another form, or none
+		r.Name = detail.Name
+	}
+	return r
 }
+
+var wordPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`) })
 
 // PublishTrustData uploads files of the trust data of a collection by the names of
 // their roles, all at once and at most [MaxTrustData] bytes, as notary's own client
@@ -410,21 +415,16 @@ func (c *Client) trusting(s TrustServer) (http.RoundTripper, error) {
 	if s.ca == "" {
 		return c.base, nil
 	}
-	key := s.host + "\n" + s.ca
-	if rt, ok := c.own.Load(key); ok {
-		return rt.(http.RoundTripper), nil //nolint:forcetypeassert // nothing else is kept there
-	}
 	there := x509.NewCertPool()
 	if !there.AppendCertsFromPEM([]byte(s.ca)) {
-		return nil, errors.New("a certificate of the authority cannot be read")
+		return nil, errors.New("a certificate of its authorities cannot be read")
 	}
 	elsewhere, err := c.roots()
 	if err != nil {
 		return nil, err
 	}
 	elsewhere.AppendCertsFromPEM([]byte(s.ca))
-	rt, _ := c.own.LoadOrStore(key, byHost{s.host, c.transport(there), c.transport(elsewhere)})
-	return rt.(http.RoundTripper), nil //nolint:forcetypeassert // as above
+	return byHost{s.host, c.transport(there), c.transport(elsewhere)}, nil
 }
 
 // roots returns a copy of the authorities of registries.
