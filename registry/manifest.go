@@ -271,8 +271,11 @@ func detail(a answer) string {
 		return ""
 	}
 	said := strings.TrimSuffix(doc.Errors[0].Code+": "+doc.Errors[0].Message, ": ")
-	return clip(authorization().ReplaceAllString(said, "$1 ***"))
+	return quote(said)
 }
+
+// quote returns what a server said as it may be repeated.
+func quote(said string) string { return clip(authorization().ReplaceAllString(said, "$1 ***")) }
 
 // sameOrigin reports whether next stays on the registry that was asked. Some
 // name the port that the scheme has anyway.

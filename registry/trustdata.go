@@ -210,18 +210,23 @@ func trustDataOp(s TrustServer, gun, file string) string {
 // whether what was sent was taken.
 var ErrUnclear = errors.New("whether it was published is not known")
 
-// A Refusal is why a server of trust data does not take what is published: one or
-// two words, each of at most 64 letters, digits and underscores.
+// A Refusal is why a server of trust data does not take what is published. Code
+// and Name have at most 64 letters, digits and underscores.
 type Refusal struct {
-	Code string // such as "INVALID_UPDATE", or "VERSION" where somebody was faster
-	Name string // of the error that the code stands for, such as "ErrBadHierarchy"; "" if none
+	Code  string // such as "INVALID_UPDATE", or "VERSION" where somebody was faster
+	Name  string // of the error that the code stands for, such as "ErrBadHierarchy"; "" if none
+	Words string // the server's own on that error, bounded; hostile text; "" if none
 }
 
 func (r *Refusal) Error() string {
-	if r.Name == "" {
-		return "refused as " + r.Code
+	s := "refused as " + r.Code
+	if r.Name != "" {
+		s += ", " + r.Name
 	}
-	return "refused as " + r.Code + ", " + r.Name
+	if r.Words != "" {
+		s += ": " + r.Words
+	}
+	return s
 }
 
 // refusal returns what a server of trust data answered where it refused, nil
@@ -237,9 +242,12 @@ func refusal(a answer) *Refusal {
 		return nil
 	}
 	r := &Refusal{Code: doc.Errors[0].Code}
-	var detail struct{ Name string }
+	var detail struct {
+		Name  string
+		Error struct{ Msg string }
+	}
 	if json.Unmarshal(doc.Errors[0].Detail, &detail) == nil && wordPattern().MatchString(detail.Name) { // most have another form, or none
-		r.Name = detail.Name
+		r.Name, r.Words = detail.Name, quote(detail.Error.Msg)
 	}
 	return r
 }

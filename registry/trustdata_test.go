@@ -456,8 +456,9 @@ func TestTrustDataUnreachable(t *testing.T) {
 func TestTrustDataHostile(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"long":        `{"errors":[{"code":"` + strings.Repeat("A", 5000) + `","message":"` + strings.Repeat("B", 5000) + `","detail":{"Name":"` + strings.Repeat("C", 5000) + `"}}]}`,
-		"credentials": `{"errors":[{"code":"X","message":"you sent Authorization: Basic c2VjcmV0","detail":{"Name":"Bearer c2VjcmV0"}}]}`,
+		"long code":   `{"errors":[{"code":"` + strings.Repeat("A", 5000) + `"}]}`,
+		"long":        `{"errors":[{"code":"A","message":"` + strings.Repeat("B", 5000) + `","detail":{"Name":"C","Error":{"Msg":"` + strings.Repeat("C", 5000) + `"}}}]}`,
+		"credentials": `{"errors":[{"code":"X","message":"you sent Authorization: Basic c2VjcmV0","detail":{"Name":"X","Error":{"Msg":"basic c2VjcmV0"}}}]}`,
 		"no JSON":     strings.Repeat("<html>", 20000),
 		"deep":        `{"errors":` + strings.Repeat("[", 30000),
 		"not text":    "{\"errors\":[{\"code\":\"\xff\x00\x1b[2J\",\"detail\":{\"Name\":\"\xfe\"}}]}",
@@ -851,7 +852,7 @@ func TestPublishRefused(t *testing.T) {
 		wantErr(t, err, tc.reason, tc.kind)
 		wantHint(t, hostOf(n.Server), err, tc.hint)
 		var r *registry.Refusal
-		if errors.As(err, &r) != (tc.code != "") || r != nil && (r.Code != tc.code || r.Name != tc.name) {
+		if errors.As(err, &r) != (tc.code != "") || r != nil && (r.Code != tc.code || r.Name != tc.name || (r.Words == "x") != (r.Name != "")) {
 			t.Errorf("%d: %+v, %v", tc.status, r, err)
 		}
 		if c.Requests() != 1 || len(sleeps.all()) != 0 || errors.Is(err, registry.ErrUnclear) {
