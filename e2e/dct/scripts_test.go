@@ -35,6 +35,8 @@ import (
 //	server keep                keep the root and the timestamp that $GUN has now
 //	server old | new           answer with what was kept, or with what there is
 //	server down STATUS | up    answer everything with that status, or as ever
+//	server stop                answer nothing more
+//	server forget              what it was asked for until now
 //	server tokens USER:PASS    want a token, which costs that
 //	server users [USER…]       who has asked for a token since then
 //	asked [WHAT…]              what the notary server was asked for since this was last used
@@ -163,6 +165,10 @@ func (s *script) server(ts *testscript.TestScript, neg bool, args []string) {
 		p.set(func() { p.down = status })
 	case "up":
 		p.set(func() { p.down = 0 })
+	case "stop":
+		p.server.Close()
+	case "forget":
+		p.asked()
 	case "tokens":
 		usage(ts, neg, args, 2, 2)
 		p.set(func() { p.user, p.users = args[1], nil })
