@@ -134,7 +134,14 @@ func (p *proxy) allowed(r *http.Request) bool {
 	if !ok {
 		return granted != nil
 	}
-	return slices.Contains(granted, gun+" pull") && (r.Method == http.MethodGet || slices.Contains(granted, gun+" push"))
+	may := func(action string) bool { return slices.Contains(granted, gun+" "+action) || slices.Contains(granted, gun+" *") }
+	switch {
+	case r.Method == http.MethodGet:
+		return may("pull")
+	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/_trust/tuf/"):
+		return may("push") && may("pull")
+	}
+	return may("*")
 }
 
 // fetch returns a file of the service's, as it is now.
