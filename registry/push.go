@@ -271,7 +271,7 @@ func (r rewinding) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok || req.URL.EscapedPath() != d.path { // the token service, which gets a body too
 		return r.inner.RoundTrip(&again)
 	}
-	again.Body = opening{body, d}
+	again.Body = &opening{ReadCloser: body, of: d}
 	resp, err := r.inner.RoundTrip(&again)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		d.open.Store(false)

@@ -368,14 +368,19 @@ type delivery struct {
 
 type deliveryKey struct{}
 
-// An opening body opens its delivery as it is sent.
+// An opening body opens its delivery when it is first read: the rest may be read
+// when the answer is already there.
 type opening struct {
 	io.ReadCloser
-	of *delivery
+	of   *delivery
+	read bool
 }
 
-func (o opening) Read(p []byte) (int, error) {
-	o.of.open.Store(true)
+func (o *opening) Read(p []byte) (int, error) {
+	if !o.read {
+		o.read = true
+		o.of.open.Store(true)
+	}
 	return o.ReadCloser.Read(p)
 }
 
