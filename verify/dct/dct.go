@@ -121,7 +121,7 @@ func (s *Session) Collection(ctx context.Context, c Config, ref image.Ref) (*Col
 	if err := c.sound(); err != nil {
 		return nil, err
 	}
-	l, err := s.loadFor(ctx, c, ref)
+	l, err := s.loadFor(ctx, c, ref, s.cache)
 	if err != nil {
 		return nil, err
 	}
@@ -137,20 +137,20 @@ func (s *Session) Repo(ctx context.Context, c Config, ref image.Ref) (repo, inva
 	if err := c.sound(); err != nil {
 		return nil, nil, err
 	}
-	l, err := s.loadFor(ctx, c, ref)
+	l, err := s.loadFor(ctx, c, ref, s.cache)
 	if err != nil {
 		return nil, nil, err
 	}
 	return l.repo, l.invalid, nil
 }
 
-// loadFor loads the collection of ref.
-func (s *Session) loadFor(ctx context.Context, c Config, ref image.Ref) (*loaded, error) {
+// loadFor loads the collection of ref, with the folder dir for a cache.
+func (s *Session) loadFor(ctx context.Context, c Config, ref image.Ref, dir string) (*loaded, error) {
 	server, err := c.ServerOf(ref)
 	if err != nil {
 		return nil, err
 	}
-	return s.load(ctx, c, server, GUN(ref))
+	return s.load(ctx, c, server, GUN(ref), dir)
 }
 
 // Look returns what the trust data of img's repository say of it, whoever signed.
@@ -158,7 +158,7 @@ func (s *Session) loadFor(ctx context.Context, c Config, ref image.Ref) (*loaded
 // trust data could show what they like.
 func (s *Session) Look(ctx context.Context, c Config, img image.Pinned) ([]verify.Candidate, error) {
 	c = Config{Server: c.Server, ServerCA: c.ServerCA, TOFU: true}
-	l, err := s.loadFor(ctx, c, img.Ref())
+	l, err := s.loadFor(ctx, c, img.Ref(), "") // what nobody vouches for is not remembered
 	switch {
 	case Reason(err) == verify.Unsigned:
 		return nil, nil

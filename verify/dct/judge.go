@@ -31,7 +31,7 @@ func (r *requirement) Verify(ctx context.Context, img image.Pinned) verify.Verdi
 }
 
 func (r *requirement) verify(ctx context.Context, img image.Pinned) verify.Verdict {
-	l, err := r.session.loadFor(ctx, r.Config, img.Ref())
+	l, err := r.session.loadFor(ctx, r.Config, img.Ref(), r.session.cache)
 	if err != nil {
 		return verify.Fail(img, Reason(err), r.explained(img, err))
 	}

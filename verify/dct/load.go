@@ -1,17 +1,18 @@
 package dct
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/theupdateframework/notary/client"
 	"github.com/theupdateframework/notary/storage"
-	"github.com/theupdateframework/notary/trustpinning"
 	"github.com/theupdateframework/notary/tuf"
 	"github.com/theupdateframework/notary/tuf/data"
 	"github.com/theupdateframework/notary/tuf/signed"
@@ -41,12 +42,14 @@ type question struct {
 	server registry.TrustServer
 	gun    string
 	pins   string
+	cache  string
 }
 
-// load returns the collection of gun at server by the pins of c. It is loaded once
-// for all who ask; ctx ends the wait, and the first who asks the loading too.
-func (s *Session) load(ctx context.Context, c Config, server registry.TrustServer, gun string) (*loaded, error) {
-	key := question{server, gun, c.pins()}
+// load returns the collection of gun at server by the pins of c, with the folder
+// dir for a cache. It is loaded once for all who ask; ctx ends the wait, and the
+// first who asks the loading too.
+func (s *Session) load(ctx context.Context, c Config, server registry.TrustServer, gun, dir string) (*loaded, error) {
+	key := question{server, gun, c.pins(), dir}
 	s.mu.Lock()
 	u, ok := s.updates[key]
 	if !ok {
@@ -54,7 +57,7 @@ func (s *Session) load(ctx context.Context, c Config, server registry.TrustServe
 		s.updates[key] = u
 		go func() {
 			defer close(u.done)
-			u.loaded, u.err = s.update(ctx, c, server, gun)
+			u.loaded, u.err = s.update(ctx, c, server, gun, dir)
 		}()
 	}
 	s.mu.Unlock()
@@ -68,9 +71,10 @@ func (s *Session) load(ctx context.Context, c Config, server registry.TrustServe
 
 // update loads a collection. Whatever trips the client is the fault of the trust
 // data, which are hostile until they were found sound.
-func (s *Session) update(ctx context.Context, c Config, server registry.TrustServer, gun string) (l *loaded, err error) {
+func (s *Session) update(ctx context.Context, c Config, server registry.TrustServer, gun, dir string) (l *loaded, err error) {
 	quiet()
 	r := newRemote(ctx, s.store, server, gun)
+	r.kept = memoFileOf(dir, server, gun)
 	panicked := hostile.Safely(func() error {
 		l, err = s.updated(r, c, gun)
 		return nil
@@ -86,6 +90,46 @@ func (s *Session) update(ctx context.Context, c Config, server registry.TrustSer
 
 func (s *Session) updated(r *remote, c Config, gun string) (*loaded, error) {
 	now := time.Now()
+	last, err := r.kept.read()
+	if err != nil {
+		return nil, err
+	}
+	r.last = last
+	from := last.anchor(c, now)
+	cache := memory{}
+	switch {
+	case from != nil:
+		cache["root"] = from.raw
+	case c.TOFU && last != nil:
+		return nil, r.kept.broken(errors.New("the root that was trusted at first no longer counts"))
+	default:
+		if from, err = c.first(r, gun, now); err != nil {
+			return nil, err
+		}
+	}
+	repo, invalid, err := client.LoadTUFRepo(client.TUFLoadOptions{
+		GUN:          data.GUN(gun),
+		TrustPinning: from.pins(gun),
+		Cache:        cache,
+		RemoteStore:  r,
+	})
+	if err != nil {
+		return nil, r.told(err, gun, now)
+	}
+	if !bytes.Equal(cache["timestamp"], r.body("timestamp")) {
+		return nil, refuse(verify.BadSignature, "the timestamp that was taken is not the one that the server showed")
+	}
+	l := &loaded{repo: repo, invalid: invalid, root: from.vouched}
+	l.Collection = Collection{GUN: gun, Server: r.server.String(), Pin: from.pin}
+	if err := l.read(r); err != nil {
+		return nil, err
+	}
+	return l, s.remember(l, r, c, from, cache, now)
+}
+
+// first returns the root that the server shows, if it satisfies the pins of c.
+// That its keys have signed it is for the client to check.
+func (c Config) first(r *remote, gun string, now time.Time) (*anchored, error) {
 	raw, err := r.GetSized("root", storage.NoSizeLimit)
 	if err != nil {
 		return nil, err
@@ -98,21 +142,38 @@ func (s *Session) updated(r *remote, c Config, gun string) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo, invalid, err := client.LoadTUFRepo(client.TUFLoadOptions{
-		GUN:          data.GUN(gun),
-		TrustPinning: trustpinning.TrustPinConfig{DisableTOFU: true, Certs: map[string][]string{gun: v.ids}},
-		Cache:        memory{},
-		RemoteStore:  r,
-	})
-	if err != nil {
-		return nil, err
+	return &anchored{v, raw}, nil
+}
+
+// remember compares l, which was loaded from the root from on, with what is
+// remembered, and remembers it.
+func (s *Session) remember(l *loaded, r *remote, c Config, from *anchored, cache memory, now time.Time) error {
+	switch {
+	case r.kept.name == "":
+		l.rollback = notCached
+		return nil
+	case r.last == nil:
+		l.rollback = firstSeen
+	case !bytes.Equal(from.raw, r.last.Files["root"]) && !bytes.Equal(from.raw, r.last.Anchor):
+		l.rollback = otherRoots
+	default:
+		if err := r.last.compare(l); err != nil {
+			return err
+		}
+		version, err := versionOf(r.last.Files["timestamp"])
+		if err != nil {
+			return err
+		}
+		l.rollback = fmt.Sprintf(sinceFormat, version)
 	}
-	l := &loaded{repo: repo, invalid: invalid, root: v, rollback: "not checked: no cache"}
-	l.Collection = Collection{GUN: gun, Server: r.server.String(), Pin: v.pin}
-	if err := l.read(r); err != nil {
-		return nil, err
+	m := &memo{Version: 1, Server: l.Server, GUN: l.GUN, Anchor: from.raw, Files: cache}
+	if _, err := c.satisfied(l.GUN, cache["root"], now); err == nil {
+		m.Anchor = cache["root"]
 	}
-	return l, nil
+	if r.last != nil && bytes.Equal(m.Anchor, r.last.Anchor) && maps.EqualFunc(m.Files, r.last.Files, bytes.Equal) {
+		return nil
+	}
+	return r.kept.write(m)
 }
 
 // read makes what is to be told of what the client has loaded.
@@ -177,6 +238,9 @@ func (l *loaded) invalidated(r *remote, name data.RoleName, meta data.FileMeta) 
 		return judged(err)
 	}
 	if err := signed.VerifySignatures(s, role.BaseRole); err != nil {
+		if weak := enough(role.BaseRole); weak != nil {
+			return weak
+		}
 		return judged(err)
 	}
 	if err := signed.VerifyExpiry(&l.invalid.Targets[name].Signed.SignedCommon, name); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/theupdateframework/notary/trustpinning"
 	"github.com/theupdateframework/notary/tuf/signed"
 
 	"github.com/boltseal/boltseal/verify"
@@ -39,12 +40,15 @@ func judged(err error) error {
 	var (
 		r       *refusal
 		expired signed.ErrExpired
+		rotated *trustpinning.ErrRootRotationFail
 	)
 	switch {
 	case err == nil, errors.As(err, &r):
 		return err
 	case errors.As(err, &expired):
 		return &refusal{reason: verify.Expired, err: err}
+	case errors.As(err, &rotated):
+		return &refusal{reason: verify.WrongSigner, err: fmt.Errorf("the root was replaced by one that those of before have not signed: %w", err)}
 	}
 	return &refusal{reason: verify.BadSignature, err: err}
 }

@@ -6,11 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/theupdateframework/notary/storage"
+	"github.com/theupdateframework/notary/trustpinning"
 	"github.com/theupdateframework/notary/tuf/data"
 
 	"github.com/boltseal/boltseal/registry"
@@ -32,7 +35,8 @@ const (
 )
 
 // A remote is the trust data of one collection as its server has them, for one
-// update. It implements storage.RemoteStore for reading.
+// update. It implements storage.RemoteStore for reading. What is remembered serves
+// for files that have to have a SHA-256, and for no others.
 //
 // The client asks twice where it was not satisfied: what was answered once stays
 // the answer. Its errors are all of type *refusal, by none of which the client
@@ -42,6 +46,8 @@ type remote struct {
 	store  Store
 	server registry.TrustServer
 	gun    string
+	kept   memoFile // where the last update is remembered
+	last   *memo    // what is; nil if nothing
 
 	mu    sync.Mutex
 	known map[string]*answer
@@ -92,6 +98,7 @@ func (r *remote) body(name string) []byte {
 type file struct {
 	role   string
 	sha256 []byte // nil where nobody said what it has to be
+	former bool   // it is a root of the past
 }
 
 // parseFile reads the name by which the client asks for a file.
@@ -102,7 +109,7 @@ func parseFile(name string) (file, error) {
 	case name == "root", name == "timestamp":
 		return f, nil
 	case dotted && after == "root" && before != "" && len(before) < 10 && strings.Trim(before, "0123456789") == "":
-		return file{role: "root"}, nil
+		return file{role: "root", former: true}, nil
 	}
 	if !dotted {
 		return f, refuse(verify.Unsupported, "the snapshot has no SHA-256 of %s", hostile.Quoted(name))
@@ -156,6 +163,9 @@ func (r *remote) fetch(name string, size int64) ([]byte, error) {
 	if r.ctx.Err() != nil {
 		return nil, r.ended()
 	}
+	if body := r.last.file(f); body != nil {
+		return body, nil
+	}
 	body, err := r.store.TrustData(r.ctx, r.server, r.gun, name, limit)
 	if err != nil {
 		return nil, r.unanswered(f, err)
@@ -172,8 +182,45 @@ func (r *remote) fetch(name string, size int64) ([]byte, error) {
 	if err := sound(f, body); err != nil {
 		return nil, err
 	}
+	if f.role == "root" && !f.former {
+		return body, strong(body)
+	}
 	return body, nil
 }
+
+// told is an error of the client, or what it stands for: of a root that was
+// rotated to it only says that no key of it will do.
+func (r *remote) told(err error, gun string, now time.Time) error {
+	if no := (*trustpinning.ErrValidationFail)(nil); !errors.As(err, &no) {
+		return r.weakened(err)
+	}
+	for _, raw := range r.roots() {
+		root, rootErr := readRoot(gun, raw, now)
+		if rootErr != nil {
+			return rootErr
+		}
+		if !slices.ContainsFunc(root.keys, func(k rootKey) bool { return k.err == nil }) {
+			return fmt.Errorf("%w: %w", root.keys[0].err, err)
+		}
+	}
+	return err
+}
+
+// roots returns the roots that were fetched, but for former ones.
+func (r *remote) roots() [][]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all [][]byte
+	for _, name := range slices.Sorted(maps.Keys(r.known)) {
+		if a := r.known[name]; strings.HasPrefix(name, "root") && a.err == nil {
+			all = append(all, a.body)
+		}
+	}
+	return all
+}
+
+// errNoTrustData begins the sentence by which docker says so.
+var errNoTrustData = errors.New("remote trust data does not exist")
 
 // ended is why nothing is asked any more.
 func (r *remote) ended() error {
@@ -182,33 +229,27 @@ func (r *remote) ended() error {
 
 // unanswered says why a file was not had.
 func (r *remote) unanswered(f file, err error) error {
-	host := r.host()
+	host := r.server.Host()
 	op := "read trust data of " + r.gun
 	switch {
 	case r.ctx.Err() != nil:
 		return r.ended()
-	case errors.Is(err, registry.ErrNotFound) && f.role == "root" && f.sha256 == nil:
-		return &refusal{reason: verify.Unsigned, err: fmt.Errorf("remote trust data does not exist for %s: %s does not have trust data for %s: %w", r.gun, host, r.gun, err)}
+	case errors.Is(err, registry.ErrNotFound) && f.role == "root" && f.sha256 == nil && !f.former:
+		return refuse(verify.Unsigned, "%w for %s: %s does not have trust data for %s: %w", errNoTrustData, r.gun, host, r.gun, err)
+	case errors.Is(err, registry.ErrNotFound) && f.former:
+		err = fmt.Errorf("the root was rotated more than once since the one that is trusted, and the server has not those between: %w", err)
 	case errors.Is(err, registry.ErrDenied):
 		return &refusal{reason: verify.Denied, err: registry.Explain(op, host, err)}
+	case errors.Is(err, registry.ErrMalformed):
+		return &refusal{reason: verify.Unsupported, err: registry.Explain(op, host, err)}
 	case errors.Is(err, registry.ErrTooLarge) && f.sha256 != nil:
 		return refuse(verify.BadSignature, "the file of %s is larger than was announced: %w", f.role, err)
 	}
 	return &refusal{reason: verify.Unavailable, err: registry.Explain(op, host, err)}
 }
 
-// host is where the server is, for messages.
-func (r *remote) host() string { return hostOf(r.server) }
-
-func hostOf(s registry.TrustServer) string {
-	if u, err := url.Parse(s.String()); err == nil && u.Host != "" {
-		return u.Host
-	}
-	return hostile.Clip(s.String())
-}
-
 // Location implements storage.MetadataStore.
-func (r *remote) Location() string { return r.host() }
+func (r *remote) Location() string { return r.server.Host() }
 
 var errReadOnly = errors.New("trust data are only read here")
 

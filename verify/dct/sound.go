@@ -45,16 +45,16 @@ func shape() strictjson.Shape {
 // An outline is what is looked at before the client reads a file.
 type outline struct {
 	Signed *struct {
-		Type  string           `json:"_type"`
-		Keys  map[string]*any  `json:"keys"`
-		Roles map[string]*role `json:"roles"`
+		Type  string              `json:"_type"`
+		Keys  map[string]struct{} `json:"keys"`
+		Roles map[string]*role    `json:"roles"`
 
 		Delegations struct {
-			Keys  map[string]*any `json:"keys"`
-			Roles []*role         `json:"roles"`
+			Keys  map[string]struct{} `json:"keys"`
+			Roles []*role             `json:"roles"`
 		} `json:"delegations"`
 	} `json:"signed"`
-	Signatures []any `json:"signatures"`
+	Signatures []struct{} `json:"signatures"`
 }
 
 type role struct {
