@@ -165,7 +165,7 @@ func (s *Session) Look(ctx context.Context, c Config, img image.Pinned) ([]verif
 	case err != nil:
 		return nil, err
 	}
-	all := l.candidates(img, img.Ref().Tag())
+	all := l.candidates(img, img.Ref().Tag(), nil)
 	for i := range all {
 		if all[i].Reason == verify.Verified {
 			all[i].Reason, all[i].Err = verify.WrongSigner, errors.New("nobody is expected to sign it")

@@ -2,6 +2,7 @@ package dct
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func (r *requirement) verify(ctx context.Context, img image.Pinned) verify.Verdi
 		return verify.Fail(img, Reason(err), r.explained(img, err))
 	}
 	f, err := l.find(img, r.Signers)
-	candidates := l.candidates(img, f.tag)
+	candidates := l.candidates(img, f.tag, r.Signers)
 	if err != nil {
 		return verify.Fail(img, Reason(err), r.explained(img, err)).With(candidates)
 	}
@@ -56,8 +57,9 @@ func (c *Collection) Released(tag string) (Target, error) {
 	if role, ok := c.role(releases); ok && role.Err != nil {
 		return Target{}, &refusal{reason: Reason(role.Err), err: fmt.Errorf("%s decides what tags mean, and does not count: %w", releases, role.Err)}
 	}
+	signed := c.of(tag)
 	for _, name := range []string{releases, targets} {
-		if t, ok := c.target(tag, name); ok {
+		if t, ok := by(signed, name); ok {
 			if t.Digest == "" {
 				return t, refuse(verify.Unsupported, "%s has no SHA-256 of %s", name, hostile.Quoted(tag))
 			}
@@ -65,16 +67,17 @@ func (c *Collection) Released(tag string) (Target, error) {
 		}
 	}
 	var others []string
-	for _, t := range c.Targets {
-		if t.Tag == tag {
-			others = append(others, t.Role)
-		}
+	for _, t := range signed {
+		others = append(others, t.Role)
 	}
 	if len(others) > 0 {
-		return Target{}, refuse(verify.WrongSigner, "No valid trust data for %s: it is signed by %s, not by %s or %s, which decide what tags mean", tag, strings.Join(others, ", "), releases, targets)
+		return Target{}, refuse(verify.WrongSigner, "%w for %s: it is signed by %s, not by %s or %s, which decide what tags mean", errNoTag, hostile.Clip(tag), some(others), releases, targets)
 	}
-	return Target{}, refuse(verify.Unsigned, "No valid trust data for %s: %s has trust data, and nobody has signed this tag", tag, c.GUN)
+	return Target{}, refuse(verify.Unsigned, "%w for %s: %s has trust data, and nobody has signed this tag", errNoTag, hostile.Clip(tag), c.GUN)
 }
+
+// errNoTag begins the sentence by which docker says so.
+var errNoTag = errors.New("No valid trust data") //nolint:staticcheck // docker's spelling, which users look for
 
 func (c *Collection) role(name string) (Role, bool) {
 	i := slices.IndexFunc(c.Roles, func(r Role) bool { return r.Name == name })
@@ -84,12 +87,23 @@ func (c *Collection) role(name string) (Role, bool) {
 	return c.Roles[i], true
 }
 
-func (c *Collection) target(tag, role string) (Target, bool) {
-	i := slices.IndexFunc(c.Targets, func(t Target) bool { return t.Tag == tag && t.Role == role })
+// of returns what there is of a tag, by role. Targets are sorted by tag.
+func (c *Collection) of(tag string) []Target {
+	begin, _ := slices.BinarySearchFunc(c.Targets, tag, func(t Target, tag string) int { return strings.Compare(t.Tag, tag) })
+	end := begin
+	for end < len(c.Targets) && c.Targets[end].Tag == tag {
+		end++
+	}
+	return c.Targets[begin:end]
+}
+
+// by returns the one of some targets that role has signed.
+func by(all []Target, role string) (Target, bool) {
+	i := slices.IndexFunc(all, func(t Target) bool { return t.Role == role })
 	if i < 0 {
 		return Target{}, false
 	}
-	return c.Targets[i], true
+	return all[i], true
 }
 
 // find returns the tag that vouches for img: the one by which it was named, or
@@ -103,7 +117,7 @@ func (c *Collection) find(img image.Pinned, signers []string) (finding, error) {
 			return f, err
 		}
 		if f.decided.Digest != img.Digest() {
-			return f, refuse(verify.BadSignature, "the registry serves %s for %s, and %s has signed %s: the tag was moved after it was signed, or somebody has changed what the registry serves", img.Digest(), f.tag, f.decided.Role, f.decided.Digest)
+			return f, refuse(verify.BadSignature, "%w: the registry serves %s for %s, and %s has signed %s", errMoved, img.Digest(), f.tag, f.decided.Role, f.decided.Digest)
 		}
 		return f, c.signed(f, signers)
 	}
@@ -112,16 +126,18 @@ func (c *Collection) find(img image.Pinned, signers []string) (finding, error) {
 
 // findDigest looks for a tag that has the digest of img, the claimed one first.
 func (c *Collection) findDigest(img image.Pinned, signers []string) (finding, error) {
-	tags := []string{}
+	var tags []string
 	if tag := img.Ref().Tag(); tag != "" {
 		tags = append(tags, tag)
 	}
-	others := false
-	for _, t := range c.Targets {
-		if t.Digest == img.Digest() && !slices.Contains(tags, t.Tag) {
-			tags = append(tags, t.Tag)
+	others := ""
+	for _, t := range c.Targets { // sorted by tag
+		if t.Digest == img.Digest() {
+			others = t.Role
+			if len(tags) == 0 || t.Tag != tags[len(tags)-1] {
+				tags = append(tags, t.Tag)
+			}
 		}
-		others = others || t.Digest == img.Digest()
 	}
 	var first error
 	for _, tag := range tags {
@@ -144,17 +160,21 @@ func (c *Collection) findDigest(img image.Pinned, signers []string) (finding, er
 	switch {
 	case first != nil:
 		return f, first
-	case others:
-		return f, refuse(verify.WrongSigner, "no tag of %s has the digest %s by %s or %s, which decide what tags mean; others have signed it", c.GUN, img.Digest(), releases, targets)
+	case others != "":
+		return f, refuse(verify.WrongSigner, "%w for %s: it is signed by %s, not by %s or %s, which decide what tags mean", errNoTag, img.Digest(), others, releases, targets)
 	}
-	return f, refuse(verify.Unsigned, "No valid trust data for %s: no tag of %s is signed with this digest", img.Digest(), c.GUN)
+	said := ""
+	if t, err := c.Released(f.tag); err == nil {
+		said = fmt.Sprintf("; %s is signed for %s", f.tag, t.Digest)
+	}
+	return f, refuse(verify.Unsigned, "%w for %s: no tag of %s is signed with this digest%s", errNoTag, img.Digest(), c.GUN, said)
 }
 
 // signed returns an error unless all signers have signed what f is.
 func (c *Collection) signed(f finding, signers []string) error {
 	for _, s := range signers {
 		name := "targets/" + s
-		t, ok := c.target(f.tag, name)
+		t, ok := by(c.of(f.tag), name)
 		role, delegated := c.role(name)
 		switch {
 		case ok && t.Digest == f.decided.Digest:
@@ -163,13 +183,30 @@ func (c *Collection) signed(f finding, signers []string) error {
 		case role.Err != nil:
 			return &refusal{reason: Reason(role.Err), err: fmt.Errorf("what the required signer %s has signed does not count: %w", name, role.Err)}
 		case !delegated:
-			return refuse(verify.WrongSigner, "the required signer %s is no delegation of %s", name, c.GUN)
+			return refuse(verify.WrongSigner, "the required signer %s is no delegation of %s, which has %s", name, c.GUN, c.delegations())
 		default:
 			return refuse(verify.WrongSigner, "the required signer %s has not signed %s", name, f.tag)
 		}
 	}
 	return nil
 }
+
+// delegations names who may sign besides targets.
+func (c *Collection) delegations() string {
+	var names []string
+	for _, r := range c.Roles {
+		if strings.HasPrefix(r.Name, "targets/") {
+			names = append(names, r.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return some(names)
+}
+
+// errMoved says what happened if nobody can be blamed for worse.
+var errMoved = errors.New("the tag was moved after it was signed, or somebody has changed what the registry serves")
 
 func or(s, otherwise string) string {
 	if s == "" {
@@ -190,7 +227,7 @@ func (l *loaded) evidence(img image.Pinned, f finding, signers []string) []verif
 	}
 	var all []verify.Evidence
 	for _, name := range roles {
-		t, ok := l.target(f.tag, name)
+		t, ok := by(l.of(f.tag), name)
 		if !ok || t.Digest != f.decided.Digest {
 			return nil
 		}
@@ -204,22 +241,29 @@ func (l *loaded) evidence(img image.Pinned, f finding, signers []string) []verif
 
 func (l *loaded) source(tag string) string { return l.Server + "/" + l.GUN + ":" + hostile.Clip(tag) }
 
+// keyIDs names the keys of a role, the first few of many.
+func keyIDs(r Role) string {
+	const most = 16
+	return strings.Join(r.KeyIDs[:min(len(r.KeyIDs), most)], ", ")
+}
+
 func (l *loaded) issuer() string { return "root key " + strings.Join(l.root.ids, ", ") }
 
 // claims are what there is to say of who signed as name, besides.
 func (l *loaded) claims(f finding, name string, roles []string) map[string]string {
 	claims := map[string]string{"gun": l.GUN, "tag": f.tag, "server": l.Server, "pin": l.Pin, "rollback": l.rollback}
 	if role, ok := l.role(name); ok {
-		claims["key-ids"] = strings.Join(role.KeyIDs, ", ")
+		claims["key-ids"] = keyIDs(role)
 	}
-	relied := append([]string{"root", "targets", "snapshot", "timestamp", f.decided.Role}, roles...)
+	// The timestamp is always about to expire: its server signs it anew.
+	relied := append([]string{"root", "targets", "snapshot", f.decided.Role}, roles...)
 	var earliest Role
 	for _, role := range l.Roles {
-		if slices.Contains(relied, role.Name) && (earliest.Expires.IsZero() || role.Expires.Before(earliest.Expires)) {
-			earliest = role
-		}
-		if role.Name == "timestamp" {
+		switch {
+		case role.Name == "timestamp":
 			claims["timestamp"] = role.Expires.UTC().Format(time.RFC3339)
+		case slices.Contains(relied, role.Name) && (earliest.Name == "" || role.Expires.Before(earliest.Expires)):
+			earliest = role
 		}
 	}
 	claims["expires"] = earliest.Expires.UTC().Format(time.RFC3339) + " " + earliest.Name
@@ -233,48 +277,4 @@ func (l *loaded) claims(f finding, name string, roles []string) map[string]strin
 		claims["ignored"] = strings.Join(ignored, "; ")
 	}
 	return claims
-}
-
-// candidates are what each role has signed of the tag, or of img where it was not
-// named by one.
-func (l *loaded) candidates(img image.Pinned, tag string) []verify.Candidate {
-	const most = 64
-	var all []verify.Candidate
-	for _, t := range l.Targets {
-		if t.Tag != tag && (tag != "" || t.Digest != img.Digest()) {
-			continue
-		}
-		c := verify.Candidate{System: System, Format: "notary-v1", Storage: "notary", Source: l.source(t.Tag), Signed: verify.SignedImage, Signer: t.Role, Issuer: l.issuer()}
-		if t.Digest != img.Digest() {
-			c.Reason, c.Err = verify.BadSignature, fmt.Errorf("it is signed for %s", or(t.Digest, "no SHA-256"))
-		} else {
-			c.Reason = verify.Verified
-		}
-		all = append(all, c)
-	}
-	for _, r := range l.Roles {
-		if r.Err != nil {
-			all = append(all, verify.Candidate{System: System, Format: "notary-v1", Storage: "notary", Source: l.source(tag), Signed: verify.SignedImage, Signer: r.Name, Issuer: l.issuer(), Reason: Reason(r.Err), Err: r.Err})
-		}
-	}
-	return all[:min(len(all), most)]
-}
-
-// explained is err for the person who has to mend it.
-func (r *requirement) explained(img image.Pinned, err error) error {
-	if verify.Hint(err) != "" {
-		return &verify.Error{Op: "verify " + img.String(), Err: err}
-	}
-	return &verify.Error{Op: "verify " + img.String(), Err: err, Hint: r.hint(Reason(err))}
-}
-
-// hint is the next step after a refusal.
-func (r *requirement) hint(reason verify.Reason) string {
-	switch reason {
-	case verify.Unsigned:
-		return "sign it with docker trust sign or boltseal sign --system dct, or use a tag that is signed"
-	case verify.WrongSigner:
-		return "have all of " + r.called("signers") + " sign it"
-	}
-	return ""
 }

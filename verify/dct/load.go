@@ -198,6 +198,9 @@ func (l *loaded) read(r *remote) error {
 	if err != nil {
 		return err
 	}
+	if len(list) > maxDelegations {
+		return refuse(verify.Unsupported, "there are %d delegations, at most %d are read", len(list), maxDelegations)
+	}
 	slices.SortFunc(list, func(a, b data.Role) int { return strings.Compare(a.Name.String(), b.Name.String()) })
 	for _, d := range list {
 		l.Roles = append(l.Roles, l.delegated(r, d))

@@ -90,15 +90,24 @@ func (k rootKey) check(gun string, now time.Time) error {
 	case slices.ContainsFunc(k.between, func(c *x509.Certificate) bool { return !c.IsCA }):
 		return refuse(verify.BadSignature, "root key %s has more than one certificate that is no authority's", k.id)
 	case !trustpinning.MatchCNToGun(k.leaf.Subject.CommonName, data.GUN(gun)):
-		return refuse(verify.WrongSigner, "the certificate of root key %s is for %s, not for %s", k.id, hostile.Quoted(k.leaf.Subject.CommonName), gun)
+		return &refusal{reason: verify.WrongSigner, err: &verify.Error{
+			Op: "check root key " + k.id, Err: fmt.Errorf("its certificate is for %s, not for %s", hostile.Quoted(k.leaf.Subject.CommonName), gun),
+			Hint: "check the name of the image: these are the trust data of another collection, or of one that was moved",
+		}}
 	}
 	var counted []*x509.Certificate
 	for _, c := range append([]*x509.Certificate{k.leaf}, k.between...) {
 		if err := utils.ValidateCertificate(c, false); err != nil {
-			return refuse(verify.Unsupported, "root key %s: %w", k.id, err)
+			return &refusal{reason: verify.Unsupported, err: &verify.Error{
+				Op: "check root key " + k.id, Err: fmt.Errorf("%s%w", weakness(c), err),
+				Hint: "have its owner rotate the root to a key that counts today (notary key rotate " + gun + " root)",
+			}}
 		}
 		if err := utils.ValidateCertificate(c, true); err != nil {
-			return refuse(verify.Expired, "the certificate %s of root key %s counts from %s to %s: %w", hostile.Quoted(c.Subject.CommonName), k.id, day(c.NotBefore), day(c.NotAfter), err)
+			return &refusal{reason: verify.Expired, err: &verify.Error{
+				Op: "check root key " + k.id, Err: fmt.Errorf("its certificate %s counts from %s to %s: %w", hostile.Quoted(c.Subject.CommonName), day(c.NotBefore), day(c.NotAfter), err),
+				Hint: "have its owner renew it (notary key rotate " + gun + " root); if nobody does, as for Docker's official images, ask for another kind of signature",
+			}}
 		}
 		if c != k.leaf {
 			counted = append(counted, c)
@@ -208,8 +217,21 @@ func (c Config) stranger(r *root) error {
 	return &refusal{reason: verify.WrongSigner, err: &verify.Error{
 		Op:   "match the root of the trust data",
 		Err:  fmt.Errorf("its root keys are %s, and none is %s", some(found), c.expected()),
-		Hint: "find out from its owner whether the root was rotated; if it was, add the new ID to " + c.called("roots") + " and keep the old one until all are asked for the new",
+		Hint: "find out from its owner whether the root was rotated; if it was, " + c.adopt(),
 	}}
+}
+
+// adopt says how to trust another root, in the way in which one is.
+func (c Config) adopt() string {
+	switch {
+	case len(c.RootKeyIDs) > 0:
+		return "add the new ID to " + c.called("roots") + " beside the old one"
+	case len(c.RootKeys) > 0 && c.Flags:
+		return "give its public key with --dct-root-public-key"
+	case len(c.RootKeys) > 0:
+		return "add its public key to roots beside the old one"
+	}
+	return "give the authority that issued the new one with " + c.called("ca")
 }
 
 // tooFew says that a root wants more keys than are trusted.

@@ -3,6 +3,7 @@ package dct
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/theupdateframework/notary/trustpinning"
 	"github.com/theupdateframework/notary/tuf/signed"
@@ -46,9 +47,18 @@ func judged(err error) error {
 	case err == nil, errors.As(err, &r):
 		return err
 	case errors.As(err, &expired):
-		return &refusal{reason: verify.Expired, err: err}
+		return &refusal{reason: verify.Expired, err: fmt.Errorf("%s expired on %s (%w)", expired.Role, dayOf(expired), err)}
 	case errors.As(err, &rotated):
 		return &refusal{reason: verify.WrongSigner, err: fmt.Errorf("the root was replaced by one that those of before have not signed: %w", err)}
 	}
 	return &refusal{reason: verify.BadSignature, err: err}
+}
+
+// dayOf is when something expired, of which the client only says it in words.
+func dayOf(e signed.ErrExpired) string {
+	at, err := time.Parse("Mon Jan 2 15:04:05 MST 2006", e.Expired)
+	if err != nil {
+		return e.Expired
+	}
+	return day(at)
 }

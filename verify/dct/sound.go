@@ -1,6 +1,7 @@
 package dct
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -54,7 +55,19 @@ type outline struct {
 			Roles []*role             `json:"roles"`
 		} `json:"delegations"`
 	} `json:"signed"`
-	Signatures []struct{} `json:"signatures"`
+	Signatures []signature `json:"signatures"`
+}
+
+type signature struct {
+	Method string `json:"method"`
+	Sig    string `json:"sig"`
+}
+
+// sound reports whether a signature is written in the one way in which it is: the
+// client reads base64 with bits that mean nothing, and any case.
+func (s signature) sound() bool {
+	sig, err := base64.StdEncoding.DecodeString(s.Sig)
+	return err == nil && base64.StdEncoding.EncodeToString(sig) == s.Sig && strings.ToLower(s.Method) == s.Method
 }
 
 type role struct {
@@ -109,6 +122,11 @@ func (o outline) bounded(name string) error {
 		return refuse(verify.Unsupported, "the file of %s has more than %d keys", name, maxKeys)
 	case len(d.Roles) > maxDelegations || len(o.Signed.Roles) > maxDelegations:
 		return refuse(verify.Unsupported, "the file of %s has more than %d roles", name, maxDelegations)
+	}
+	for _, s := range o.Signatures {
+		if !s.sound() {
+			return refuse(verify.BadSignature, "a signature of the file of %s is not written as signatures are", name)
+		}
 	}
 	seen := map[string]bool{}
 	for _, r := range d.Roles {

@@ -137,9 +137,22 @@ func weakCertificate(raw []byte) error {
 		}
 		if cert, err := utils.LoadCertFromPEM(key.Public()); err == nil {
 			if err := utils.ValidateCertificate(cert, false); err != nil {
-				return err
+				return fmt.Errorf("%s%w", weakness(cert), err)
 			}
 		}
 	}
 	return nil
+}
+
+// weakness says what of a certificate does not count, with a colon; "" if that is
+// nothing of the kind.
+func weakness(cert *x509.Certificate) string {
+	switch cert.SignatureAlgorithm {
+	case x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
+		return "it is signed with SHA-1: "
+	}
+	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < notary.MinRSABitSize {
+		return fmt.Sprintf("its RSA key has %d bits, and needs %d: ", key.N.BitLen(), notary.MinRSABitSize)
+	}
+	return ""
 }
