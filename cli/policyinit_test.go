@@ -32,11 +32,17 @@ func in(t *testing.T, dir string, args ...string) result {
 
 func inWith(t *testing.T, dir string, getenv func(string) string, args ...string) result {
 	t.Helper()
+	return inAt(t, dir, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), getenv, args...)
+}
+
+// inAt runs it at a time.
+func inAt(t *testing.T, dir string, now time.Time, getenv func(string) string, args ...string) result {
+	t.Helper()
 	var out, errs bytes.Buffer
 	noWait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	c := cli.Command{
 		Dir: dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, LookupEnv: lookup(getenv), Sleep: noWait,
-		Now: func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) },
+		Now: func() time.Time { return now },
 	}
 	code := c.Main(t.Context(), append([]string{"boltseal"}, args...))
 	return result{code: code, stdout: out.String(), stderr: errs.String()}

@@ -23,7 +23,7 @@ import (
 
 // inspectFlags are the flags of boltseal trust inspect.
 type inspectFlags struct {
-	dct       dctTrustFlags
+	dct       dctSigners
 	sigstore  trustFlags
 	registry  registryFlags
 	platforms []string
@@ -211,7 +211,7 @@ func (c Command) newInspector(f inspectFlags, subjects []subject) (*inspector, e
 	for _, s := range subjects {
 		uses = append(uses, image.Use{Text: s.text, Ref: s.ref})
 	}
-	v := &inspector{flags: f, now: c.now(), turns: make(chan struct{}, f.jobs), trusts: &trusts{command: c, flags: &f.sigstore}}
+	v := &inspector{flags: f, now: c.now(), turns: make(chan struct{}, f.jobs), trusts: &trusts{command: c, flags: &f.sigstore, seen: f.dct.cache}}
 	var err error
 	if v.config, v.pinned, err = c.unpinned(&f.dct); err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (c Command) newInspector(f inspectFlags, subjects []subject) (*inspector, e
 	if v.client, err = f.registry.client(c, uses); err != nil {
 		return nil, err
 	}
-	v.trust = dct.NewSession(v.client, f.dct.cache)
+	v.trust = dct.NewSession(v.client, v.trusts.dctCache())
 	systems := newSystems(c, v.trusts, f.platforms)
 	systems.bind(v.client, v.now)
 	for _, one := range systems.each {
@@ -238,7 +238,7 @@ func (c Command) newInspector(f inspectFlags, subjects []subject) (*inspector, e
 
 // unpinned returns what flags say of the roots to trust. Where they say nothing,
 // whatever is shown first is taken, and pinned is false: it proves nothing.
-func (c Command) unpinned(f *dctTrustFlags) (config dct.Config, pinned bool, err error) {
+func (c Command) unpinned(f *dctSigners) (config dct.Config, pinned bool, err error) {
 	if config, err = f.config(c); err != nil {
 		return config, false, err
 	}

@@ -69,9 +69,12 @@ func (v *inspector) one(ctx context.Context, s subject) report.Inspection {
 // contentTrust returns what the notary server has of a repository, and how it is
 // shown but for its tags.
 func (v *inspector) contentTrust(ctx context.Context, ref image.Ref) (report.ContentTrust, *dct.Collection) {
-	out := report.ContentTrust{GUN: dct.GUN(ref), Server: serverOf(v.config, ref), Pinned: v.pinned}
+	out := report.ContentTrust{GUN: dct.GUN(ref), Server: v.config.Server.String(), Pinned: v.pinned}
+	if v.config.Server.IsZero() {
+		out.Server = dct.DefaultServer(ref)
+	}
 	out.Ending = dct.Ending(out.Server, v.now)
-	if day, known := serverEnds(out.Server); known && v.config.Server.IsZero() && !v.now.Before(day) {
+	if day, known := dct.Ends(out.Server); known && v.config.Server.IsZero() && !v.now.Before(day) {
 		out.Reason, out.Err, out.Ending = verify.Unsigned, goneServer(out.Server, out.Ending), ""
 		return out, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -271,6 +272,7 @@ func inspection(one Inspection) inspectionDoc {
 			d.Administrative = append(d.Administrative, trustSignerDoc{name, keysOf(r)})
 		}
 	}
+	slices.Reverse(d.Signers) // as docker sorts them
 	for _, img := range one.Images {
 		d.Images = append(d.Images, inspectedImage(img))
 	}

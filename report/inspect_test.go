@@ -142,7 +142,7 @@ func TestInspectionsReadAsDockers(t *testing.T) {
 	if one.SignedTags[0].SignedTag != "v1" || one.SignedTags[0].Digest != hex64("a") || strings.Join(one.SignedTags[0].Signers, " ") != "alice bob" || one.SignedTags[3].Signers[0] != "Repo Admin" {
 		t.Errorf("%+v", one.SignedTags)
 	}
-	if one.Signers[0].Name != "alice" || one.Signers[0].Keys[1].ID != hex64("6") || one.AdministrativeKeys[0].Name != "Root" || one.AdministrativeKeys[1].Keys[0].ID != hex64("2") {
+	if one.Signers[0].Name != "bob" || one.Signers[1].Keys[1].ID != hex64("6") || one.AdministrativeKeys[0].Name != "Root" || one.AdministrativeKeys[1].Keys[0].ID != hex64("2") {
 		t.Errorf("%+v %+v", one.Signers, one.AdministrativeKeys)
 	}
 	// Without anything there are lists all the same.
