@@ -23,6 +23,8 @@ const (
 	Legacy Format = "legacy" // a layer behind the tag sha256-<hex>.sig, as cosign 2 reads it
 	JWS    Format = "jws"    // a Notation signature, its envelope a JSON Web Signature
 	COSE   Format = "cose"   // a Notation signature, its envelope a COSE_Sign1 message
+	// NotaryV1 is a tag in the trust data of a Notary (v1) server.
+	NotaryV1 Format = "notary-v1"
 )
 
 // ParseFormat returns the Format that s names, of whatever system.
@@ -30,7 +32,7 @@ func ParseFormat(s string) (Format, error) {
 	if f := Format(s); f.System() != "" {
 		return f, nil
 	}
-	return "", fmt.Errorf("format %q is none of %q, %q, %q and %q", s, Bundle, Legacy, JWS, COSE)
+	return "", fmt.Errorf("format %q is none of %q, %q, %q, %q and %q", s, Bundle, Legacy, JWS, COSE, NotaryV1)
 }
 
 // System returns the system whose signatures have the Format, named as in
@@ -41,6 +43,8 @@ func (f Format) System() string {
 		return "sigstore"
 	case JWS, COSE:
 		return "notation"
+	case NotaryV1:
+		return "dct"
 	}
 	return ""
 }

@@ -42,10 +42,7 @@ func refused(hint, format string, a ...any) error {
 // openssl rsa), or one that cosign encrypted: sealed returns the PKCS #8 in it;
 // nil refuses it. The error is an [*Error], or that of sealed.
 func Parse(text []byte, a Advice, sealed func(*pem.Block) (der []byte, err error)) (crypto.Signer, error) {
-	if len(text) > MaxFile {
-		return nil, refused(a.Give, "it is larger than %d KiB", MaxFile>>10)
-	}
-	block, err := onlyBlock(text, a)
+	block, err := Block(text, a)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +59,12 @@ func Parse(text []byte, a Advice, sealed func(*pem.Block) (der []byte, err error
 
 const pemBegin = "-----BEGIN "
 
-// onlyBlock returns the one PEM block of text.
-func onlyBlock(text []byte, a Advice) (*pem.Block, error) {
+// Block returns the one PEM block of text, whatever it holds. The error is an
+// [*Error].
+func Block(text []byte, a Advice) (*pem.Block, error) {
+	if len(text) > MaxFile {
+		return nil, refused(a.Give, "it is larger than %d KiB", MaxFile>>10)
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, refused(a.Give, "it is empty")
 	}

@@ -1,0 +1,86 @@
+package dct
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/sign/internal/order"
+	"github.com/boltseal/boltseal/verify"
+	vdct "github.com/boltseal/boltseal/verify/dct"
+)
+
+// A Revocation is what became of one tag that was to be revoked.
+type Revocation struct {
+	Tag  string
+	From []string // roles that it was taken from in this run, such as "targets/releases"
+	// Left are those that still have it, as the server shows them afterwards.
+	Left []vdct.Target
+	// Void are roles of the key whose files do not count, and are left as they are:
+	// what they say would count again if somebody signed them anew.
+	Void []string
+}
+
+// Signed reports whether the tag still has a digest for those who pull it: docker
+// takes it from targets/releases, or else from targets.
+func (r Revocation) Signed() bool {
+	return slices.ContainsFunc(r.Left, func(t vdct.Target) bool { return t.Role == releases.String() || t.Role == "targets" })
+}
+
+// Revoke takes tags out of all delegations of the Key in the collection of repo, and
+// publishes that; without tags, all of them, and the Revocations are of those that
+// there were. What is not there is not published, and no error. The Revocations
+// say what the server shows afterwards, which may be that others have signed the tag
+// too.
+func (s *Signer) Revoke(ctx context.Context, repo image.Ref, tags []string) ([]Revocation, error) {
+	gun := vdct.GUN(repo)
+	if slices.Contains(tags, "") {
+		return nil, order.Refused(verify.Unsupported, "a tag to revoke has no name")
+	}
+	var (
+		taken removal
+		asked []string
+	)
+	found, _, err := s.publish(ctx, repo, func(d *draft) (err error) {
+		if taken, err = d.remove(tags); err != nil {
+			return err
+		}
+		asked = slices.Clone(tags)
+		for tag := range taken.from {
+			asked = append(asked, tag)
+		}
+		slices.Sort(asked)
+		asked = slices.Compact(asked)
+		return nil
+	})
+	if err != nil {
+		return nil, &verify.Error{Op: "revoke what is signed of " + gun, Err: err, Hint: hintOr(err, again)}
+	}
+	var all []Revocation
+	for _, tag := range asked {
+		r := Revocation{Tag: tag, From: taken.from[tag], Void: taken.void}
+		for _, t := range found.collection.Targets {
+			if t.Tag == tag {
+				r.Left = append(r.Left, t)
+			}
+		}
+		for _, t := range r.Left {
+			if slices.Contains(r.From, t.Role) {
+				return nil, &verify.Error{
+					Op: "revoke " + gun + ":" + tag, Hint: again,
+					Err: order.Refused(verify.Unavailable, "it was taken out of %s, and is there again", strings.Join(r.From, ", ")),
+				}
+			}
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func hintOr(err error, next string) string {
+	if hint := verify.Hint(err); hint != "" {
+		return hint
+	}
+	return next
+}
