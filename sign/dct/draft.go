@@ -44,7 +44,7 @@ type draft struct {
 
 // open asks the server, and returns an unchanged draft.
 func (s *Signer) open(ctx context.Context, repo image.Ref) (*draft, error) {
-	session := vdct.NewSession(s.opts.Store, "")
+	session := vdct.NewSession(s.opts.Store, s.opts.Cache)
 	found, err := session.Collection(ctx, s.opts.Config, repo)
 	if err != nil {
 		return nil, order.Refused(vdct.Reason(err), "%w", err)

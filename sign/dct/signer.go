@@ -45,6 +45,9 @@ type Options struct {
 	Now    func() time.Time
 	// Sleep waits before a second look; nil means until d has passed or ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Cache is a folder that remembers what was seen of collections, so that a
+	// server cannot show older ones; "" for none.
+	Cache string
 	// Jobs bounds how many requests for manifests, and how many collections, are
 	// worked on at once; 0 means 16.
 	Jobs int
@@ -77,7 +80,7 @@ func New(o Options) (*Signer, error) {
 	if o.Sleep == nil {
 		o.Sleep = order.Sleep
 	}
-	if _, err := vdct.NewSession(o.Store, "").Require(o.Config); err != nil {
+	if _, err := vdct.NewSession(o.Store, o.Cache).Require(o.Config); err != nil {
 		return nil, err
 	}
 	return &Signer{o}, nil
@@ -274,6 +277,16 @@ func (r *run) together(ctx context.Context, items []*item) error {
 	return nil
 }
 
+// byTag is the image by its tag alone: named by its digest, too, any other tag that
+// has the digest would vouch for it.
+func (it *item) byTag() (image.Pinned, error) {
+	ref, err := image.Parse(it.img.Ref().Name() + ":" + it.mark.tag)
+	if err != nil {
+		return image.Pinned{}, err
+	}
+	return ref.Pin(it.mark.digest)
+}
+
 // back verifies what the server shows, as a consumer would who requires all that
 // sign: one Record for each of them.
 func (r *run) back(ctx context.Context, found *draft, it *item) ([]sign.Record, error) {
@@ -287,10 +300,13 @@ func (r *run) back(ctx context.Context, found *draft, it *item) ([]sign.Record, 
 	if err != nil {
 		return nil, err
 	}
-	verdict := by.Verify(ctx, it.img)
+	img, err := it.byTag()
+	if err != nil {
+		return nil, err
+	}
+	verdict := by.Verify(ctx, img)
 	if !verdict.Passed() {
-		reason := verdict.Reason()
-		return nil, &verify.Error{Op: "verify what was signed", Err: order.Refused(reason, "%w", verdict.Err()), Hint: verify.Hint(verdict.Err())}
+		return nil, &verify.Error{Op: "verify what was signed", Err: order.Refused(verdict.Reason(), "%w", verdict.Err()), Hint: verify.Hint(verdict.Err())}
 	}
 	var records []sign.Record
 	for _, ev := range verdict.Evidence() {
