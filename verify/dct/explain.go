@@ -84,6 +84,8 @@ func (c Config) hint(err error) string {
 		return "check that " + c.called("server") + " is the server that has them; if it is, its owner has to begin them (notary init, or docker trust signer add), and to sign"
 	case errors.Is(err, errMoved):
 		return "find out who moved the tag: if it was meant, have the new image signed, else put the old one back"
+	case reason == verify.Unavailable:
+		return "check that " + c.called("server") + " is the address of a Notary server, and that nothing in between answers in its place"
 	case reason == verify.Unsigned:
 		return "sign it (docker trust sign, or boltseal sign --system dct), or use a tag that is signed: boltseal trust inspect lists them"
 	case errors.As(err, &expired) && expired.Role == data.CanonicalTimestampRole:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -182,10 +183,23 @@ func (c *Collection) signed(f finding, signers []string) error {
 			return refuse(verify.WrongSigner, "the required signer %s has signed %s for %s, and %s has signed %s", name, or(t.Digest, "no SHA-256"), f.tag, f.decided.Role, f.decided.Digest)
 		case role.Err != nil:
 			return &refusal{reason: Reason(role.Err), err: fmt.Errorf("what the required signer %s has signed does not count: %w", name, role.Err)}
+		case !delegated && c.above(name) != nil:
+			return c.above(name)
 		case !delegated:
 			return refuse(verify.WrongSigner, "the required signer %s is no delegation of %s, which has %s", name, c.GUN, c.delegations())
 		default:
 			return refuse(verify.WrongSigner, "the required signer %s has not signed %s", name, f.tag)
+		}
+	}
+	return nil
+}
+
+// above refuses a signer that a role would have to delegate to which does not
+// count; nil if there is no such role.
+func (c *Collection) above(name string) error {
+	for up := path.Dir(name); up != targets && up != "."; up = path.Dir(up) {
+		if role, ok := c.role(up); ok && role.Err != nil {
+			return &refusal{reason: Reason(role.Err), err: fmt.Errorf("%s delegates to the required signer %s, and does not count: %w", up, name, role.Err)}
 		}
 	}
 	return nil

@@ -28,8 +28,8 @@ func pinned(t *testing.T, text, digest string) image.Pinned {
 	return img
 }
 
-// signed is a collection in which alice has signed 1.0, and docker's releases have it.
-func signed(t *testing.T, o dcttest.Options) *dcttest.Collection {
+// collected is a collection in which alice has signed 1.0, and docker's releases have it.
+func collected(t *testing.T, o dcttest.Options) *dcttest.Collection {
 	t.Helper()
 	c, err := dcttest.NewCollection(gun, o)
 	if err != nil {
@@ -43,7 +43,7 @@ func signed(t *testing.T, o dcttest.Options) *dcttest.Collection {
 
 func TestSkeleton(t *testing.T) {
 	t.Parallel()
-	c := signed(t, dcttest.Options{})
+	c := collected(t, dcttest.Options{})
 	store := dcttest.NewStore(c)
 	s := dct.NewSession(store, "")
 	v, err := s.Require(dct.Config{RootKeyIDs: []string{c.RootID()}, Signers: []string{"alice"}})

@@ -33,6 +33,7 @@ type loaded struct {
 // An update is the loading of one collection, which all who ask for it share.
 type update struct {
 	done   chan struct{}
+	ended  bool // with the context of who began it
 	loaded *loaded
 	err    error
 }
@@ -46,27 +47,45 @@ type question struct {
 }
 
 // load returns the collection of gun at server by the pins of c, with the folder
-// dir for a cache. It is loaded once for all who ask; ctx ends the wait, and the
-// first who asks the loading too.
+// dir for a cache. It is loaded once for all who ask; ctx ends the wait, and that
+// of who asked first the loading, which the next then begins anew.
 func (s *Session) load(ctx context.Context, c Config, server registry.TrustServer, gun, dir string) (*loaded, error) {
 	key := question{server, gun, c.pins(), dir}
-	s.mu.Lock()
-	u, ok := s.updates[key]
-	if !ok {
-		u = &update{done: make(chan struct{})}
-		s.updates[key] = u
-		go func() {
-			defer close(u.done)
+	for {
+		u := s.share(key, func(u *update) {
 			u.loaded, u.err = s.update(ctx, c, server, gun, dir)
-		}()
+			u.ended = u.err != nil && ctx.Err() != nil
+		})
+		select {
+		case <-u.done:
+			if !u.ended || ctx.Err() != nil {
+				return u.loaded, u.err
+			}
+		case <-ctx.Done():
+			return nil, &refusal{reason: verify.Undecided, err: context.Cause(ctx)}
+		}
 	}
-	s.mu.Unlock()
-	select {
-	case <-u.done:
-		return u.loaded, u.err
-	case <-ctx.Done():
-		return nil, &refusal{reason: verify.Undecided, err: context.Cause(ctx)}
+}
+
+// share returns the update that answers key, which run begins if nobody has.
+func (s *Session) share(key question, run func(*update)) *update {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u, ok := s.updates[key]; ok {
+		return u
 	}
+	u := &update{done: make(chan struct{})}
+	s.updates[key] = u
+	go func() {
+		defer close(u.done)
+		run(u)
+		if u.ended {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.updates, key)
+		}
+	}()
+	return u
 }
 
 // update loads a collection. Whatever trips the client is the fault of the trust

@@ -191,7 +191,13 @@ func (r *remote) fetch(name string, size int64) ([]byte, error) {
 // told is an error of the client, or what it stands for: of a root that was
 // rotated to it only says that no key of it will do.
 func (r *remote) told(err error, gun string, now time.Time) error {
-	if no := (*trustpinning.ErrValidationFail)(nil); !errors.As(err, &no) {
+	switch {
+	case is[*trustpinning.ErrRootRotationFail](err) && r.last != nil:
+		return &refusal{reason: verify.WrongSigner, err: &verify.Error{
+			Op: "follow the root that was trusted before", Err: fmt.Errorf("the server shows one that it has not signed: %w", err),
+			Hint: "find out from its owner whether the collection was made anew; only if it was, pin its new root alone, and delete " + r.kept.name,
+		}}
+	case !is[*trustpinning.ErrValidationFail](err):
 		return r.weakened(err)
 	}
 	for _, raw := range r.roots() {
