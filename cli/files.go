@@ -19,6 +19,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/scan"
+	"github.com/boltseal/boltseal/scan/contenttrust"
 	"github.com/boltseal/boltseal/scan/dockerfile"
 )
 
@@ -61,6 +62,7 @@ func plurals(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 type found struct {
 	uses     []image.Use
 	warnings []report.Warning
+	notices  []report.Warning // that never fail, not even with --strict
 	files    []report.File
 	targets  []handover.Target // of bake files, those that are built
 	replaced []image.Use       // the places that a build's contexts stand in for
@@ -160,8 +162,13 @@ func (s *scanFlags) find(c Command, asked, platforms []string) (found, error) {
 		}
 		all.uses = append(all.uses, f.uses...)
 		all.warnings = append(all.warnings, f.warnings...)
+		all.notices = append(all.notices, f.notices...)
 		all.files = append(all.files, f.files...)
 		all.targets = append(all.targets, f.targets...)
+	}
+	all.warnings = append(all.warnings, all.notices...) // behind those about images
+	if len(all.notices) > 0 {
+		all.warnings = append(all.warnings, report.Warning{Text: "what to write instead of Docker Content Trust, and by when: " + docs + "dct-migration.md"})
 	}
 	all.contexts = build.Contexts
 	return all, nil
@@ -204,20 +211,26 @@ func (s *scanFlags) in(c Command, w workspace, build scan.Build) (found, error) 
 		return found{}, err
 	}
 	defer shut() //nolint:errcheck // only read
-	return s.over(c, w, fsys, build)
+	notices := &contenttrust.Notices{}
+	all, err := s.read(c, w, fsys, build, notices)
+	for _, x := range notices.Warnings() {
+		x.At.File = w.named(x.At.File)
+		all.notices = append(all.notices, report.Warning{At: x.At, Text: x.Text, Apart: true})
+	}
+	return all, err
 }
 
-// over scans a workspace whose files are those of fsys.
+// over scans a workspace whose files are those of fsys, for nothing but images.
 func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (found, error) {
+	return s.read(c, w, fsys, build, nil)
+}
+
+// read scans a workspace. Notices, unless nil, gets what its files and scripts
+// say of Docker Content Trust: that is about no image, and decides nothing.
+func (s *scanFlags) read(c Command, w workspace, fsys fs.FS, build scan.Build, notices *contenttrust.Notices) (found, error) {
 	fsys = scan.Regular(fsys)
-	listing, err := scan.Search{Formats: formats(), Files: w.files, Within: w.inside, Exclude: w.exclude, Gate: s.gate}.Find(fsys)
-	if err != nil {
-		return found{}, w.badSearch(err)
-	}
-	if len(s.exclude) > 0 && listing.Excluded.Count == 0 {
-		listing.Warnings = append(listing.Warnings, scan.Warning{Text: "--exclude left nothing out: no file or folder matches"})
-	}
-	got := scan.Scan(scan.Source{
+	search := scan.Search{Formats: formats(), Files: w.files, Within: w.inside, Exclude: w.exclude, Gate: s.gate}
+	src := scan.Source{
 		FS: fsys, Build: build, Profiles: s.profiles,
 		Within: w.inside,
 		Getenv: func(name string) (string, bool) {
@@ -227,7 +240,21 @@ func (s *scanFlags) over(c Command, w workspace, fsys fs.FS, build scan.Build) (
 			return c.LookupEnv(name)
 		},
 		Withheld: c.withheld,
-	}, listing.Files)
+	}
+	if notices != nil {
+		search.Beside, src.Read = contenttrust.Script, notices.Read
+	}
+	listing, err := search.Find(fsys)
+	if err != nil {
+		return found{}, w.badSearch(err)
+	}
+	if len(s.exclude) > 0 && listing.Excluded.Count == 0 {
+		listing.Warnings = append(listing.Warnings, scan.Warning{Text: "--exclude left nothing out: no file or folder matches"})
+	}
+	got := scan.Scan(src, listing.Files)
+	if notices != nil {
+		notices.Look(fsys, listing.Beside)
+	}
 	all := found{uses: append(listing.Wrong, got.Uses...)}
 	for _, x := range append(listing.Warnings, got.Warnings...) {
 		if s.strict {

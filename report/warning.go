@@ -15,6 +15,9 @@ type Warning struct {
 	// Kind is empty where the warning is about something else.
 	Kind    source.Kind
 	Written string
+
+	// Apart is whether each file is to be told of, for somebody has to change it.
+	Apart bool
 }
 
 func (w Warning) String() string {
@@ -25,17 +28,22 @@ func (w Warning) String() string {
 }
 
 // Gathered returns all, with those that say the same of several places as one,
-// at the first of them.
+// at the first of them: of all files, or of each where they are Apart.
 func Gathered(all []Warning) []Warning {
+	type saying struct{ text, file string }
 	var out []Warning
-	first, more := map[string]int{}, map[int]int{}
+	first, more := map[saying]int{}, map[int]int{}
 	for _, w := range all {
-		i, again := first[w.Text]
+		said := saying{text: w.Text}
+		if w.Apart {
+			said.file = w.At.File
+		}
+		i, again := first[said]
 		if again && w.At.File != "" {
 			more[i]++
 			continue
 		}
-		first[w.Text] = len(out)
+		first[said] = len(out)
 		out = append(out, w)
 	}
 	for i, n := range more {

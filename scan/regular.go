@@ -13,7 +13,8 @@ import (
 // or reads a device. It should be an [fs.StatFS], as that of an [os.Root] is:
 // others are asked about a file by opening it.
 func Regular(fsys fs.FS) fs.FS {
-	if _, done := fsys.(regular); done {
+	switch fsys.(type) {
+	case regular, shared:
 		return fsys
 	}
 	return regular{fsys}
@@ -31,7 +32,26 @@ func ReadFile(fsys fs.FS, name string) (text []byte, err error) {
 	if err == nil && len(text) > MaxFile {
 		return nil, fmt.Errorf("%s is larger than %d MiB", name, MaxFile>>20)
 	}
+	if s, ok := fsys.(shared); ok && err == nil {
+		s.read(name, text)
+	}
 	return text, err
+}
+
+// shared is a view in which somebody else sees what ReadFile returns.
+type shared struct {
+	regular
+	read func(name string, text []byte)
+}
+
+// share returns a view as [Regular] does, in which read sees what is read, unless
+// it is nil.
+func share(fsys fs.FS, read func(name string, text []byte)) fs.FS {
+	fsys = Regular(fsys)
+	if r, ok := fsys.(regular); ok && read != nil {
+		return shared{r, read}
+	}
+	return fsys
 }
 
 type regular struct{ fsys fs.FS }
@@ -39,6 +59,7 @@ type regular struct{ fsys fs.FS }
 var (
 	_ fs.StatFS     = regular{}
 	_ fs.ReadLinkFS = regular{}
+	_ fs.ReadLinkFS = shared{}
 )
 
 func (r regular) Open(name string) (fs.File, error) {

@@ -18,7 +18,7 @@ import (
 // It stops after 100,000 uses, or as many warnings or targets, with one more Use,
 // where it stopped, that says so.
 func Scan(src Source, files []File) Found {
-	src.FS = Regular(src.FS)
+	src.FS = share(src.FS, src.Read)
 	var all gathered
 	for _, f := range files {
 		src.Named = named(files, f.Format)

@@ -83,6 +83,11 @@ type Source struct {
 	// workspace; "" is its root.
 	Within string
 
+	// Read is given the text of each file that a format reads, those that others
+	// lead to among them, a file perhaps more than once. It must not change the
+	// text, nor keep it. Nil means that nobody else looks.
+	Read func(name string, text []byte)
+
 	// Named are the files of the format at hand that were asked for by their
 	// path, in that order. As with -f of the tools they are for, no other file
 	// is read with one of them because of its name, and those of one folder are

@@ -61,6 +61,11 @@ type Search struct {
 	// Where there is no .git (an unpacked archive, a checkout without git),
 	// nothing is ignored, for who wrote the files may have written it for that.
 	Gate bool
+
+	// Beside reports whether a file that a walk of folders finds, and that no
+	// format takes, is to be listed all the same. Nil means that none is. What
+	// is ignored, excluded or not walked is not listed.
+	Beside func(path string) bool
 }
 
 // A File is a file to scan.
@@ -73,6 +78,10 @@ type File struct {
 // A Listing is what a Search found.
 type Listing struct {
 	Files []File // sorted by path, each once for a format
+
+	// Beside are files for which Search.Beside holds, sorted by path: at most
+	// 10,000.
+	Beside []string
 
 	// Wrong is what could not be looked into, a folder that cannot be read, say:
 	// uses with an Err, at line 1 and column 1 of a file or folder.
@@ -115,13 +124,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // Paths that lead out of fsys are for fsys to refuse, as that of an [os.Root]
 // does.
 func (s Search) Find(fsys fs.FS) (Listing, error) {
-	return s.find(fsys, bounds{entries: 1_000_000, aside: 100_000, depth: 255, files: 100_000, links: 1000})
+	return s.find(fsys, bounds{entries: 1_000_000, aside: 100_000, depth: 255, files: 100_000, links: 1000, beside: 10_000})
 }
 
 func (s Search) find(fsys fs.FS, b bounds) (Listing, error) {
 	f := newFinder(Regular(fsys), s.Formats, b)
 	excludes, errs := compileExcludes(s.Exclude)
-	f.excludes = excludes
+	f.excludes, f.asksBeside = excludes, s.Beside
 	f.tree.Known = s.Gate
 	requests, more := f.requests(s.Files, cmp.Or(s.Within, "."))
 	errs = append(errs, more...)
@@ -164,6 +173,7 @@ func (f *finder) listing() Listing {
 	slices.SortStableFunc(f.wrong, func(a, b image.Use) int { return compareAt(a.At, b.At) })
 	return Listing{
 		Files:        f.files,
+		Beside:       slices.Compact(slices.Sorted(slices.Values(f.beside))),
 		Wrong:        once(f.wrong, identify), // a folder may be walked for several requests
 		Warnings:     once(f.warnings, func(w Warning) Warning { return w }),
 		Ignored:      f.ignored.leftOut(),

@@ -22,6 +22,7 @@ type bounds struct {
 	depth   int // of folders
 	files   int // to scan
 	links   int // to folders, that are followed
+	beside  int // files that no format takes, and that are listed
 }
 
 // A finder carries out a Search.
@@ -39,6 +40,9 @@ type finder struct {
 	wrong    []image.Use
 	warnings []Warning
 	errs     []error
+
+	asksBeside func(path string) bool
+	beside     []string
 
 	ignored, excluded, skipped, unrecognized pathSet
 	unscanned                                map[string]*pathSet // files that are left out, by why
@@ -238,6 +242,7 @@ func (f *finder) file(d folder, name string) {
 	dest := path.Join(d.real, base)
 	switch {
 	case len(wanted) == 0:
+		f.aside(d, name, dest)
 	case f.isExcluded(name, false):
 		f.excluded.add(name)
 	case d.git.Ignores(dest, false) && !d.git.Tracks(dest):
@@ -246,6 +251,19 @@ func (f *finder) file(d folder, name string) {
 		for _, r := range wanted {
 			f.found(r, name)
 		}
+	}
+}
+
+// aside lists a file that no request wants, if it is asked for. A folder that
+// links lead to has its files once.
+func (f *finder) aside(d folder, name, dest string) {
+	walked := func(r *request) bool { return !r.globs && r.format == nil }
+	switch {
+	case f.asksBeside == nil, d.aside, d.covered, len(f.beside) >= f.given.beside, !f.asksBeside(name):
+	case !slices.ContainsFunc(d.requests, walked), recognize(f.formats, name) != nil:
+	case f.isExcluded(name, false), d.git.Ignores(dest, false) && !d.git.Tracks(dest):
+	default:
+		f.beside = append(f.beside, name)
 	}
 }
 
