@@ -134,7 +134,9 @@ func (p *proxy) allowed(r *http.Request) bool {
 	if !ok {
 		return granted != nil
 	}
-	may := func(action string) bool { return slices.Contains(granted, gun+" "+action) || slices.Contains(granted, gun+" *") }
+	may := func(action string) bool {
+		return slices.Contains(granted, gun+" "+action) || slices.Contains(granted, gun+" *")
+	}
 	switch {
 	case r.Method == http.MethodGet:
 		return may("pull")
