@@ -122,14 +122,21 @@ func (s *service) close() error {
 	return err
 }
 
-const lastLines = 40
+// What is shown of a log.
+const (
+	lastLines  = 30
+	lineLength = 400
+)
 
 // logs returns what both have written last.
 func (s *service) logs() string {
 	var text string
 	for _, p := range s.processes() {
-		lines := strings.SplitAfter(p.log.String(), "\n")
-		text += fmt.Sprintf("%s, the end of its log:\n%s\n", p.name, strings.Join(lines[max(0, len(lines)-lastLines):], ""))
+		lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
+		for i, line := range lines {
+			lines[i] = fmt.Sprintf("%.*s", lineLength, line)
+		}
+		text += fmt.Sprintf("%s, the end of its log:\n%s\n", p.name, strings.Join(lines[max(0, len(lines)-lastLines):], "\n"))
 	}
 	return text
 }
