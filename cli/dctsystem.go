@@ -36,9 +36,7 @@ func (s *dctSystem) bind(from store, _ time.Time) {
 		cache = s.trusts.dctCache()
 	}
 	s.configs = map[policy.Form]dct.Config{}
-	if trustData, ok := from.(dct.Store); ok {
-		s.session = dct.NewSession(trustData, cache)
-	}
+	s.session = dct.NewSession(from, cache)
 }
 
 // looker looks at nothing: a Notary server is asked only by whoever asks for it.

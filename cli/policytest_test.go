@@ -291,3 +291,59 @@ func TestPolicyTestRecordsNowhereElse(t *testing.T) {
 		}
 	}
 }
+
+// Trust data are recorded and replayed as all else is, with requirements that
+// ask for them.
+func TestPolicyTestTrustData(t *testing.T) {
+	t.Parallel()
+	w := newTrustWorld(t)
+	w.put("team/app:v1", "alice")
+	w.put("team/app:bobs", "bob")
+	w.put("team/app:moved", "alice")
+	w.must(w.reg.PutImage("team/app", "moved", "other"))
+	w.put("team/app:bare")
+	w.put("team/none:v1")
+	fill := strings.NewReplacer("REGISTRY", w.reg.Host(), "SERVER", w.server.URL(), "ROOT", w.data.RootID())
+	dir := workspaceOf(t, map[string]string{
+		".boltseal.yaml": fill.Replace(`version: 1
+rules:
+  - images: [REGISTRY/team/**]
+    require:
+      - dct: {server: "SERVER", roots: [ROOT], signers: [alice]}
+`),
+		"cases.yaml": fill.Replace(`version: 1
+cases:
+  - {image: REGISTRY/team/app:v1, expect: verified, signer: targets/alice, evidence: dct.json}
+  - {image: REGISTRY/team/app:bobs, expect: wrong-signer, evidence: dct.json}
+  - {image: REGISTRY/team/app:moved, expect: bad-signature, evidence: dct.json}
+  - {image: REGISTRY/team/app:bare, expect: unsigned, evidence: dct.json}
+  - {image: REGISTRY/team/none:v1, expect: unsigned, evidence: none.json}
+`),
+	})
+	if doc, r := runPolicyTest(t, dir, "--record"); r.code != cli.ExitPassed || !doc.Passed || len(doc.Cases) != 5 {
+		t.Fatalf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	w.server.Down()
+	w.reg.Close()
+	if doc, r := runPolicyTest(t, dir); r.code != cli.ExitPassed || !doc.Passed {
+		t.Fatalf("without servers: exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	// Another server's trust data are not in it, and nothing can be said.
+	rules := filepath.Join(dir, ".boltseal.yaml")
+	body, err := os.ReadFile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(rules, []byte(strings.Replace(string(body), w.server.URL(), "https://notary.example", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	doc, r := runPolicyTest(t, dir)
+	if r.code != cli.ExitNoAnswer {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	for _, c := range doc.Cases {
+		if c.Result != "no-answer" || !strings.Contains(c.Next, "--record") {
+			t.Errorf("%+v", c)
+		}
+	}
+}

@@ -56,6 +56,12 @@ func (w *watched) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor
 	return body, w.seen(err)
 }
 
+// TrustData implements store.
+func (w *watched) TrustData(ctx context.Context, s registry.TrustServer, gun, file string, limit int64) ([]byte, error) {
+	body, err := w.store.TrustData(ctx, s, gun, file, limit)
+	return body, w.seen(err)
+}
+
 // Describe implements store.
 func (w *watched) Describe(ctx context.Context, img image.Pinned) (image.Pinned, error) {
 	img, err := w.store.Describe(ctx, img)

@@ -43,6 +43,7 @@ type store interface {
 	Manifest(ctx context.Context, repo image.Ref, reference string) (registry.Manifest, error)
 	Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error)
 	Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error)
+	TrustData(ctx context.Context, s registry.TrustServer, gun, file string, limit int64) ([]byte, error)
 	Describe(ctx context.Context, img image.Pinned) (image.Pinned, error)
 }
 

@@ -38,6 +38,7 @@ type Asker interface {
 	Manifest(ctx context.Context, repo image.Ref, reference string) (Manifest, error)
 	Referrers(ctx context.Context, repo image.Ref, digest string) ([]ocispec.Descriptor, error)
 	Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error)
+	TrustData(ctx context.Context, s TrustServer, gun, file string, limit int64) ([]byte, error)
 }
 
 var (
@@ -47,15 +48,20 @@ var (
 )
 
 // A question is what an Asker was asked. Its Repository is that of
-// [image.Ref.Name].
+// [image.Ref.Name], or the name of a collection of trust data.
 type question struct {
-	Ask        string `json:"ask"` // "manifest", "referrers" or "blob"
+	Ask        string `json:"ask"`              // "manifest", "referrers", "blob" or "trust-data"
+	Server     string `json:"server,omitempty"` // of trust data, as TrustServer.String has it
 	Repository string `json:"repository"`
-	Reference  string `json:"reference"` // a tag or a digest
+	Reference  string `json:"reference"` // a tag, a digest, or a file of trust data
+}
+
+func askedOf(ask string, repo image.Ref, reference string) question {
+	return question{Ask: ask, Repository: repo.Name(), Reference: reference}
 }
 
 func compareQuestions(a, b question) int {
-	return cmp.Or(strings.Compare(a.Repository, b.Repository), strings.Compare(a.Reference, b.Reference), strings.Compare(a.Ask, b.Ask))
+	return cmp.Or(strings.Compare(a.Server, b.Server), strings.Compare(a.Repository, b.Repository), strings.Compare(a.Reference, b.Reference), strings.Compare(a.Ask, b.Ask))
 }
 
 // A recorded is a question and its answer: exactly one of Text, Base64, List and
@@ -134,7 +140,7 @@ func (r *Recorder) Describe(ctx context.Context, img image.Pinned) (image.Pinned
 // Manifest is as [Client.Manifest].
 func (r *Recorder) Manifest(ctx context.Context, repo image.Ref, reference string) (Manifest, error) {
 	m, err := r.inner.Manifest(ctx, repo, reference)
-	r.keep(ctx, recorded{question: question{"manifest", repo.Name(), reference}, MediaType: m.MediaType}.with(m.Body), err)
+	r.keep(ctx, recorded{question: askedOf("manifest", repo, reference), MediaType: m.MediaType}.with(m.Body), err)
 	return m, err
 }
 
@@ -145,7 +151,7 @@ func (r *Recorder) Referrers(ctx context.Context, repo image.Ref, digest string)
 	for _, d := range list {
 		items = append(items, listed{d.MediaType, d.ArtifactType, d.Digest.String(), d.Size})
 	}
-	r.keep(ctx, recorded{question: question{"referrers", repo.Name(), digest}, List: &items}, err)
+	r.keep(ctx, recorded{question: askedOf("referrers", repo, digest), List: &items}, err)
 	return list, err
 }
 
@@ -153,7 +159,16 @@ func (r *Recorder) Referrers(ctx context.Context, repo image.Ref, digest string)
 func (r *Recorder) Blob(ctx context.Context, repo image.Ref, d ocispec.Descriptor) ([]byte, error) {
 	body, err := r.inner.Blob(ctx, repo, d)
 	if plausible(d) == nil { // else nobody was asked
-		r.keep(ctx, recorded{question: question{"blob", repo.Name(), d.Digest.String()}}.with(body), err)
+		r.keep(ctx, recorded{question: askedOf("blob", repo, d.Digest.String())}.with(body), err)
+	}
+	return body, err
+}
+
+// TrustData is as [Client.TrustData].
+func (r *Recorder) TrustData(ctx context.Context, s TrustServer, gun, file string, limit int64) ([]byte, error) {
+	body, err := r.inner.TrustData(ctx, s, gun, file, limit)
+	if !errors.Is(err, ErrMalformed) { // else nobody was asked
+		r.keep(ctx, recorded{question: question{"trust-data", s.String(), gun, file}}.with(body), err)
 	}
 	return body, err
 }
@@ -181,7 +196,7 @@ func (a recorded) body() (body []byte, ok bool) {
 }
 
 func (a recorded) size() int {
-	n := 256 + len(a.Repository) + len(a.Reference)
+	n := 256 + len(a.Server) + len(a.Repository) + len(a.Reference)
 	if body, ok := a.body(); ok {
 		n += len(body)
 	}
@@ -270,7 +285,7 @@ func Replay(text []byte) (*Replayer, error) {
 		return nil, errors.New("the recording is not UTF-8")
 	}
 	names := strictjson.Shape{Names: []string{
-		"version", "answers", "ask", "repository", "reference", "mediaType", "artifactType", "text", "base64", "list", "digest", "size", "failure", "status",
+		"version", "answers", "ask", "server", "repository", "reference", "mediaType", "artifactType", "text", "base64", "list", "digest", "size", "failure", "status",
 	}}
 	if err := names.Check(text); err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
@@ -303,16 +318,10 @@ func Replay(text []byte) (*Replayer, error) {
 
 // check says what is wrong with an answer that was read.
 func (a recorded) check() error {
-	repo, err := image.ParseRepository(a.Repository)
-	switch {
-	case err != nil:
+	if err := a.question.check(); err != nil {
 		return err
-	case repo.Name() != a.Repository:
-		return fmt.Errorf("the repository is written %s", repo.Name())
-	case a.Ask != "manifest" && !image.ValidDigest(a.Reference):
-		return errors.New("the reference is not a sha256 digest")
-	case a.Reference == "":
-		return errors.New("it has no reference")
+	}
+	switch {
 	case a.Ask != "manifest" && a.MediaType != "":
 		return errors.New("only a manifest has a media type")
 	case a.Failure == "" && a.Status != 0:
@@ -347,6 +356,8 @@ func (a recorded) check() error {
 			return fmt.Errorf("%w: digest is %s", ErrCorrupt, digestOf(body))
 		}
 		return within(body, MaxBlob)
+	case "trust-data":
+		return within(body, MaxTrustData)
 	case "referrers":
 		if isBody || len(*a.List) > maxReferrers {
 			return fmt.Errorf("%w: more than %d referrers", ErrTooMany, maxReferrers)
@@ -359,6 +370,34 @@ func (a recorded) check() error {
 		return nil
 	}
 	return errors.New("there is no such question")
+}
+
+// check says what is wrong with a question that was read.
+func (q question) check() error {
+	if q.Ask == "trust-data" {
+		s, err := ParseTrustServer(q.Server)
+		switch {
+		case err != nil:
+			return fmt.Errorf("the server: %w", err)
+		case s.String() != q.Server:
+			return fmt.Errorf("the server is written %s", s)
+		}
+		return askable(s, q.Repository, q.Reference)
+	}
+	repo, err := image.ParseRepository(q.Repository)
+	switch {
+	case err != nil:
+		return err
+	case repo.Name() != q.Repository:
+		return fmt.Errorf("the repository is written %s", repo.Name())
+	case q.Server != "":
+		return errors.New("only trust data have a server")
+	case q.Ask != "manifest" && !image.ValidDigest(q.Reference):
+		return errors.New("the reference is not a sha256 digest")
+	case q.Reference == "":
+		return errors.New("it has no reference")
+	}
+	return nil
 }
 
 func within(body []byte, limit int) error {
@@ -380,7 +419,7 @@ func (r *Replayer) Describe(ctx context.Context, img image.Pinned) (image.Pinned
 
 // Manifest is as [Client.Manifest].
 func (r *Replayer) Manifest(_ context.Context, repo image.Ref, reference string) (Manifest, error) {
-	a, err := r.answer("manifest", repo, reference, manifestOp(repo, reference))
+	a, err := r.answer(askedOf("manifest", repo, reference), manifestOp(repo, reference))
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -391,7 +430,7 @@ func (r *Replayer) Manifest(_ context.Context, repo image.Ref, reference string)
 // Referrers is as [Client.Referrers]. Of each descriptor it gives media type,
 // artifact type, digest and size.
 func (r *Replayer) Referrers(_ context.Context, repo image.Ref, digestText string) ([]ocispec.Descriptor, error) {
-	a, err := r.answer("referrers", repo, digestText, referrersOp(repo, digestText))
+	a, err := r.answer(askedOf("referrers", repo, digestText), referrersOp(repo, digestText))
 	if err != nil {
 		return nil, err
 	}
@@ -408,7 +447,7 @@ func (r *Replayer) Blob(_ context.Context, repo image.Ref, d ocispec.Descriptor)
 	if err := plausible(d); err != nil {
 		return nil, &Error{Op: op, Kind: ErrUnavailable, Err: err}
 	}
-	a, err := r.answer("blob", repo, d.Digest.String(), op)
+	a, err := r.answer(askedOf("blob", repo, d.Digest.String()), op)
 	if err != nil {
 		return nil, err
 	}
@@ -419,11 +458,30 @@ func (r *Replayer) Blob(_ context.Context, repo image.Ref, d ocispec.Descriptor)
 	return body, nil
 }
 
+// TrustData is as [Client.TrustData]. A server is known by its address.
+func (r *Replayer) TrustData(_ context.Context, s TrustServer, gun, file string, limit int64) ([]byte, error) {
+	op := trustDataOp(s, gun, file)
+	if err := askable(s, gun, file); err != nil {
+		return nil, &Error{Op: op, Kind: ErrMalformed, Err: err, trust: true}
+	}
+	a, err := r.answer(question{"trust-data", s.String(), gun, file}, op)
+	if err != nil {
+		return nil, err
+	}
+	body, _ := a.body()
+	if limit = min(limit, MaxTrustData); int64(len(body)) > limit {
+		err := fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, len(body), limit)
+		return nil, &Error{Op: op, Kind: ErrUnavailable, Err: err, trust: true}
+	}
+	return body, nil
+}
+
 // answer returns the answer that is no failure.
-func (r *Replayer) answer(ask string, repo image.Ref, reference, op string) (recorded, error) {
-	a, asked := r.answers[question{ask, repo.Name(), reference}]
+func (r *Replayer) answer(q question, op string) (recorded, error) {
+	trust := q.Ask == "trust-data"
+	a, asked := r.answers[q]
 	if !asked {
-		return a, &Error{Op: op, Kind: ErrUnavailable, Err: ErrNotRecorded}
+		return a, &Error{Op: op, Kind: ErrUnavailable, Err: ErrNotRecorded, trust: trust}
 	}
 	if a.Failure == "" {
 		return a, nil
@@ -432,8 +490,8 @@ func (r *Replayer) answer(ask string, repo image.Ref, reference, op string) (rec
 		if f.name == a.Failure && f.kind == nil {
 			return a, f.err
 		} else if f.name == a.Failure {
-			return a, &Error{Op: op, Status: a.Status, Kind: f.kind, Err: f.err}
+			return a, &Error{Op: op, Status: a.Status, Kind: f.kind, Err: f.err, trust: trust}
 		}
 	}
-	return a, &Error{Op: op, Kind: ErrUnavailable} // check has seen to it that this is not reached
+	return a, &Error{Op: op, Kind: ErrUnavailable, trust: trust} // check has seen to it that this is not reached
 }

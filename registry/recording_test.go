@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -30,6 +32,7 @@ type answering struct {
 	manifest  func() (registry.Manifest, error)
 	referrers func() ([]ocispec.Descriptor, error)
 	blob      func() ([]byte, error)
+	trustData func() ([]byte, error)
 }
 
 func (a answering) Manifest(context.Context, image.Ref, string) (registry.Manifest, error) {
@@ -42,6 +45,10 @@ func (a answering) Referrers(context.Context, image.Ref, string) ([]ocispec.Desc
 
 func (a answering) Blob(context.Context, image.Ref, ocispec.Descriptor) ([]byte, error) {
 	return a.blob()
+}
+
+func (a answering) TrustData(context.Context, registry.TrustServer, string, string, int64) ([]byte, error) {
+	return a.trustData()
 }
 
 func replay(t *testing.T, r *registry.Recorder) (*registry.Replayer, string) {
@@ -184,13 +191,15 @@ func TestReplayFailures(t *testing.T) {
 			manifest:  func() (registry.Manifest, error) { return registry.Manifest{}, tc.err },
 			referrers: func() ([]ocispec.Descriptor, error) { return nil, tc.err },
 			blob:      func() ([]byte, error) { return nil, tc.err },
+			trustData: func() ([]byte, error) { return nil, tc.err },
 		})
 		d := ocispec.Descriptor{Digest: digest.FromString("x"), Size: 1}
 		ask := func(a registry.Asker) []error {
 			_, m := a.Manifest(t.Context(), at, "v1")
 			_, r := a.Referrers(t.Context(), at, d.Digest.String())
 			_, b := a.Blob(t.Context(), at, d)
-			return []error{m, r, b}
+			_, td := a.TrustData(t.Context(), trusted(t, "https://notary.test"), gun, "root", 10)
+			return []error{m, r, b, td}
 		}
 		ask(recorder)
 		player, text := replay(t, recorder)
@@ -239,7 +248,8 @@ func TestReplayNotRecorded(t *testing.T) {
 	_, manifest := player.Manifest(t.Context(), at, "v1")
 	_, referrers := player.Referrers(t.Context(), at, img.Digest())
 	_, blob := player.Blob(t.Context(), at, ocispec.Descriptor{Digest: digest.FromString("x"), Size: 1})
-	for i, err := range []error{resolved, described, manifest, referrers, blob} {
+	_, trustData := player.TrustData(t.Context(), trusted(t, "https://notary.test"), gun, "root", 10)
+	for i, err := range []error{resolved, described, manifest, referrers, blob, trustData} {
 		wantErr(t, err, verify.Unavailable, registry.ErrUnavailable, registry.ErrNotRecorded)
 		if !strings.Contains(err.Error(), "the recording does not have it") || !strings.Contains(verify.Hint(registry.Explain("x", "ghcr.io", err)), "record it again") {
 			t.Errorf("%d: %v", i, err)
@@ -394,6 +404,66 @@ func TestRecordingText(t *testing.T) {
 	}
 }
 
+// Trust data are answered by server, collection and file; whoever vouches for the
+// server's certificate has done so when they were recorded.
+func TestReplayTrustData(t *testing.T) {
+	t.Parallel()
+	n := newNotary(t, func(w http.ResponseWriter, req *http.Request) {
+		if strings.Contains(req.URL.Path, "targets/none") {
+			http.NotFound(w, req)
+			return
+		}
+		_, _ = io.WriteString(w, "\xff"+req.URL.Path)
+	})
+	c, _ := client(registry.Options{})
+	recorder := registry.Record(c)
+	server := trusted(t, n.URL)
+	ask := func(a registry.Asker, s registry.TrustServer, gun, file string, limit int64) string {
+		body, err := a.TrustData(t.Context(), s, gun, file, limit)
+		if err != nil {
+			wantNoSecret(t, err)
+			return fmt.Sprintf("%s %t %t", registry.Reason(err), errors.Is(err, registry.ErrNotRecorded), errors.Is(err, registry.ErrTooLarge))
+		}
+		return string(body)
+	}
+	type question struct {
+		s         registry.TrustServer
+		gun, file string
+	}
+	var want []string
+	asked := []question{
+		{server, gun, "root"}, {server, gun, "targets/a." + hex64}, {server, "docker.io/library/alpine", "root"}, {server, gun, "targets/none"},
+		{trusted(t, n.URL+"/base"), gun, "root"}, {server, "..", "root"}, {server, gun, "nothing"},
+	}
+	for _, q := range asked {
+		want = append(want, ask(recorder, q.s, q.gun, q.file, 200))
+	}
+	n.Close()
+	player, text := replay(t, recorder)
+	for i, q := range asked {
+		if got := ask(player, q.s, q.gun, q.file, 200); got != want[i] || got == "" {
+			t.Errorf("%v: %q, want %q", q, got, want[i])
+		}
+	}
+	if want[3] != "not-found false false" || want[5] != "unsupported false false" || want[6] != want[5] {
+		t.Errorf("%q", want)
+	}
+	if got := ask(player, trusted(t, n.URL, authority(t).cert), gun, "root", 200); got != want[0] {
+		t.Errorf("with another authority: %q", got)
+	}
+	if got := ask(player, server, gun, "root", 3); got != "unavailable false true" {
+		t.Errorf("too large: %q", got)
+	}
+	for _, q := range []question{{server, gun, "timestamp"}, {server, gun, "targets/a"}, {server, "acme/app", "root"}, {trusted(t, "https://notary.test"), gun, "root"}} {
+		if got := ask(player, q.s, q.gun, q.file, 200); got != "unavailable true false" {
+			t.Errorf("%v: %q", q, got)
+		}
+	}
+	if strings.Contains(text, `".."`) || strings.Contains(text, "nothing") || !strings.Contains(text, `"server": "`+n.URL+`"`) {
+		t.Errorf("recorded:\n%s", text)
+	}
+}
+
 func TestReplayRefuses(t *testing.T) {
 	t.Parallel()
 	sum := digest.FromString("x").String()
@@ -431,6 +501,15 @@ func TestReplayRefuses(t *testing.T) {
 		{doc(`{"ask": "referrers", "repository": "ghcr.io/a/b", "reference": "` + sum + `", "list": [` + manyListed + `]}`), "more than 256"},
 		{doc(`{"ask": "ping", "repository": "ghcr.io/a/b", "reference": "` + sum + `", "text": "x"}`), "no such question"},
 		{doc(`{"ask": "manifest", "repository": "ghcr.io/a/b", "reference": "v1", "text": "` + strings.Repeat("x", 4<<20+1) + `"}`), "larger than the limit"},
+		{doc(`{"ask": "manifest", "server": "https://notary.test", "repository": "ghcr.io/a/b", "reference": "v1", "text": "x"}`), "only trust data"},
+		{doc(`{"ask": "trust-data", "repository": "a/b", "reference": "root", "text": "x"}`), "the server: "},
+		{doc(`{"ask": "trust-data", "server": "https://user:pass@notary.test", "repository": "a/b", "reference": "root", "text": "x"}`), "user name"},
+		{doc(`{"ask": "trust-data", "server": "https://Notary.test:443/", "repository": "a/b", "reference": "root", "text": "x"}`), "written https://notary.test"},
+		{doc(`{"ask": "trust-data", "server": "https://notary.test", "repository": "a/../b", "reference": "root", "text": "x"}`), "no name of a collection"},
+		{doc(`{"ask": "trust-data", "server": "https://notary.test", "repository": "a/b", "reference": "root.json", "text": "x"}`), "no file of trust data"},
+		{doc(`{"ask": "trust-data", "server": "https://notary.test", "repository": "a/b", "reference": "root", "list": []}`), "another kind"},
+		{doc(`{"ask": "trust-data", "server": "https://notary.test", "repository": "a/b", "reference": "root", "mediaType": "a/b", "text": "x"}`), "media type"},
+		{doc(`{"ask": "trust-data", "server": "https://notary.test", "repository": "a/b", "reference": "root", "text": "` + strings.Repeat("x", 32<<20+1) + `"}`), "larger than the limit"},
 		{strings.Repeat(" ", 64<<20+1), "larger than 64 MiB"},
 	} {
 		if p, err := registry.Replay([]byte(tc.text)); p != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -459,23 +538,28 @@ func TestRecordingIsBounded(t *testing.T) {
 func FuzzReplay(f *testing.F) {
 	f.Add([]byte(`{"version": 1, "answers": [{"ask": "manifest", "repository": "ghcr.io/a/b", "reference": "v1", "text": "{}"}]}`))
 	f.Add([]byte(`{"version": 1, "answers": [{"ask": "referrers", "repository": "ghcr.io/a/b", "reference": "` + digest.FromString("x").String() + `", "failure": "denied", "status": 401}]}`))
+	f.Add([]byte(`{"version": 1, "answers": [{"ask": "trust-data", "server": "https://notary.test/x", "repository": "127.0.0.1:5000/a", "reference": "targets/a", "text": "{}"}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := registry.Replay(text)
 		if err != nil {
 			return
 		}
 		var doc struct {
-			Answers []struct{ Ask, Repository, Reference string }
+			Answers []struct{ Ask, Server, Repository, Reference string }
 		}
 		if err := json.Unmarshal(text, &doc); err != nil {
 			t.Fatal(err)
 		}
 		for _, a := range doc.Answers {
-			repo, err := image.ParseRepository(a.Repository)
-			if err != nil {
-				t.Fatal(err)
+			var repo image.Ref
+			if a.Ask != "trust-data" {
+				if repo, err = image.ParseRepository(a.Repository); err != nil {
+					t.Fatal(err)
+				}
 			}
 			switch a.Ask {
+			case "trust-data":
+				_, err = p.TrustData(t.Context(), trusted(t, a.Server), a.Repository, a.Reference, registry.MaxTrustData)
 			case "manifest":
 				_, err = p.Manifest(t.Context(), repo, a.Reference)
 			case "referrers":

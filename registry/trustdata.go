@@ -164,15 +164,23 @@ func isGUN(text string) bool { return len(text) <= maxGUN && elements(text) }
 // collection returns the place of a collection; why is what keeps it from being
 // asked for.
 func (c *Client) collection(s TrustServer, gun string) (at place, why error) {
-	switch {
-	case s.IsZero():
-		return at, errors.New("there is no server to ask")
-	case !isGUN(gun):
-		return at, fmt.Errorf("%q is no name of a collection", clip(gun))
-	case s.scheme != "https" && !Loopback(s.host) && !c.insecure(s.host):
+	if s.scheme != "https" && !s.IsZero() && !Loopback(s.host) && !c.insecure(s.host) {
 		return at, errPlain
 	}
-	return place{server{s.host, s}, gun}, nil
+	return place{server{s.host, s}, gun}, askable(s, gun, "root")
+}
+
+// askable says why a server is never asked for a file of trust data.
+func askable(s TrustServer, gun, file string) error {
+	switch {
+	case s.IsZero():
+		return errors.New("there is no server to ask")
+	case !isGUN(gun):
+		return fmt.Errorf("%q is no name of a collection", clip(gun))
+	case !isTrustFile(file):
+		return fmt.Errorf("%q is no file of trust data", clip(file))
+	}
+	return nil
 }
 
 // errPlain says that what is asked over the network would be asked for all to see
@@ -189,8 +197,8 @@ var errPlain = errors.New("an address of another machine has to begin with https
 func (c *Client) TrustData(ctx context.Context, s TrustServer, gun, file string, limit int64) ([]byte, error) {
 	op := trustDataOp(s, gun, file)
 	at, err := c.collection(s, gun)
-	if err == nil && !isTrustFile(file) {
-		err = fmt.Errorf("%q is no file of trust data", clip(file))
+	if err == nil {
+		err = askable(s, gun, file)
 	}
 	if err != nil {
 		return nil, &Error{Op: op, Kind: ErrMalformed, Err: err, trust: true}
