@@ -347,7 +347,7 @@ func (c *Collection) sign(roles ...string) error {
 	meta := data.Files{}
 	for name, r := range c.roles {
 		if name != Snapshot && name != Timestamp && r.file != nil && !r.Absent {
-			meta[name] = fileMeta(r.file)
+			meta[name] = FileMeta(r.file)
 		}
 	}
 	s := c.roles[Snapshot]
@@ -356,7 +356,7 @@ func (c *Collection) sign(roles ...string) error {
 	}
 	t := c.roles[Timestamp]
 	return c.write(Timestamp, t, data.Timestamp{
-		SignedCommon: common("Timestamp", t), Meta: data.Files{Snapshot: fileMeta(s.file)},
+		SignedCommon: common("Timestamp", t), Meta: data.Files{Snapshot: FileMeta(s.file)},
 	})
 }
 
@@ -364,7 +364,8 @@ func common(kind string, r *Role) data.SignedCommon {
 	return data.SignedCommon{Type: kind, Version: r.Version + 1, Expires: r.Expires.UTC()}
 }
 
-func fileMeta(file []byte) data.FileMeta {
+// FileMeta is what announces a file: its size and its hashes.
+func FileMeta(file []byte) data.FileMeta {
 	meta, err := data.NewFileMeta(bytes.NewReader(file), data.NotaryDefaultHashes...)
 	if err != nil {
 		panic(err) // a reader of bytes does not fail
