@@ -88,7 +88,7 @@ func trustDataDoubts(r gate.Report, now time.Time) []report.Warning {
 		for _, v := range f.Verdicts {
 			for _, ev := range v.Evidence() {
 				if ev.System == dct.System {
-					doubtData(ev.Claims, now, add)
+					doubtData(ev.Issuer, ev.Claims, now, add)
 				}
 			}
 		}
@@ -96,17 +96,18 @@ func trustDataDoubts(r gate.Report, now time.Time) []report.Warning {
 	return out
 }
 
-// doubtData says what is doubtful in the claims of a signature.
-func doubtData(claims map[string]string, now time.Time, add func(format string, args ...any)) {
+// doubtData says what is doubtful in the claims of a signature under the root key
+// that issuer names.
+func doubtData(issuer string, claims map[string]string, now time.Time, add func(format string, args ...any)) {
 	gun, server := claims["gun"], claims["server"]
 	if claims["pin"] == "first use" {
-		add("nothing speaks for the root of %s but that %s showed it: whoever answers for the server decides who may sign, until a root is pinned", gun, server)
+		add("nothing speaks for the %s of %s but that %s showed it: whoever answers for the server decides who may sign, until a root is pinned (--dct-root-key-ids, or roots in a policy)", issuer, gun, server)
 	}
 	switch said := claims["rollback"]; {
 	case said == "not checked: no cache":
-		add("older trust data of %s%s cannot be told from new ones; --dct-cache-dir keeps what was seen", gun, until(claims["timestamp"]))
+		add("a rollback of the trust data of %s within the life of their timestamp%s cannot be seen; --dct-cache-dir keeps what was seen, so that older data are refused", gun, until(claims["timestamp"]))
 	case strings.HasPrefix(said, "not checked"):
-		add("older trust data of %s%s could not be told from new ones, since none were seen before; from here on they are", gun, until(claims["timestamp"]))
+		add("a rollback of the trust data of %s could not be seen, since --dct-cache-dir had nothing of them; from now on it can", gun)
 	}
 	if text := dct.Ending(server, now); text != "" {
 		add("%s: sign with Sigstore or Notation from then on; %sdct.md says how to get there", text, docs)
@@ -121,11 +122,11 @@ func doubtData(claims map[string]string, now time.Time, add func(format string, 
 	}
 }
 
-// until says until when an answer may be withheld.
+// until says until when trust data of the past are signed well.
 func until(timestamp string) string {
 	end, err := time.Parse(time.RFC3339, timestamp)
 	if err != nil {
 		return ""
 	}
-	return ", of up to " + end.UTC().Format(time.DateOnly) + ","
+	return ", until " + end.UTC().Format(time.DateOnly) + ","
 }

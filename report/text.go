@@ -227,8 +227,11 @@ func evidenceLine(ev verify.Evidence) string {
 	if ev.LogIndex != nil {
 		s += fmt.Sprintf(", log index %d", *ev.LogIndex)
 	}
-	if ev.System == notationSystem {
+	switch ev.System {
+	case notationSystem:
 		s += notationLine(ev.Claims)
+	case dctSystem:
+		s += dctLine(ev.Claims)
 	}
 	return s
 }
@@ -273,7 +276,8 @@ func signer(name, issuer, system string) string {
 // vouchingWord is the word for whoever vouches for a signer: an OIDC issuer, or the
 // trusted certificate that the signer's leads to.
 func vouchingWord(system string) string {
-	if system == notationSystem {
+	switch system {
+	case notationSystem, dctSystem:
 		return "under"
 	}
 	return "issuer"

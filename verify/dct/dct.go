@@ -54,8 +54,6 @@ type Config struct {
 	// Flags says that the requirement was made by flags, so that hints speak of
 	// them; otherwise they speak of the keys of a policy.
 	Flags bool
-
-	written written // where a policy says it; zero otherwise
 }
 
 // GUN returns the name of the collection that has the trust data of ref, such as
@@ -165,7 +163,7 @@ func (s *Session) Look(ctx context.Context, c Config, img image.Pinned) ([]verif
 	case err != nil:
 		return nil, err
 	}
-	all := l.candidates(img, img.Ref().Tag(), nil)
+	all := l.candidates(c, img, img.Ref().Tag())
 	for i := range all {
 		if all[i].Reason == verify.Verified {
 			all[i].Reason, all[i].Err = verify.WrongSigner, errors.New("nobody is expected to sign it")

@@ -28,7 +28,9 @@ type Warning struct {
 func (c Config) Warnings() []Warning {
 	var out []Warning
 	if c.TOFU {
-		out = append(out, firstUse())
+		w := firstUse()
+		w.Text = c.called("tofu") + ": " + w.Text
+		out = append(out, w)
 	}
 	if !c.Server.IsZero() {
 		out = append(out, serverWarnings(c.Server.String(), time.Now())...)

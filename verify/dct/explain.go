@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/theupdateframework/notary/tuf/data"
 	"github.com/theupdateframework/notary/tuf/signed"
@@ -17,20 +18,20 @@ const maxCandidates = 64
 
 // candidates are what each role has signed of the tag, or of img where it was
 // named by none, and what does not count.
-func (l *loaded) candidates(img image.Pinned, tag string, signers []string) []verify.Candidate {
+func (l *loaded) candidates(c Config, img image.Pinned, tag string) []verify.Candidate {
 	var all []verify.Candidate
-	add := func(tag, role string, reason verify.Reason, err error, d *verify.Difference) {
-		c := verify.Candidate{
+	add := func(tag, role string, reason verify.Reason, err error, d *verify.Difference, a *verify.Acceptance) {
+		to := verify.Candidate{
 			System: System, Format: "notary-v1", Storage: "notary", Source: l.source(tag), Signed: verify.SignedImage,
-			Reason: reason, Err: err, Signer: role, Issuer: l.issuer(), Differs: d,
+			Reason: reason, Err: err, Signer: role, Issuer: l.issuer(), Differs: d, Accept: a,
 		}
 		if r, ok := l.role(role); ok {
-			c.Claims = map[string]string{"gun": l.GUN, "tag": tag, "server": l.Server, "pin": l.Pin, "key-ids": keyIDs(r)}
+			to.Claims = map[string]string{"gun": l.GUN, "tag": tag, "server": l.Server, "pin": l.Pin, "key-ids": keyIDs(r)}
 		}
-		all = append(all, c)
+		all = append(all, to)
 	}
 	wanted := map[string]bool{}
-	for _, s := range signers {
+	for _, s := range c.Signers {
 		wanted["targets/"+s] = true
 	}
 	list := l.of(tag)
@@ -39,7 +40,7 @@ func (l *loaded) candidates(img image.Pinned, tag string, signers []string) []ve
 	}
 	for _, t := range list[:min(len(list), maxCandidates)] {
 		decided, err := l.Released(t.Tag)
-		reason, why, differs := verify.Verified, error(nil), (*verify.Difference)(nil)
+		reason, why, differs, accept := verify.Verified, error(nil), (*verify.Difference)(nil), (*verify.Acceptance)(nil)
 		switch {
 		case t.Digest == "":
 			reason, why = verify.Unsupported, errors.New("it has no SHA-256")
@@ -47,17 +48,21 @@ func (l *loaded) candidates(img image.Pinned, tag string, signers []string) []ve
 			reason, why = verify.BadSignature, fmt.Errorf("it is signed for %s", t.Digest)
 		case err != nil:
 			reason, why = Reason(err), err
-		case len(signers) > 0 && !wanted[t.Role]:
+		case len(c.Signers) > 0 && !wanted[t.Role]:
 			reason, why = verify.WrongSigner, errors.New("its signature is not required")
-			differs = &verify.Difference{What: "signer", Found: t.Role, Expected: "targets/" + signers[0]}
-		case len(signers) == 0 && t.Role != decided.Role:
+			have, lack := l.required(c, t)
+			differs = &verify.Difference{What: "signer", Found: t.Role, Expected: "targets/" + or(lack, c.Signers[0])}
+			if decided.Digest == t.Digest && t.Role != releases && t.Role != targets {
+				accept = c.accept(append(have, strings.TrimPrefix(t.Role, targets+"/")))
+			}
+		case len(c.Signers) == 0 && t.Role != decided.Role:
 			reason, why = verify.WrongSigner, fmt.Errorf("%s decides what the tag means", decided.Role)
 		}
-		add(t.Tag, t.Role, reason, why, differs)
+		add(t.Tag, t.Role, reason, why, differs, accept)
 	}
 	for _, r := range l.Roles {
 		if r.Err != nil && len(all) < maxCandidates {
-			add(tag, r.Name, Reason(r.Err), r.Err, nil)
+			add(tag, r.Name, Reason(r.Err), r.Err, nil, nil)
 		}
 	}
 	return all

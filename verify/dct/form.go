@@ -41,8 +41,8 @@ func (Form) RefineSchema(schema map[string]any) {
 type terms struct {
 	checked bool // without a fault
 	ids     []string
-	keys    [][]byte            // of roots that are PEM texts
-	files   []yamlshape.Text    // of roots that are files
+	keys    [][]byte         // of roots that are PEM texts
+	files   []yamlshape.Text // of roots that are files
 	signers []string
 	inline  map[image.Position][]*x509.Certificate // of the texts that are no files
 }
@@ -52,12 +52,6 @@ type Env struct {
 	// ReadFile returns the content of a file of keys or certificates, whose name is
 	// relative to the policy file at its place. It bounds what it reads.
 	ReadFile func(file yamlshape.Text) ([]byte, error)
-}
-
-// written is where a Form has what may have to be changed in it.
-type written struct {
-	itself         image.Position
-	roots, signers image.Position // of the first item; zero if there is none
 }
 
 // A store is one of a Form's lists of certificates.
@@ -193,13 +187,7 @@ func (f *Form) Config(env Env) (Config, error) {
 	if !f.made.checked {
 		return Config{}, yamlshape.Faultf(f.At, "", "the requirement was not checked, or is not sound")
 	}
-	c := Config{RootKeyIDs: f.made.ids, RootKeys: slices.Clone(f.made.keys), Signers: f.made.signers, TOFU: f.TOFU.Value, written: written{itself: f.At}}
-	if len(f.Roots) > 0 {
-		c.written.roots = f.Roots[0].At
-	}
-	if len(f.Signers) > 0 {
-		c.written.signers = f.Signers[0].At
-	}
+	c := Config{RootKeyIDs: f.made.ids, RootKeys: slices.Clone(f.made.keys), Signers: f.made.signers, TOFU: f.TOFU.Value}
 	for _, t := range f.made.files {
 		body, err := readFile(env, "roots", t, "give the public key of the root, as PEM, in a file beside the policy")
 		if err != nil {

@@ -38,7 +38,7 @@ func (r *requirement) verify(ctx context.Context, img image.Pinned) verify.Verdi
 		return verify.Fail(img, Reason(err), r.explained(img, err))
 	}
 	f, err := l.find(img, r.Signers)
-	candidates := l.candidates(img, f.tag, r.Signers)
+	candidates := l.candidates(r.Config, img, f.tag)
 	if err != nil {
 		return verify.Fail(img, Reason(err), r.explained(img, err)).With(candidates)
 	}

@@ -1,0 +1,66 @@
+package dct
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"slices"
+	"strings"
+
+	"github.com/boltseal/boltseal/internal/yamlshape"
+	"github.com/boltseal/boltseal/verify"
+)
+
+// required returns which of the signers of c have signed the same as t, and the
+// first that has not; "" if all have.
+func (l *loaded) required(c Config, t Target) (have []string, lack string) {
+	for _, s := range c.Signers {
+		if slices.ContainsFunc(l.of(t.Tag), func(o Target) bool { return o.Role == "targets/"+s && o.Digest == t.Digest }) {
+			have = append(have, s)
+		} else if lack == "" {
+			lack = s
+		}
+	}
+	return have, lack
+}
+
+// accept returns what would let the signatures of those signers count. All else is
+// as c says.
+func (c Config) accept(signers []string) *verify.Acceptance {
+	certificates := func(all []*x509.Certificate) []string {
+		var texts []string
+		for _, cert := range all {
+			texts = append(texts, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})))
+		}
+		return texts
+	}
+	roots := slices.Clone(c.RootKeyIDs)
+	for _, key := range c.RootKeys {
+		roots = append(roots, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: key})))
+	}
+	var pairs []string
+	list := func(key string, items []string) {
+		if len(items) == 0 {
+			return
+		}
+		quoted := make([]string, len(items))
+		for i, item := range items {
+			quoted[i] = yamlshape.Quote(item)
+		}
+		pairs = append(pairs, key+": ["+strings.Join(quoted, ", ")+"]")
+	}
+	list("roots", roots)
+	list("ca", certificates(c.RootCA))
+	list("signers", signers)
+	if !c.Server.IsZero() {
+		pairs = append(pairs, "server: "+yamlshape.Quote(c.Server.String()))
+	}
+	list("server-ca", certificates(c.ServerCA))
+	a := &verify.Acceptance{List: "require", OfRule: c.String(), InRule: "put it in the place of the requirement that names other signers"}
+	if c.TOFU {
+		pairs = append(pairs, "tofu: true")
+		a.Unwise = "no root is pinned: whoever answers for the server decides who may sign"
+	}
+	a.Alone = "{dct: {" + strings.Join(pairs, ", ") + "}}"
+	a.Line = a.Alone
+	return a
+}
