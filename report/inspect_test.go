@@ -95,8 +95,8 @@ func TestInspections(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	golden.Equal(t, filepath.Join("testdata", "inspect.txt"), text.String())
-	golden.Equal(t, filepath.Join("testdata", "inspect.json"), doc.String())
+	golden.Equal(t, filepath.Join("testdata", "inspect", "all.txt"), text.String())
+	golden.Equal(t, filepath.Join("testdata", "inspect", "all.json"), doc.String())
 	plain := strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "").Replace(colour.String())
 	if plain != text.String() || strings.Count(colour.String(), "\x1b[31m") < 5 {
 		t.Errorf("colours change the text, or are missing:\n%s", plain)
