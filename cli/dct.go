@@ -74,6 +74,14 @@ func (d *dctSigners) narrowing() string {
 	return ""
 }
 
+// keeping returns the flag of what is kept between runs, "" if it was not given.
+func (d *dctSigners) keeping() string {
+	if d.cache == "" {
+		return ""
+	}
+	return "--dct-cache-dir"
+}
+
 // sound checks which flags stand together.
 func (d *dctSigners) sound() error {
 	pinned := slices.Concat(d.ids, d.keys, d.authorities)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +25,11 @@ import (
 type initFlags struct {
 	verifyFlags // of which some are flags of init
 
-	images []string
-	file   string
-	force  bool
+	images  []string
+	file    string
+	force   bool
+	fromDCT bool
+	maxTags int
 }
 
 func (c Command) policyInit(code *int) *cobra.Command {
@@ -41,6 +44,11 @@ identity that signed, bound to its branch, or to tags like the one it signed at.
 What it finds unsigned, or signed with a key or with Notation, becomes a comment
 with suggestions: the key or the certificate has to be obtained from its publisher.
 
+With --from-dct the arguments are images that Docker Content Trust vouched for so
+far; of a repository without a tag, its signed tags. Images that carry a Sigstore or
+Notation signature get the same as any others. Of the rest it says so, and the rule
+that would hold them to Docker Content Trust becomes a comment.
+
 It believes what it sees today, and so does whoever uses the policy: read each
 identity before you commit it.
 
@@ -48,7 +56,8 @@ Exit codes: 0 a policy was written, 1 there is nothing that one could be made of
 2 bad flag, 3 some images could not be looked at, though the rest was written.`,
 		Example: `  boltseal policy init --output-file .boltseal.yaml
   boltseal policy init Dockerfile --target release
-  boltseal policy init --image gcr.io/distroless/static-debian12:nonroot`,
+  boltseal policy init --image gcr.io/distroless/static-debian12:nonroot
+  boltseal policy init --from-dct registry.acme.example/team/app`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			*code, err = c.runInit(cmd.Context(), f, args)
@@ -66,6 +75,9 @@ func (v *initFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&v.images, "image", nil, "`REFERENCE` of an image to look at, instead of a workspace's; repeatable")
 	f.StringVarP(&v.file, "output-file", "o", "", "`FILE` to write the policy to, such as "+policyName+" (default: standard output)")
 	f.BoolVar(&v.force, "force", false, "write over the file of --output-file")
+	f.BoolVar(&v.fromDCT, "from-dct", false, "take the arguments for images that Docker Content Trust vouched for, a repository for its signed tags")
+	f.IntVar(&v.maxTags, "max-tags", 25, "signed tags of a repository to look at with --from-dct, those with the highest names, `N` of 1 to 1000")
+	v.dct.registerTrust(f)
 	v.scan.register(f)
 	f.StringSliceVar(&v.platforms, "platform", nil, "`OS/ARCH[/VARIANT]` that is built for; repeatable")
 	v.trust.register(f)
@@ -79,7 +91,11 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	if err := v.free(c); err != nil {
 		return ExitUsage, err
 	}
-	run, err := c.prepareInit(v, args)
+	prepare := c.prepareInit
+	if v.fromDCT {
+		prepare = c.prepareTrusted
+	}
+	run, err := prepare(ctx, v, args)
 	if err != nil {
 		return ExitUsage, byPath(err, v.scan.files)
 	}
@@ -91,9 +107,9 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 		c.warn("the run was ended before all images had been looked at; nothing was written")
 		return ExitNoAnswer, nil
 	}
-	found := findSigners(r, v.instance())
+	found := findSigners(r, v.instance(), run.trusted)
 	text := found.draft().Text()
-	for _, s := range found.untold {
+	for _, s := range slices.Concat(run.trusted.unanswered(), found.untold) {
 		c.warn(s)
 	}
 	if !found.any() {
@@ -189,10 +205,14 @@ func (c Command) writePolicy(v initFlags, text []byte) int {
 type initRun struct {
 	verification
 	systems *systems
+	trusted *contentTrusted // nil but for --from-dct
 }
 
 // prepareInit finds everything that can be wrong with the input.
-func (c Command) prepareInit(v initFlags, args []string) (*initRun, error) {
+func (c Command) prepareInit(_ context.Context, v initFlags, args []string) (*initRun, error) {
+	if flag := cmp.Or(v.dct.given(), v.dct.narrowing(), v.dct.keeping()); flag != "" {
+		return nil, usagef(flag, "add --from-dct and name the images, or leave it out", "Docker Content Trust is not asked without --from-dct")
+	}
 	if err := v.sound(); err != nil {
 		return nil, err
 	}
@@ -229,15 +249,16 @@ func (v *initRun) seekers(c Command) (gate.Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return seekRules{known: known, seeker: seeker{look: look, platforms: asListed(v.flags.platforms)}}, nil
+	return seekRules{known: known, seeker: seeker{look: look, platforms: asListed(v.flags.platforms)}, trusted: v.trusted}, nil
 }
 
 // notSigned is why a publisher's rule was chosen that asks for nothing.
 const notSigned = "its publisher does not sign"
 
 type seekRules struct {
-	known  gate.Rules
-	seeker seeker
+	known   gate.Rules
+	seeker  seeker
+	trusted *contentTrusted
 }
 
 // For implements gate.Rules.
@@ -255,7 +276,7 @@ func (s seekRules) For(u image.Use) gate.Terms {
 			rule.Why = notSigned
 		}
 	}
-	return gate.Terms{Require: []verify.Verifier{one}, Rule: rule}
+	return gate.Terms{Require: []verify.Verifier{unmoved{one, s.trusted}}, Rule: rule}
 }
 
 // A seeker looks for everybody who has signed an image. It passes an image only

@@ -25,6 +25,7 @@ type foundSigners struct {
 	opens      []policy.DraftOpen
 	notes      []string // what is to be said at once, besides
 	untold     []string // the images that nothing is known of, and why
+	trusted    *contentTrusted
 
 	known, signed, open int // images
 	unanswered          bool
@@ -94,9 +95,11 @@ func (n seenNotation) under() string {
 }
 
 // findSigners sorts what a run of seekers found, in an instance of Sigstore that
-// rules have to name; "" for what they mean without.
-func findSigners(r gate.Report, instance string) foundSigners {
-	f := foundSigners{instance: instance, publishers: map[string][]string{}}
+// rules have to name; "" for what they mean without. trusted is what Docker Content
+// Trust has signed of the images, nil where that was not asked.
+func findSigners(r gate.Report, instance string, trusted *contentTrusted) foundSigners {
+	f := foundSigners{instance: instance, publishers: map[string][]string{}, trusted: trusted}
+	f.unanswered = len(trusted.unanswered()) > 0
 	byRepository := map[string][]seenImage{}
 	for _, finding := range r.Findings() {
 		switch reason := finding.Reason(); {
@@ -108,7 +111,7 @@ func findSigners(r gate.Report, instance string) foundSigners {
 		case reason.NoAnswer(), reason == verify.Undecided:
 			f.unanswered = true
 			f.leaveUntold(told(finding) + " could not be looked at: " + reasonText(finding))
-		case finding.Pinned.Digest() == "", reason == verify.NotFound, reason == verify.Unsupported:
+		case finding.Pinned.Digest() == "", reason == verify.NotFound, reason == verify.Unsupported, trusted.moved(finding.Pinned) != nil:
 			f.leaveUntold(told(finding) + " was not looked at: " + reasonText(finding))
 		default:
 			name := repositoryPattern(finding.Use.Ref)
@@ -317,6 +320,7 @@ func together(all []seenImage) []seenImage {
 // repository writes what is known of the images of one repository.
 func (f *foundSigners) repository(name string, all []seenImage) {
 	groups := map[string][]seenImage{}
+	var trusted []seenImage // by docker content trust alone
 	for _, s := range together(all) {
 		key := ""
 		for _, signer := range s.signers {
@@ -324,11 +328,16 @@ func (f *foundSigners) repository(name string, all []seenImage) {
 		}
 		publisher := s.finding.Rule.Name
 		switch {
+		case f.trusted.trustedOnly(s):
+			trusted = append(trusted, s)
 		case publisher != "" || len(s.signers) == 0:
 			f.leaveSeen(s, publisher)
 		default:
 			groups[key] = append(groups[key], s)
 		}
+	}
+	if len(trusted) > 0 {
+		f.leaveTrusted(name, trusted, len(trusted) == len(all))
 	}
 	if len(groups) > 1 {
 		f.notes = append(f.notes, fmt.Sprintf("%s has images of different signers, and a rule for each; find out why", name))
@@ -342,6 +351,9 @@ func (f *foundSigners) repository(name string, all []seenImage) {
 		}
 		for _, s := range group {
 			rule.Comments = append(rule.Comments, told(s.finding))
+			if text := f.trusted.remark(s.finding); text != "" {
+				rule.Comments = append(rule.Comments, text)
+			}
 			rule.Comments = append(rule.Comments, s.others()...)
 		}
 		if len(rule.Signers) > 1 {
@@ -401,6 +413,9 @@ func (f *foundSigners) leaveSeen(s seenImage, publisher string) {
 	pattern := imagePattern(s.finding.Use.Ref)
 	o := policy.DraftOpen{Comments: []string{told(s.finding)}}
 	remark := func(text string) { o.Comments = append(o.Comments, text) }
+	if text := f.trusted.remark(s.finding); text != "" {
+		remark(text)
+	}
 	for _, text := range s.remarks {
 		remark(text)
 	}

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,12 +189,9 @@ func silent(one report.Inspection) bool {
 type inspector struct {
 	flags  inspectFlags
 	client *registry.Client
-	trust  *dct.Session
-	config dct.Config
-	pinned bool
+	trust  trustData
 	each   []namedLooker
 	trusts *trusts
-	now    time.Time
 	turns  chan struct{} // as many as requests are made at a time
 }
 
@@ -211,17 +206,16 @@ func (c Command) newInspector(f inspectFlags, subjects []subject) (*inspector, e
 	for _, s := range subjects {
 		uses = append(uses, image.Use{Text: s.text, Ref: s.ref})
 	}
-	v := &inspector{flags: f, now: c.now(), turns: make(chan struct{}, f.jobs), trusts: &trusts{command: c, flags: &f.sigstore, seen: f.dct.cache}}
+	v := &inspector{flags: f, turns: make(chan struct{}, f.jobs), trusts: &trusts{command: c, flags: &f.sigstore, seen: f.dct.cache}}
 	var err error
-	if v.config, v.pinned, err = c.unpinned(&f.dct); err != nil {
-		return nil, err
-	}
 	if v.client, err = f.registry.client(c, uses); err != nil {
 		return nil, err
 	}
-	v.trust = dct.NewSession(v.client, v.trusts.dctCache())
+	if v.trust, err = c.trustData(&f.dct, v.client, v.trusts); err != nil {
+		return nil, err
+	}
 	systems := newSystems(c, v.trusts, f.platforms)
-	systems.bind(v.client, v.now)
+	systems.bind(v.client, v.trust.now)
 	for _, one := range systems.each {
 		name := one.requirements()[0].Name
 		if name == dct.System { // which is shown whole
@@ -236,32 +230,16 @@ func (c Command) newInspector(f inspectFlags, subjects []subject) (*inspector, e
 	return v, nil
 }
 
-// unpinned returns what flags say of the roots to trust. Where they say nothing,
-// whatever is shown first is taken, and pinned is false: it proves nothing.
-func (c Command) unpinned(f *dctSigners) (config dct.Config, pinned bool, err error) {
-	if config, err = f.config(c); err != nil {
-		return config, false, err
-	}
-	pinned = len(config.RootKeyIDs)+len(config.RootKeys)+len(config.RootCA) > 0
-	config.TOFU = !pinned
-	return config, pinned, nil
-}
-
 // warnings says once what is not known for certain.
 func (v *inspector) warnings(found []report.Inspection) []report.Warning {
 	out := v.trusts.warnings()
-	seen := map[string]bool{}
 	for _, one := range found {
-		if one.Trust.Found() && !one.Trust.Pinned && !seen[one.Trust.GUN] {
-			seen[one.Trust.GUN] = true
-			out = append(out, report.Warning{Text: "nobody said which root key of " + one.Trust.GUN + " to trust: what is shown of Docker Content Trust is what the server says, and NOT VERIFIED; compare its Root key with its publisher's, and give it with --dct-root-key-ids"})
+		if w := unverified(one.Trust); w.Text != "" && !slices.Contains(out, w) {
+			out = append(out, w)
 		}
 	}
 	return out
 }
-
-// errEnded is why a server is not asked.
-var errEnded = errors.New("it is not asked any more")
 
 // reasonOf is what an error of looking at an image means: whatever is no answer
 // of a registry is one that was not had.
@@ -270,9 +248,4 @@ func reasonOf(err error) verify.Reason {
 		return r
 	}
 	return verify.Unavailable
-}
-
-// goneServer explains that the server that docker would ask is gone.
-func goneServer(server, ending string) error {
-	return &verify.Error{Op: fmt.Sprintf("read the trust data that %s would have", server), Err: fmt.Errorf("%s: %w", ending, errEnded), Hint: "sign with Sigstore or Notation; --dct-server asks the server all the same"}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -66,48 +65,15 @@ func (v *inspector) one(ctx context.Context, s subject) report.Inspection {
 	return out
 }
 
-// contentTrust returns what the notary server has of a repository, and how it is
-// shown but for its tags.
+// contentTrust asks the notary server, when it is its turn.
 func (v *inspector) contentTrust(ctx context.Context, ref image.Ref) (report.ContentTrust, *dct.Collection) {
-	out := report.ContentTrust{GUN: dct.GUN(ref), Server: v.config.Server.String(), Pinned: v.pinned}
-	if v.config.Server.IsZero() {
-		out.Server = dct.DefaultServer(ref)
-	}
-	out.Ending = dct.Ending(out.Server, v.now)
-	if day, known := dct.Ends(out.Server); known && v.config.Server.IsZero() && !v.now.Before(day) {
-		out.Reason, out.Err, out.Ending = verify.Unsigned, goneServer(out.Server, out.Ending), ""
-		return out, nil
-	}
 	done, err := v.turn(ctx)
 	if err != nil {
-		out.Reason, out.Err = verify.Unavailable, err
-		return out, nil
+		return report.ContentTrust{GUN: dct.GUN(ref), Reason: verify.Unavailable, Err: err}, nil
 	}
-	found, err := v.trust.Collection(ctx, v.config, ref)
-	done()
-	switch {
-	case err != nil:
-		out.Reason, out.Err = dct.Reason(err), err
-		return out, nil
-	case found == nil:
-		out.Reason, out.Err = verify.Undecided, errors.New("the trust data are not there")
-		return out, nil
-	}
-	out.Pin = found.Pin
-	for _, r := range found.Roles {
-		if r.Name == releases && r.Err != nil {
-			out.Void = "targets/releases does not count, and what it has released last is not known: " + r.Err.Error()
-		}
-		out.Roles = append(out.Roles, report.TrustRole(r))
-	}
-	return out, found
+	defer done()
+	return v.trust.of(ctx, ref)
 }
-
-// releases is the role whose tags count before those of targets.
-const releases = "targets/releases"
-
-// isReleased reports whether a role's tags are taken by clients.
-func isReleased(role string) bool { return role == releases || role == "targets" }
 
 // tags adds the signed tags that s is about, and asks the registry whether it
 // serves what was signed: for a repository, of the last ones alone.

@@ -69,6 +69,8 @@ type DraftOpen struct {
 	// Notation is a rule for a certificate's subject, under a certificate that has
 	// to be obtained.
 	Notation *DraftNotation
+	// DCT is a rule for Docker Content Trust, whose root somebody has to compare.
+	DCT *DraftDCT
 }
 
 // A DraftUnsigned is one image in two patterns.
@@ -82,6 +84,15 @@ type DraftKey struct{ Image, SHA256 string }
 // trust policies have it. File is what the certificate is to be called that has
 // to vouch for it.
 type DraftNotation struct{ Image, Identity, File string }
+
+// A DraftDCT asks that Docker Content Trust has signed the tag of an image: by one
+// of the Roots, key IDs of certificates, and by all of Signers. ServerCA is what the
+// authority of the server's own certificate is to be called, "" for the system's.
+type DraftDCT struct {
+	Images           []string
+	Server, ServerCA string
+	Roots, Signers   []string
+}
 
 // maxComment bounds a comment, in characters.
 const maxComment = 500
@@ -211,11 +222,7 @@ func (w *draftWriter) instance(r DraftRule) {
 }
 
 func (w *draftWriter) images(images []string) {
-	var quoted []string
-	for _, i := range images {
-		quoted = append(quoted, Quote(i))
-	}
-	w.line(2, "- images: ["+strings.Join(quoted, ", ")+"]")
+	w.line(2, "- images: ["+quoted(images)+"]")
 }
 
 func (w *draftWriter) signers(indent int, signers []DraftSigner) {
@@ -266,7 +273,35 @@ func (w *draftWriter) open(o DraftOpen) {
 		w.line(6, "- notation:")
 		w.line(10, "certificates: ["+Quote(o.Notation.File)+"]")
 		w.line(10, "identities: ["+Quote(o.Notation.Identity)+"]")
+	case o.DCT != nil:
+		w.dct(*o.DCT)
 	}
+}
+
+func (w *draftWriter) dct(d DraftDCT) {
+	w.images(d.Images)
+	w.line(4, "require:")
+	w.line(6, "- dct:")
+	w.line(10, "server: "+Quote(d.Server))
+	if d.ServerCA != "" {
+		w.line(10, "server-ca: ["+Quote(d.ServerCA)+"]")
+	}
+	w.line(10, "roots:")
+	for _, id := range d.Roots {
+		w.line(12, "- "+Quote(id))
+	}
+	if len(d.Signers) > 0 {
+		w.line(10, "signers: ["+quoted(d.Signers)+"]")
+	}
+}
+
+// quoted returns texts as the items of a list.
+func quoted(texts []string) string {
+	var all []string
+	for _, t := range texts {
+		all = append(all, Quote(t))
+	}
+	return strings.Join(all, ", ")
 }
 
 // Quote returns s as a value of YAML: between double quotes, in ASCII. It is for
