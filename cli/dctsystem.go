@@ -103,11 +103,12 @@ func doubtData(issuer string, claims map[string]string, now time.Time, add func(
 	if claims["pin"] == "first use" {
 		add("nothing speaks for the %s of %s but that %s showed it: whoever answers for the server decides who may sign, until a root is pinned (--dct-root-key-ids, or roots in a policy)", issuer, gun, server)
 	}
-	switch said := claims["rollback"]; {
-	case said == "not checked: no cache":
+	switch why, not := strings.CutPrefix(claims["rollback"], "not checked: "); {
+	case !not:
+	case why == "no cache":
 		add("a rollback of the trust data of %s within the life of their timestamp%s cannot be seen; --dct-cache-dir keeps what was seen, so that older data are refused", gun, until(claims["timestamp"]))
-	case strings.HasPrefix(said, "not checked"):
-		add("a rollback of the trust data of %s could not be seen, since --dct-cache-dir had nothing of them; from now on it can", gun)
+	default:
+		add("a rollback of the trust data of %s could not be seen (%s); from now on it can, by what --dct-cache-dir has", gun, why)
 	}
 	if text := dct.Ending(server, now); text != "" {
 		add("%s: sign with Sigstore or Notation from then on; %sdct.md says how to get there", text, docs)

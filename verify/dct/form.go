@@ -129,7 +129,7 @@ func (c *checker) checkRoots(texts []yamlshape.Text) {
 		default:
 			id, err := ParseRootKeyID(name)
 			if err != nil {
-				c.fault(t.At, verify.Hint(err)+", or name a PEM file of the root's public key", "roots: %s: %w", hostile.Quoted(name), bare(err))
+				c.fault(t.At, verify.Hint(err), "roots: %s: %w", hostile.Quoted(name), bare(err))
 				continue
 			}
 			c.ids = append(c.ids, id)
