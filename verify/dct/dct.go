@@ -221,8 +221,7 @@ func (c Config) pins() string {
 	h := sha256.New()
 	add := func(kind string, parts ...[]byte) {
 		for _, p := range parts {
-			fmt.Fprintf(h, "%s %d ", kind, len(p))
-			h.Write(p)
+			h.Write(append(fmt.Appendf(nil, "%s %d ", kind, len(p)), p...))
 		}
 	}
 	for _, id := range c.RootKeyIDs {

@@ -93,10 +93,10 @@ func TestMalformed(t *testing.T) {
 			at[parts[len(parts)-1]] = value
 		}
 	}
-	many := func(n int, make func(i int) any) []any {
+	many := func(n int, item func(i int) any) []any {
 		var all []any
 		for i := range n {
-			all = append(all, make(i))
+			all = append(all, item(i))
 		}
 		return all
 	}
