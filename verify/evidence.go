@@ -16,10 +16,12 @@ const (
 
 // Evidence is one signature that satisfied a requirement.
 type Evidence struct {
-	System  string // "sigstore" or "notation"
-	Format  string // how it was written, such as "cosign-legacy" or "bundle-v0.3"
-	Storage string // where it lay: "sig-tag", "att-tag", "referrer" or "fallback-tag"
-	Source  string // repository and tag or digest of the manifest that carries it
+	System  string // "sigstore", "notation" or "dct"
+	Format  string // how it was written, such as "cosign-legacy", "bundle-v0.3" or "notary-v1"
+	Storage string // where it lay: "sig-tag", "att-tag", "referrer", "fallback-tag" or "notary"
+	// Source is repository and tag or digest of the manifest that carries it; of
+	// trust data the address of the server, repository and tag.
+	Source string
 
 	// Digest is the digest that was signed, read from the signed payload.
 	Digest string
@@ -30,8 +32,12 @@ type Evidence struct {
 	Covers   string
 	Platform string // "os/arch[/variant]" where Signed is not SignedImage
 
-	Signer string // certificate identity, "key sha256:…" of a public key, or "x509.subject: …"
-	Issuer string // OIDC issuer, or subject of the certificate that vouches; "" for a key
+	// Signer is a certificate identity, "key sha256:…" of a public key, "x509.subject:
+	// …", or of trust data a role such as "targets/alice".
+	Signer string
+	// Issuer is the OIDC issuer, the subject of the certificate that vouches, or of
+	// trust data "root key …" with the ID of its certificate; "" for a key.
+	Issuer string
 	// KeyName is what the policy calls the key; "" where it says nothing, and for
 	// a certificate. It tells people which key it is, and proves nothing.
 	KeyName string
@@ -39,7 +45,7 @@ type Evidence struct {
 	// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md. Of Notation
 	// they are "certificate" and "root" (hex SHA-256 of the DER), "scheme", "expiry"
 	// (RFC 3339), "revocation" ("checked", "none named", "not checked", or "no answer:
-	// " and why) and "metadata.KEY".
+	// " and why) and "metadata.KEY". Package verify/dct says what they are of trust data.
 	Claims map[string]string
 
 	LogIndex        *int64    // nil where no log entry was required
@@ -97,7 +103,7 @@ type Candidate struct {
 type Difference struct {
 	// What is "identity", "issuer", "predicate type", "key", "where", or the name of a
 	// certificate extension; of Notation "identity", "certificate" for the one that
-	// vouches for the signer, or "metadata KEY".
+	// vouches for the signer, or "metadata KEY"; of trust data "signer".
 	What            string
 	Found, Expected string // Expected is a pattern where the policy has one
 }

@@ -1,5 +1,16 @@
 // Package dct verifies images by Docker Content Trust: the metadata of a Notary
 // (v1) server, which bind tags to digests by the rules of The Update Framework.
+//
+// Each collection of trust data goes three steps, once for all images of it. Its
+// root is compared with what is pinned, before anything is believed. Notary's own
+// client then loads the rest, through a store that bounds and checks what the
+// server says before the client reads it. What was loaded is judged by docker's
+// rule, which image a tag means, and by who has to have signed.
+//
+// The server is hostile, though it holds the keys of timestamp and mostly of
+// snapshot: it can show what was signed before, as long as that has not expired,
+// and cannot show what nobody has signed. The folder of the cache is hostile, too:
+// it can refuse and be deleted, and nothing passes by it.
 package dct
 
 import (
@@ -21,7 +32,18 @@ import (
 	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
-// System is the name of this system in evidence and reports.
+// System is the name of this system in evidence and reports. The claims of its
+// evidence are
+//
+//   - "gun", "tag" and "server": where it was found,
+//   - "key-ids": of the role that signed, as docker trust inspect prints them,
+//   - "pin": what spoke for the root, such as [PinKeyID],
+//   - "timestamp": when the server's timestamp expires (RFC 3339),
+//   - "expires": when the first of all other roles that were relied on does (RFC
+//     3339), a space, and its name,
+//   - "rollback": "checked since version N" of the timestamp, or "not checked: " and
+//     why,
+//   - "ignored": delegations that do not count with the Reason of each, if any.
 const System = "dct"
 
 // A Store is where trust data are. *registry.Client is one.

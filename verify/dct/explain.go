@@ -16,8 +16,8 @@ import (
 // maxCandidates bounds what is told of one image.
 const maxCandidates = 64
 
-// candidates are what each role has signed of the tag, or of img where it was
-// named by none, and what does not count.
+// candidates are what each role has signed of the tag, and of img where it was
+// named by its digest, and what does not count.
 func (l *loaded) candidates(c Config, img image.Pinned, tag string) []verify.Candidate {
 	var all []verify.Candidate
 	add := func(tag, role string, reason verify.Reason, err error, d *verify.Difference, a *verify.Acceptance) {
@@ -35,8 +35,8 @@ func (l *loaded) candidates(c Config, img image.Pinned, tag string) []verify.Can
 		wanted["targets/"+s] = true
 	}
 	list := l.of(tag)
-	if tag == "" {
-		list = slices.DeleteFunc(slices.Clone(l.Targets), func(t Target) bool { return t.Digest != img.Digest() })
+	if img.Ref().Digest() != "" {
+		list = slices.DeleteFunc(slices.Clone(l.Targets), func(t Target) bool { return t.Tag != tag && t.Digest != img.Digest() })
 	}
 	for _, t := range list[:min(len(list), maxCandidates)] {
 		decided, err := l.Released(t.Tag)
