@@ -35,6 +35,7 @@ const (
 	azure   = "a notary server of"
 	hub     = "notary.docker.io ends on 2026-12-08:"
 	secret  = "this unlocks keys of"
+	image   = "this sets DOCKER_CONTENT_TRUST for"
 	flagOn  = "--disable-content-trust=false asks docker to"
 	flagOff = "--disable-content-trust means nothing to"
 	acr     = "Azure ends Docker Content"
@@ -69,8 +70,9 @@ func TestFind(t *testing.T) {
 		{"make", "Makefile", "export DOCKER_CONTENT_TRUST ?= 1\n\npull:\n\tDOCKER_CONTENT_TRUST=0 docker pull x\n", "1:8 " + on + "\n4:2 " + off},
 		{"just", "justfile", `export DOCKER_CONTENT_TRUST := "1"`, "1:8 " + on},
 		{"dotenv", ".env", "A=b\nDOCKER_CONTENT_TRUST=1 # comment\n", "2:1 " + on},
-		{"dockerfile", "Dockerfile", "FROM alpine\nENV A=b \\\n# DOCKER_CONTENT_TRUST=0\n  DOCKER_CONTENT_TRUST=1\n", "4:3 " + on},
-		{"dockerfile, old", "Dockerfile", "FROM alpine\nenv DOCKER_CONTENT_TRUST 1\n", "2:5 " + on},
+		{"dockerfile", "Dockerfile", "FROM alpine\nENV A=b \\\n# DOCKER_CONTENT_TRUST=0\n  DOCKER_CONTENT_TRUST=1\n", "4:3 " + image},
+		{"dockerfile, old", "Dockerfile", "FROM alpine\nenv DOCKER_CONTENT_TRUST 1\nENV DOCKER_CONTENT_TRUST 0\nARG DOCKER_CONTENT_TRUST\n", "2:5 " + image + "\n3:5 " + off},
+		{"dockerfile, run", "Dockerfile", "FROM alpine\nARG DOCKER_CONTENT_TRUST=1\nRUN DOCKER_CONTENT_TRUST=1 docker pull x\n", "2:5 " + image + "\n3:5 " + on},
 		{"compose, mapping", "compose.yaml", "services:\n  a:\n    environment:\n      DOCKER_CONTENT_TRUST: \"1\"\n", "4:7 " + on},
 		{"compose, list", "compose.yaml", "services:\n  a:\n    environment:\n      - DOCKER_CONTENT_TRUST=1\n      - DOCKER_CONTENT_TRUST\n", "4:9 " + on + "\n5:9 " + on},
 		{"json", "docker-bake.json", `{"env": {"DOCKER_CONTENT_TRUST":"1", "x": 1}}`, "1:11 " + on},
@@ -82,6 +84,7 @@ func TestFind(t *testing.T) {
 		{"flow", ".github/workflows/a.yml", "env: {DOCKER_CONTENT_TRUST: '1', A: b}\n", "1:7 " + on},
 		{"jenkins", "Jenkinsfile", "environment {\n  DOCKER_CONTENT_TRUST = '1'\n}\n", "2:3 " + on},
 		{"jenkins, around", "Jenkinsfile", "withEnv(['DOCKER_CONTENT_TRUST=1', 'A=b']) {}", "1:11 " + on},
+		{"jenkins, credentials", "Jenkinsfile", "withCredentials([string(credentialsId: 'x', variable: 'DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE')]) {", "1:56 " + secret},
 		{"jenkins, call", "x.groovy", "environmentVariables(DOCKER_CONTENT_TRUST: '1')", "1:22 " + on},
 
 		// Its servers and keys.
@@ -170,7 +173,7 @@ func TestFind(t *testing.T) {
 		{"pull", "a.sh", "export DOCKER_CONTENT_TRUST=1\ndocker pull x\ndocker push x\n", "1:8 " + on},
 		{"jenkins", "Jenkinsfile", "environment { DOCKER_CONTENT_TRUST = '1' }\nsh 'docker build .'\n", "1:15 " + on + "\n2:5 " + blind},
 		{"in a container", "a.sh", "docker run -e DOCKER_CONTENT_TRUST=1 x\ndocker build .\n", "1:15 " + on},
-		{"in an image", "Dockerfile", "ENV DOCKER_CONTENT_TRUST=1\nRUN docker build .", "1:5 " + on},
+		{"in an image", "Dockerfile", "ENV DOCKER_CONTENT_TRUST=1\nRUN docker build .", "1:5 " + image},
 		{"read only", "a.sh", "[ $DOCKER_CONTENT_TRUST = 1 ]\ndocker build .", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

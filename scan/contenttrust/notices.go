@@ -90,7 +90,7 @@ func (n *Notices) Warnings() []scan.Warning {
 	if n.unread > 0 {
 		why := n.why
 		if n.unread > 1 {
-			why.Text += fmt.Sprintf(" (nor in %d more files)", n.unread-1)
+			why.Text += fmt.Sprintf(" (nor in %d more)", n.unread-1)
 		}
 		all = append(all[:len(all):len(all)], why)
 	}

@@ -67,7 +67,8 @@ const (
 	forOne          // for one command, before which it stands
 	byKey           // as a YAML key, for what belongs to its parent
 	forSteps        // for the later steps of a job
-	inContainer     // for what runs in a container, or for nobody
+	inContainer     // for what runs in a container
+	inImage         // by a Dockerfile, for what runs in the image
 )
 
 // assigned returns the value that the variable in the word i, at an offset of it,
@@ -79,9 +80,9 @@ func (r *reader) assigned(ws []word, i, at, end int) (string, way) {
 	}
 	rest := r.text[w.at+end : min(w.end, w.at+end+maxValue)]
 	switch {
-	case strings.HasPrefix(rest, "::"), strings.Contains(w.text[:at], "variable=") && strings.HasPrefix(rest, "]"):
+	case strings.HasPrefix(rest, "::"), strings.HasSuffix(w.text[:at], "variable=") && strings.HasPrefix(rest, "]"):
 		return plainValue(strings.TrimLeft(rest, ":]")), forSteps
-	case strings.Contains(w.text[:at], "variable="): // task.setvariable variable=NAME;isSecret=true
+	case strings.HasSuffix(w.text[:at], "variable="): // task.setvariable variable=NAME;isSecret=true
 		return "$", forSteps
 	}
 	if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
@@ -124,6 +125,9 @@ const maxAround = 32
 // there is no blank before its sign, as in a shell.
 func (r *reader) place(ws []word, i int, adjacent bool) way {
 	if r.style.dockerfile {
+		if strings.EqualFold(ws[0].text, "ENV") || strings.EqualFold(ws[0].text, "ARG") {
+			return inImage
+		}
 		return inContainer
 	}
 	for j := i; j >= max(0, i-maxAround); j-- {
@@ -194,12 +198,12 @@ func (r *reader) passed(ws []word, i, at, end int) (string, way) {
 	whole := at == 0 && end == len(ws[i].text)
 	switch {
 	case whole && r.style.dockerfile && strings.EqualFold(before, "ENV") && following != "":
-		return following, inContainer
+		return following, inImage
 	case whole && (before == "setenv" || before == "setx" || i > 1 && ws[i-2].text == "set" && strings.HasPrefix(before, "-") && strings.Contains(before, "x")):
 		return following, byCommand
 	case whole && before == "unset":
 		r.keep(setting{row: len(r.rows) - 1, at: ws[i].at, how: byCommand, off: true})
-	case whole && before == "export":
+	case whole && (before == "export" || before == "variable:" && r.style.slashes): // withCredentials([string(variable: 'NAME')])
 		return "$", byCommand
 	case whole && (before == "-e" || before == "--env"), strings.HasPrefix(ws[i].text, "--env="), strings.HasPrefix(ws[i].text, "-e") && at == 2:
 		return "$", inContainer
@@ -245,9 +249,12 @@ func (r *reader) set(w word, at int, name, value string, how way) {
 	case value == "" && how == byKey: // an input of that name, or the value of somewhere else
 	default:
 		off := isOff(value)
-		if off {
+		switch {
+		case off:
 			r.say(w, at, switchedOff)
-		} else {
+		case how == inImage:
+			r.say(w, at, imageBlind)
+		default:
 			r.say(w, at, switchedOn)
 		}
 		r.keep(setting{row: len(r.rows) - 1, at: at, how: how, off: off, inside: at-w.begin > r.line.key && w.line == r.line.line})

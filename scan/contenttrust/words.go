@@ -205,7 +205,7 @@ func isCommand(text, name string) bool {
 // next returns where the first word after i is that is no flag, and no value of
 // one, of the same command; -1 if there is none.
 func next(ws []word, i int, valued func(string) bool) int {
-	for j := i + 1; j < len(ws) && j < i+32 && !ws[j].apart; j++ {
+	for j := i + 1; j < min(len(ws), i+maxAround) && !ws[j].apart; j++ {
 		switch text := ws[j].text; {
 		case valued(text):
 			j++
@@ -267,7 +267,7 @@ func pulls(command string) bool {
 // notary looks at a command of notary's own client.
 func (r *reader) notary(ws []word, i int) {
 	server, named := "", false
-	for j := i + 1; j < len(ws) && j < i+32 && !ws[j].apart; j++ {
+	for j := i + 1; j < min(len(ws), i+maxAround) && !ws[j].apart; j++ {
 		switch text := ws[j].text; {
 		case (text == "-s" || text == "--server") && j+1 < len(ws):
 			server, named = plainValue(r.text[ws[j+1].at:ws[j+1].end]), true
@@ -301,7 +301,7 @@ func notaryCommand(name string) bool {
 // azure looks at az acr config content-trust.
 func (r *reader) azure(ws []word, i int) {
 	start := i - 3
-	for j := i + 1; j < len(ws) && !ws[j].apart; j++ {
+	for j := i + 1; j < min(len(ws), i+maxAround) && !ws[j].apart; j++ {
 		if text := strings.TrimPrefix(ws[j].text, "--status="); strings.EqualFold(text, "disabled") {
 			return // as it should be
 		}

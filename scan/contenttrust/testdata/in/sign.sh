@@ -18,3 +18,4 @@ docker trust inspect --pretty acme/app:1 | jq .
 docker trust revoke --yes acme/app:0
 docker pull --disable-content-trust=false acme/app:1
 docker push --disable-content-trust acme/app:1
+export DOCKER_CONTENT_TRUST=0

@@ -1,0 +1,84 @@
+package contenttrust_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boltseal/boltseal/scan/contenttrust"
+)
+
+// Nobody can keep a scan busy: the time is linear, whatever is repeated.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	if raced {
+		t.Skip("it measures time")
+	}
+	const size = 1 << 19
+	steps := &strings.Builder{}
+	for column := 0; steps.Len() < size; column++ {
+		steps.WriteString(strings.Repeat(" ", column%900) + "- steps:\n")
+	}
+	for name, text := range map[string]string{
+		"a.sh":                  "DOCKER_CONTENT_TRUST=",
+		"words.sh":              "DOCKER_CONTENT_TRUST=1 ",
+		"lines.sh":              "DOCKER_CONTENT_TRUST=1 \\\n",
+		"exports.sh":            "export DOCKER_CONTENT_TRUST=1\n",
+		"builds.sh":             "DOCKER_CONTENT_TRUST=1 docker build .\n",
+		"one line.sh":           "docker trust sign;",
+		"flags.sh":              "docker trust -D --config ",
+		"notary.sh":             "notary -s ",
+		"echo.sh":               "echo docker trust sign ",
+		"echoes.sh":             "echo notary; ",
+		"documents.sh":          "cat <<notary\n",
+		"quotes.sh":             `'"notary `,
+		"backslashes.sh":        `\`,
+		"escapes.sh":            `\" `,
+		"operators.sh":          "DOCKER_CONTENT_TRUST:::===",
+		"signs.sh":              ">&|;",
+		"Jenkinsfile":           "/* */ ",
+		"open.groovy":           "/* ",
+		"a.bat":                 "^\nrem notary\n",
+		"a.ps1":                 "<# #>`\n",
+		"dashes.yml":            "- ",
+		"items.yml":             "- DOCKER_CONTENT_TRUST: 1\n",
+		"pairs.yml":             "- name: DOCKER_CONTENT_TRUST\n  value: 1\n",
+		"described.yml":         "description: notary\n ",
+		"steps.yml":             "- run: echo DOCKER_CONTENT_TRUST=1 >> $GITHUB_ENV\n- uses: docker/bake-action@v6\n",
+		"secrets.yml":           "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: --system dc\n",
+		"Dockerfile":            "ENV \\\n# DOCKER_CONTENT_TRUST\n",
+		"a.json":                `{"DOCKER_CONTENT_TRUST":`,
+		"blanks.yml":            " ",
+		"hosts.sh":              "notary.docker.io",
+		"az.sh":                 "az acr config content-trust ",
+		"a very long path/a.sh": "/docker",
+	} {
+		text = "notary DOCKER_CONTENT_TRUST\n" + strings.Repeat(text, size/len(text)) + "\n export DOCKER_CONTENT_TRUST=1\n docker build .\n"
+		start := time.Now()
+		got := contenttrust.Find(name, []byte(text))
+		if took := time.Since(start); took > 5*time.Second || len(got) > 20 {
+			t.Errorf("%s: %v, %d warnings", name, took, len(got))
+		}
+	}
+	start := time.Now()
+	contenttrust.Find("deep.yml", []byte("DOCKER_CONTENT_TRUST: 1\n"+steps.String()+strings.Repeat("export DOCKER_CONTENT_TRUST=1\n", 100)))
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("deep: %v", took)
+	}
+}
+
+// Nothing of the file is in a warning: no secret, no line that would be one of a
+// workflow's commands.
+func TestNothingTold(t *testing.T) {
+	t.Parallel()
+	text := "export DOCKER_CONTENT_TRUST=hunter2 DOCKER_CONTENT_TRUST_SERVER=https://u:hunter2@h\x1b[31m::error::x NOTARY_ROOT_PASSPHRASE=hunter2\nnotary -s https://u:hunter2@x list hunter2\n"
+	got := contenttrust.Find("a.sh", []byte(text))
+	if len(got) != 4 {
+		t.Errorf("%d warnings", len(got))
+	}
+	for _, w := range got {
+		if strings.Contains(w.Text, "hunter2") || strings.ContainsAny(w.Text, "\x1b\n") || strings.Contains(w.Text, "::error") {
+			t.Errorf("%q", w.Text)
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package contenttrust_test
+
+const raced = false
