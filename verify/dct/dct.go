@@ -82,10 +82,11 @@ type Config struct {
 // docker.io/library/alpine.
 func GUN(ref image.Ref) string { return ref.Name() }
 
-// A Target is a tag with the digest that a role has signed for it.
+// A Target is a tag with the digest that a role has signed for it. Which of several
+// roles decides says [Collection.Released].
 type Target struct {
-	Tag    string
-	Digest string // sha256:<hex>
+	Tag    string // whatever the role calls one: text of a stranger
+	Digest string // sha256:<hex>, "" where the role has signed no SHA-256
 	Size   int64  // of the manifest, in bytes
 	Role   string // "targets", "targets/releases", "targets/alice"
 }
@@ -93,20 +94,20 @@ type Target struct {
 // A Role is who may sign, and until when what they have signed counts.
 type Role struct {
 	Name      string
-	KeyIDs    []string // as docker trust inspect prints them
-	Threshold int
-	Version   int
+	KeyIDs    []string // as docker trust inspect prints them: of root those of its certificates
+	Threshold int      // how many of the keys have to sign
+	Version   int      // of its file; 0 for a delegation that has signed nothing yet
 	Expires   time.Time
-	Err       error // why what it signed does not count; nil if it does
+	Err       error // why what it signed does not count, with a [Reason]; nil if it does
 }
 
 // A Collection is what the trust data of one repository say, once they have been
 // found to be sound.
 type Collection struct {
 	GUN     string
-	Server  string
-	Pin     string   // what spoke for its root
-	Targets []Target // by tag, then role
+	Server  string   // its address
+	Pin     string   // what spoke for its root, such as PinKeyID
+	Targets []Target // of roles that count, by tag, then role
 	Roles   []Role   // root, targets, snapshot, timestamp, delegations by name
 }
 
@@ -136,7 +137,8 @@ func (s *Session) Require(c Config) (verify.Verifier, error) {
 }
 
 // Collection returns the trust data of the repository of ref, by the roots of c.
-// The error tells its [Reason].
+// Nothing says that its tags count: see [Collection.Released]. The error tells its
+// [Reason].
 func (s *Session) Collection(ctx context.Context, c Config, ref image.Ref) (*Collection, error) {
 	if err := c.sound(); err != nil {
 		return nil, err
@@ -171,27 +173,6 @@ func (s *Session) loadFor(ctx context.Context, c Config, ref image.Ref, dir stri
 		return nil, err
 	}
 	return s.load(ctx, c, server, GUN(ref), dir)
-}
-
-// Look returns what the trust data of img's repository say of it, whoever signed.
-// It decides nothing. The server is asked without a pin; whoever could show other
-// trust data could show what they like.
-func (s *Session) Look(ctx context.Context, c Config, img image.Pinned) ([]verify.Candidate, error) {
-	c = Config{Server: c.Server, ServerCA: c.ServerCA, TOFU: true}
-	l, err := s.loadFor(ctx, c, img.Ref(), "") // what nobody vouches for is not remembered
-	switch {
-	case Reason(err) == verify.Unsigned:
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	all := l.candidates(c, img, img.Ref().Tag())
-	for i := range all {
-		if all[i].Reason == verify.Verified {
-			all[i].Reason, all[i].Err = verify.WrongSigner, errors.New("nobody is expected to sign it")
-		}
-	}
-	return all, nil
 }
 
 // DefaultServer returns the address of the server that docker asks for the trust

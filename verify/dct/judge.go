@@ -17,6 +17,9 @@ import (
 const (
 	releases = "targets/releases"
 	targets  = "targets"
+
+	// mostIgnored bounds the delegations that evidence says do not count.
+	mostIgnored = 8
 )
 
 // A requirement is a Config that is ready to run.
@@ -286,6 +289,9 @@ func (l *loaded) claims(f finding, name string, roles []string) map[string]strin
 		if role.Err != nil {
 			ignored = append(ignored, role.Name+": "+string(Reason(role.Err)))
 		}
+	}
+	if more := len(ignored) - mostIgnored; more > 0 {
+		ignored = append(ignored[:mostIgnored], fmt.Sprintf("%d more", more))
 	}
 	if len(ignored) > 0 {
 		claims["ignored"] = strings.Join(ignored, "; ")

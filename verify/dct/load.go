@@ -208,10 +208,11 @@ func (l *loaded) read(r *remote) error {
 	}
 	for _, name := range []data.RoleName{data.CanonicalRootRole, data.CanonicalTargetsRole, data.CanonicalSnapshotRole, data.CanonicalTimestampRole} {
 		has := l.repo.Root.Signed.Roles[name]
-		l.Roles = append(l.Roles, Role{
-			Name: name.String(), KeyIDs: slices.Clone(has.KeyIDs), Threshold: has.Threshold,
-			Version: common[name].Version, Expires: common[name].Expires,
-		})
+		role := Role{Name: name.String(), Threshold: has.Threshold, Version: common[name].Version, Expires: common[name].Expires}
+		for _, id := range has.KeyIDs {
+			role.KeyIDs = append(role.KeyIDs, l.repo.Root.Signed.Keys[id].ID()) // not by what the file calls it
+		}
+		l.Roles = append(l.Roles, role)
 	}
 	list, err := client.NewReadOnly(l.repo).GetDelegationRoles()
 	if err != nil {
