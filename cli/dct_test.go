@@ -114,8 +114,8 @@ func (w *docked) rule(require string) string {
 	return "version: 1\nrules:\n  - images: [\"" + w.reg.Host() + "/**\"]\n    require:\n      - " + require + "\n"
 }
 
-// judge runs boltseal verify on references in the registry.
-func (w *docked) judge(refs []string, flags ...string) result {
+// dctJudge runs boltseal verify on references in the registry.
+func (w *docked) dctJudge(refs []string, flags ...string) result {
 	w.t.Helper()
 	args := []string{"verify"}
 	for _, ref := range refs {
@@ -223,7 +223,7 @@ func TestDCT(t *testing.T) {
 			policy := filepath.Join(t.TempDir(), "policy.yaml")
 			w.ok(os.WriteFile(policy, []byte(w.rule(ask.policy(w))), 0o600))
 			for how, flags := range map[string][]string{"flags": ask.flags(w), "policy": {"--policy", policy}} {
-				r := w.judge([]string{repo + ":v1"}, flags...)
+				r := w.dctJudge([]string{repo + ":v1"}, flags...)
 				r.want(t, tc.code, tc.want)
 				for _, s := range tc.says {
 					if !strings.Contains(r.stdout, s) {
@@ -390,11 +390,220 @@ func TestDCTRequests(t *testing.T) {
 			args = append([]string{"--policy", policy}, tc.more...)
 		}
 		before := len(w.reg.Requests())
-		r := w.judge(tc.refs, args...)
+		r := w.dctJudge(tc.refs, args...)
 		if got := files(); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %q\nwant %q\n%s", tc.name, got, tc.want, r.stdout)
 		} else if asked := len(w.reg.Requests()) - before; r.doc.Requests != asked+len(got) {
 			t.Errorf("%s: the report counts %d requests, and there were %d and %d", tc.name, r.doc.Requests, asked, len(got))
+		}
+	}
+}
+
+// Images of three systems in one run, and one that needs all; what is handed over
+// has the digests of all, or of none.
+func TestDCTMixed(t *testing.T) {
+	t.Parallel()
+	w := newDocked(t, dcttest.ServerOptions{})
+	_, c := w.signed("team/docker", dcttest.Options{})
+	w.signLegacy("team/cosign", w.image("team/cosign"), by())
+	all, ca := w.signed("team/all", dcttest.Options{})
+	w.signBundle("team/all", all, signType, by())
+	w.sign("team/all", all, w.acme)
+	_, ce := w.signed("team/either", dcttest.Options{})
+	fill := strings.NewReplacer(
+		"REGISTRY", w.reg.Host(), "SIGSTORE", `sigstore: {identities: [{issuer: "`+issuer+`", subject: "`+identity+`"}]}`,
+		"NOTATION", `notation: {certificates: [acme.crt], identities: ["x509.subject: `+acmeIdentity+`"]}`,
+		"DOCKER", asked{roots: []string{c.RootID(), ca.RootID(), ce.RootID()}, signers: []string{"alice"}}.policy(w),
+	)
+	dir := workspaceOf(t, map[string]string{
+		"acme.crt": string(must(os.ReadFile(w.root))),
+		".boltseal.yaml": fill.Replace(`version: 1
+rules:
+  - images: [REGISTRY/team/cosign]
+    require: [SIGSTORE]
+  - images: [REGISTRY/team/docker]
+    require: [DOCKER]
+  - images: [REGISTRY/team/all]
+    require: [{all-of: [SIGSTORE, NOTATION, DOCKER]}]
+  - images: [REGISTRY/team/either]
+    require: [{any-of: [SIGSTORE, NOTATION, DOCKER]}]
+`),
+	})
+	if r := in(t, dir, "policy", "check"); r.code != 0 {
+		t.Fatalf("check: exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	handed := filepath.Join(t.TempDir(), "policy.json")
+	r := w.judged(dir, w.at("team/cosign:v1"), w.at("team/docker:v1"), w.at("team/all:v1"), w.at("team/either:v1"), "--handover", "source-policy="+handed)
+	if r.code != 0 || len(r.doc.Images) != 4 {
+		t.Fatalf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	given := string(must(os.ReadFile(handed)))
+	for i, systems := range [][]string{{"sigstore"}, {"dct"}, {"sigstore", "notation", "dct"}, {"dct"}} {
+		img := r.doc.Images[i]
+		var got []string
+		for _, check := range img.Checks {
+			for _, ev := range check.Evidence {
+				got = append(got, ev.System)
+			}
+		}
+		if !slices.Equal(got, systems) || !strings.Contains(given, img.Digest) {
+			t.Errorf("%s: by %q\n%s", img.Reference, got, given)
+		}
+	}
+
+	// One of three is missing: for all-of that is a refusal, for any-of it is not.
+	w.ok(ca.Remove("targets/alice", "v1"))
+	w.signBundle("team/either", w.must(w.reg.PutImage("team/either", "v1", "team/either")), signType, by())
+	w.ok(ce.Remove("targets/alice", "v1"))
+	r = w.judged(dir, w.at("team/all:v1"), w.at("team/either:v1"), "--handover", "source-policy="+handed)
+	if r.code != 1 || r.doc.Images[0].Reason != "wrong-signer" || r.doc.Images[1].Reason != "verified" {
+		t.Errorf("one missing: exit %d\n%s", r.code, r.stdout)
+	}
+	if given := string(must(os.ReadFile(handed))); strings.Contains(given, r.doc.Images[1].Digest) {
+		t.Errorf("what passed alone was handed over:\n%s", given)
+	}
+
+	// A server that does not answer is no answer for what needs it, and nothing to
+	// what has another signature.
+	w.server.Inject(servicetest.Fault{Status: http.StatusBadGateway})
+	r = w.judged(dir, w.at("team/all:v1"), w.at("team/either:v1"), w.at("team/cosign:v1"))
+	if r.code != 3 || r.doc.Images[0].Reason != "unavailable" || r.doc.Images[1].Reason != "verified" || r.doc.Images[2].Reason != "verified" {
+		t.Errorf("no answer: exit %d\n%s", r.code, r.stdout)
+	}
+}
+
+// What a report says would accept another signer does, and nobody else.
+func TestDCTAccept(t *testing.T) {
+	t.Parallel()
+	w := newDocked(t, dcttest.ServerOptions{})
+	d, c := w.signed("team/app", dcttest.Options{Certificate: dcttest.CertificateOptions{Issued: true}})
+	w.ok(c.Sign("v1", d.Digest.String(), "bob"))
+	w.ok(c.Delegate("targets/carol"))
+	_, text := plain(t, append([]string{"verify", w.at("team/app:v1")}, asked{roots: []string{c.RootID(), string(c.RootKeyPEM())}, ca: []string{certificatePEM(c.RootCA().Raw)}, signers: []string{"alice", "carol"}}.flags(w)...)...)
+	_, rest, ok := strings.Cut(text, "- {images: [")
+	line, _, _ := strings.Cut(rest, "\n")
+	if !ok || strings.Count(text, "to accept") != 1 || !strings.Contains(line, `signers: ["alice", "bob"]`) {
+		t.Fatalf("the report says\n%s", text)
+	}
+	policy := w.file("policy.yaml", []byte("version: 1\nrules:\n  - {images: ["+line+"\n"))
+	w.dctJudge([]string{"team/app:v1"}, "--policy", policy).want(t, 0, "verified")
+	w.ok(c.Remove("targets/bob", "v1"))
+	w.dctJudge([]string{"team/app:v1"}, "--policy", policy).want(t, 1, "wrong-signer")
+	// Of a root that is not trusted nothing is suggested.
+	if _, text := plain(t, append([]string{"verify", w.at("team/app:v1")}, asked{roots: []string{strings.Repeat("ab", 32)}}.flags(w)...)...); strings.Contains(text, "to accept") || !strings.Contains(text, c.RootID()) {
+		t.Errorf("the report says\n%s", text)
+	}
+}
+
+// The lock holds the role that signed, under its root, even where whatever the
+// server shows is believed.
+func TestDCTLock(t *testing.T) {
+	t.Parallel()
+	w := newDocked(t, dcttest.ServerOptions{})
+	d, c := w.signed("team/app", dcttest.Options{})
+	lock := filepath.Join(t.TempDir(), "boltseal.lock")
+	tofu := append(asked{tofu: true}.flags(w), "--lock", lock)
+	w.dctJudge([]string{"team/app:v1"}, tofu...).want(t, 0, "verified")
+	if text := string(must(os.ReadFile(lock))); strings.Count(text, `"signer"`) != 1 || !strings.Contains(text, `{"system": "dct", "signer": "targets/releases", "issuer": "root key `+c.RootID()+`"}`) {
+		t.Fatalf("the lock has\n%s", text)
+	}
+	changed := func(what, now string, flags []string) {
+		t.Helper()
+		r := w.dctJudge([]string{"team/app:v1"}, flags...)
+		r.want(t, 1, "wrong-signer")
+		if m := r.doc.Images[0].Checks[0].Message; !strings.HasPrefix(m, "changed: ") || !strings.Contains(m, now) {
+			t.Errorf("%s: %q", what, m)
+		}
+	}
+	// Alice has signed, too, and is nobody by whom it passed before.
+	changed("another requirement", "targets/alice", append(asked{tofu: true, signers: []string{"alice"}}.flags(w), "--lock", lock))
+	theirs, err := dcttest.NewCollection(c.GUN(), dcttest.Options{})
+	w.ok(err)
+	w.ok(theirs.Sign("v1", d.Digest.String(), "alice"))
+	w.server.Put(c.GUN(), theirs)
+	changed("another root", theirs.RootID(), tofu)
+	w.dctJudge([]string{"team/app:v1"}, append(tofu, "--update-lock")...).want(t, 0, "verified")
+	w.dctJudge([]string{"team/app:v1"}, tofu...).want(t, 0, "verified")
+}
+
+// What is doubtful of a pass is a warning, one of a kind for each collection.
+func TestDCTWarnings(t *testing.T) {
+	t.Parallel()
+	w := newDocked(t, dcttest.ServerOptions{})
+	_, c := w.signed("team/app", dcttest.Options{Expires: map[string]time.Time{dcttest.Releases: time.Now().AddDate(0, 0, 20)}})
+	second := w.must(w.reg.PutImage("team/app", "v2", "second"))
+	w.ok(c.Sign("v2", second.Digest.String(), "bob"))
+	w.ok(c.Expire("targets/bob", time.Now().AddDate(0, 0, -1)))
+	cache := t.TempDir()
+	for _, tc := range []struct {
+		name string
+		ask  asked
+		more []string
+		want []string // parts of the warnings, in any order
+	}{
+		{"no cache", asked{roots: []string{c.RootID()}}, nil, []string{"rollback", "targets/releases", "targets/bob: expired"}},
+		{"first sight", asked{tofu: true}, nil, []string{"--dct-tofu", "nothing speaks for the root key " + c.RootID(), "rollback", "targets/releases", "targets/bob: expired"}},
+		{"an empty cache", asked{roots: []string{c.RootID()}}, []string{"--dct-cache-dir", cache}, []string{"first seen", "targets/releases", "targets/bob: expired"}},
+		{"a cache", asked{roots: []string{c.RootID()}}, []string{"--dct-cache-dir", cache}, []string{"targets/releases", "targets/bob: expired"}},
+	} {
+		r := w.dctJudge([]string{"team/app:v1", "team/app:v2"}, append(tc.ask.flags(w), tc.more...)...)
+		if r.code != 0 || len(r.doc.Warnings) != len(tc.want) {
+			t.Errorf("%s: exit %d, warnings %q", tc.name, r.code, r.doc.Warnings)
+			continue
+		}
+		for _, want := range tc.want {
+			if !slices.ContainsFunc(r.doc.Warnings, func(s string) bool { return strings.Contains(s, want) }) {
+				t.Errorf("%s: no warning of %s: %q", tc.name, want, r.doc.Warnings)
+			}
+		}
+	}
+	// --dct-cache-dir is for whatever asks, and says nothing where nobody does.
+	w.signLegacy("team/cosign", w.image("team/cosign"), by())
+	r := w.world.verify("team/cosign:v1", "--dct-cache-dir", cache)
+	if r.want(t, 0, "verified"); len(r.doc.Warnings) > 0 {
+		t.Errorf("warnings %q", r.doc.Warnings)
+	}
+}
+
+// A server's text is shown as text, whatever it is.
+func TestDCTHostile(t *testing.T) {
+	t.Parallel()
+	w := newDocked(t, dcttest.ServerOptions{})
+	for i, evil := range hostile {
+		repo := "team/evil" + strconv.Itoa(i)
+		d := w.image(repo)
+		c := w.collection(repo, dcttest.Options{Certificate: dcttest.CertificateOptions{Name: w.at(repo)}})
+		w.ok(c.Sign(evil, d.Digest.String(), "alice"))
+		named := w.collection(repo+"/named", dcttest.Options{Certificate: dcttest.CertificateOptions{Name: evil}})
+		w.image(repo + "/named")
+		failing := w.collection(repo+"/failing", dcttest.Options{})
+		w.image(repo + "/failing")
+		w.server.Inject(servicetest.Fault{Path: "/v2/" + failing.GUN(), Status: http.StatusNotFound, Body: []byte(`{"errors":[{"code":"METADATA_NOT_FOUND","message":` + strconv.Quote(evil) + `}]}`)})
+		refs := []string{w.at(repo + "@" + d.Digest.String()), w.at(repo + "/named:v1"), w.at(repo + "/failing:v1")}
+		dir := t.TempDir()
+		args := append([]string{"verify"}, refs...)
+		args = append(args, asked{roots: []string{c.RootID(), named.RootID(), failing.RootID()}}.flags(w)...)
+		for _, format := range []string{"markdown", "sarif", "junit", "json"} {
+			args = append(args, "--report", format+"="+filepath.Join(dir, format))
+		}
+		r := runIn(t, t.Context(), "", env, args...)
+		if plain := !strings.ContainsFunc(evil, func(r rune) bool { return r < ' ' || r > '~' }); r.code != 1 || plain && !strings.HasPrefix(r.stdout, "verified ") {
+			t.Errorf("exit %d:\n%s%s", r.code, r.stdout, r.stderr)
+		}
+		for name, text := range map[string]string{
+			"output": r.stdout, "errors": r.stderr, "markdown": string(must(os.ReadFile(filepath.Join(dir, "markdown")))),
+		} {
+			if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || 0x80 <= r && r < 0xa0 || 0x202a <= r && r <= 0x202e }) {
+				t.Errorf("%s has characters that act on a terminal:\n%q", name, text)
+			}
+			for line := range strings.Lines(text) {
+				if strings.HasPrefix(strings.TrimSpace(line), "::") {
+					t.Errorf("%s has a line that the runner obeys: %q", name, line)
+				}
+			}
+			if name == "markdown" && (strings.Contains(text, "<img") || strings.Contains(text, "<script")) {
+				t.Errorf("%s has HTML:\n%s", name, text)
+			}
 		}
 	}
 }
