@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/boltseal/boltseal/internal/dcttest"
 	"github.com/boltseal/boltseal/internal/notationtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
@@ -29,6 +30,8 @@ type world struct {
 	reg         *registrytest.Registry
 	sig         *sigstoretest.Instance
 	authorities map[string]*notationtest.Authority // of Notation, by name
+	notary      *dcttest.Server                    // nil before something is in it
+	collections map[string]*dcttest.Collection     // by repository
 }
 
 type worldKey struct{}
@@ -41,6 +44,7 @@ type worldKey struct{}
 //	attest TYPE REPO@DIGEST
 //	authority NAME                an authority of Notation; its root goes to NAME.crt
 //	notation jws|cose REPO@DIGEST NAME [expired|plugin=PLUGIN|metadata=KEY=VALUE]
+//	trust REPO TAG=DIGEST SIGNER…  sign a tag with Docker Content Trust; $NOTARY is the server, $ROOTKEY the ID of the root
 //	move-tag REPO:TAG REPO@DIGEST
 //	metadata [TARGET=]FILE REPO:TAG@DIGEST    buildx's of a build that used it; of bake in mode min
 //	built REPO:TAG REPO:TAG@DIGEST            push what BuildKit built of it; its digest goes to $BUILT
@@ -61,7 +65,7 @@ func TestScript(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			w := &world{registrytest.Start(registrytest.Options{}), sig, map[string]*notationtest.Authority{}}
+			w := &world{reg: registrytest.Start(registrytest.Options{}), sig: sig, authorities: map[string]*notationtest.Authority{}, collections: map[string]*dcttest.Collection{}}
 			e.Defer(w.reg.Close)
 			e.Values[worldKey{}] = w
 			// A program with the race detector sleeps before it exits, by default for a second.
@@ -75,7 +79,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"push": push, "sign": sign, "attest": attest, "move-tag": moveTag, "requests": requests, "fill": fill,
-			"metadata": metadata, "built": built, "authority": authority, "notation": notation,
+			"metadata": metadata, "built": built, "authority": authority, "notation": notation, "trust": trust,
 		},
 	})
 }
@@ -145,6 +149,27 @@ func authority(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	worldOf(ts).authorities[args[0]] = a
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".crt"), notationtest.PEM(a.Root()), 0o600))
+}
+
+func trust(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	c := w.collections[args[0]]
+	var err error
+	if c == nil {
+		c, err = dcttest.NewCollection(w.reg.Host()+"/"+args[0], dcttest.Options{})
+		ts.Check(err)
+		w.collections[args[0]] = c
+	}
+	tag, digest, _ := strings.Cut(args[1], "=")
+	ts.Check(c.Sign(tag, digest, args[2:]...))
+	if w.notary == nil {
+		w.notary, err = dcttest.Serve(dcttest.ServerOptions{})
+		ts.Check(err)
+		ts.Defer(w.notary.Down)
+	}
+	w.notary.Put(c.GUN(), c)
+	ts.Setenv("NOTARY", w.notary.URL())
+	ts.Setenv("ROOTKEY", c.RootID())
 }
 
 func notation(ts *testscript.TestScript, _ bool, args []string) {
