@@ -127,17 +127,17 @@ func trustedWorld(t *testing.T) trustPage {
 // run runs an example of a page, and returns what is shown of it.
 func (p trustPage) run(t *testing.T, args []string) (code int, shown string) {
 	t.Helper()
-	var real []string
+	var given []string
 	for _, arg := range args {
-		real = append(real, strings.Replace(arg, "https://"+notaryHost, "http://"+notaryHost, 1))
+		given = append(given, strings.Replace(arg, "https://"+notaryHost, "http://"+notaryHost, 1))
 	}
-	real = append(real, "--trusted-root", filepath.Join(p.dir, "trusted_root.json"), "--insecure-registry", trustHost, "--insecure-registry", notaryHost)
-	for i, arg := range real {
+	given = append(given, "--trusted-root", filepath.Join(p.dir, "trusted_root.json"), "--insecure-registry", trustHost, "--insecure-registry", notaryHost)
+	for i, arg := range given {
 		if arg == fakeID("2d4f5c1e") {
-			real[i] = p.root
+			given[i] = p.root
 		}
 	}
-	code, out, errs := boltsealIn(t, p.dir, p.proxy, real...)
+	code, out, errs := boltsealIn(t, p.dir, p.proxy, given...)
 	return code, p.shown.Replace(out + errs)
 }
 
