@@ -440,14 +440,14 @@ func TestDocsScan(t *testing.T) {
 
 // others are programs whose flags are their own business; args is how a
 // Jenkinsfile gives docker's, run a workflow; COPY and RUN are BuildKit's.
-var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|args|buildah|buildctl|cosign|docker|go|gh|git|grype|curl|jq|make|notation|npm|podman|printf|trivy|scripts/[a-z]+\.sh) `)
+var others = regexp.MustCompile(`^(- )?(\$ |run: )?([A-Z_]+=\S* )*(COPY|RUN|alias|args|buildah|buildctl|cosign|docker|go|gh|git|grype|curl|jq|make|notary|notation|npm|podman|printf|trivy|scripts/[a-z]+\.sh) `)
 
 // Every flag that the documentation names exists, and docs/verify.md names
 // every flag.
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"pin"}, {"sign"}, {"audit"}, {"trust", "inspect"}, {"version"}, {"verify-bundle"}, {"sign-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
+	for _, command := range [][]string{nil, {"verify"}, {"scan"}, {"pin"}, {"sign"}, {"audit"}, {"trust", "inspect"}, {"trust", "revoke"}, {"version"}, {"verify-bundle"}, {"sign-bundle"}, {"policy", "init"}, {"policy", "check"}, {"policy", "test"}, {"policy", "publishers"}, {"policy", "schema"}} {
 		for name := range flags(t, command...) {
 			known[name] = true
 		}

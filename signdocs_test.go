@@ -53,7 +53,7 @@ func releaseJob(t *testing.T, f files) (dir string, now func() time.Time, env ma
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"release.key": string(release), "release.pem": string(notationtest.PEM(by.Chain...)), "tsa-root.pem": string(notationtest.PEM(tsa.Root())),
+		"release.key": string(release), "alice.key": string(release), "release.pem": string(notationtest.PEM(by.Chain...)), "tsa-root.pem": string(notationtest.PEM(tsa.Root())),
 		"runner/boltseal-1/report.json": string(gate), "gate.json": string(gate), "cosign.key": string(key),
 		"trivy.json": `{"SchemaVersion": 2, "ArtifactName": "` + dead + "/acme/app@" + releaseDigest + `", "ArtifactType": "container_image", "Metadata": {"RepoDigests": ["` + dead + "/acme/app@" + releaseDigest + `"]},
 			"Results": [{"Target": "app", "Class": "os-pkgs", "Type": "debian"}]}`,
@@ -89,7 +89,7 @@ func trySign(t *testing.T, where string, example []string, f files) {
 		}
 		args = append(args, arg)
 	}
-	if !slices.Contains(args, "notation") {
+	if !slices.Contains(args, "notation") && !slices.Contains(args, "dct") {
 		args = append(args, "--trusted-root", f.root, "--signing-config", f.config)
 	}
 	code, out, errs := boltsealAt(t, now, dir, func(name string) string { return env[name] }, args...)

@@ -153,6 +153,9 @@ func (s step) prepare(ctx context.Context, all *handovers) (*verification, error
 
 // mask hides the secrets among the inputs, before they are known to be sound.
 func (s step) mask(text string) {
+	if password := s.command.getenv(delegationPassword); password != "" {
+		s.runner.Mask(password)
+	}
 	for name, value := range inputTexts(text) {
 		value = strings.TrimSpace(value)
 		switch name {

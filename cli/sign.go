@@ -31,6 +31,7 @@ type signFlags struct {
 	system   string
 	by       signerChoice
 	notation notationFlags
+	dct      dctSigners
 	trust    trustFlags
 	registry registryFlags
 	checks   checkFlags
@@ -70,8 +71,14 @@ The identity comes from --identity-token, SIGSTORE_ID_TOKEN or the GitHub runner
 or is that of --key (with COSIGN_PASSWORD for an encrypted one).
 
 With --system notation a signature of the Notary Project is made, by --key with its
---certificate-chain, or by a --plugin that keeps a key. Flags that go with one
-system only are refused with the other.
+--certificate-chain, or by a --plugin that keeps a key.
+
+With --system dct the tag gets its digest in the trust data of a Notary (v1) server,
+in all delegations of --key (DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE has its
+password), among them targets/releases. --dct-root-key-ids or the like says whose
+trust data they have to be.
+
+Flags that go with one system only are refused with another.
 
 Exit codes: 0 all is signed and verified, 1 refused, 2 bad flag, input, key or
 predicate, 3 no answer (a service or the registry could not be asked, or refused
@@ -79,7 +86,10 @@ access).`,
 		Example: `  boltseal sign ghcr.io/acme/app@sha256:749454f7de71939c56ec0421cb1d6facfda71ac1b8561f990e71ec8ce8c1eb61
   boltseal sign ghcr.io/acme/app:v1 --key cosign.key --attest spdx=sbom.spdx.json
   boltseal sign ghcr.io/acme/app:v1 --require-gate gate.json --scan-report trivy.json --fail-on high --vsa
-  boltseal sign ghcr.io/acme/app:v1 --system notation --key release.key --certificate-chain release.pem --expiry 8760h`,
+  boltseal sign ghcr.io/acme/app:v1 --system notation --key release.key --certificate-chain release.pem --expiry 8760h
+  boltseal sign registry.acme.example/app:v1@sha256:749454f7de71939c56ec0421cb1d6facfda71ac1b8561f990e71ec8ce8c1eb61 \
+    --system dct --key alice.key --dct-server https://notary.acme.example \
+    --dct-root-key-ids 2d4f5c1e9f0a4b7c8d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := given(cmd.Flags())
 			if err == nil {
@@ -98,9 +108,10 @@ access).`,
 func (f *signFlags) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	flags.SetNormalizeFunc(plurals)
-	flags.StringVar(&f.system, "system", sigstore.System, "`NAME` of the way of signing: sigstore, or notation (Notary Project) by a key with certificates")
+	flags.StringVar(&f.system, "system", sigstore.System, "`NAME` of the way of signing: sigstore, notation (Notary Project) by a key with certificates, or dct (Docker Content Trust) by the key of a delegation")
 	f.by.register(flags)
 	f.notation.register(flags)
+	f.dct.registerSigning(flags)
 	flags.StringArrayVar(&f.formats, "format", nil, "`FORMAT` of the signature: bundle (the default), or legacy for verifiers on cosign 2; of notation jws (the default), or cose; repeatable")
 	flags.BoolVar(&f.recursive, "recursive", false, "sign each manifest that an index lists, besides the index")
 	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "`KEY=VALUE` that is signed with the signature; repeatable")
@@ -202,13 +213,15 @@ type signing struct {
 	command Command
 	flags   signFlags
 	refs    []image.Ref
-	order   sign.Order // without the images
-	where   image.Ref  // of the signatures; zero for beside each image
-	system  signSystem
-	means   means
-	checks  checks
-	started time.Time
-	notices []string
+	// untagged has the refs, as text, whose tag latest nobody has written.
+	untagged map[string]bool
+	order    sign.Order // without the images
+	where    image.Ref  // of the signatures; zero for beside each image
+	system   signSystem
+	means    means
+	checks   checks
+	started  time.Time
+	notices  []string
 }
 
 // prepareSign finds everything that can be wrong with the input, and asks
@@ -234,7 +247,7 @@ func (c Command) prepareSign(ctx context.Context, f signFlags, args []string) (*
 
 // readSign is prepareSign without an end.
 func (c Command) readSign(f signFlags, args []string) (*signing, error) {
-	s := &signing{command: c, flags: f, started: c.now()}
+	s := &signing{command: c, flags: f, started: c.now(), untagged: map[string]bool{}}
 	var err error
 	if s.system, err = f.chosen(); err != nil {
 		return nil, err
@@ -311,6 +324,9 @@ func (s *signing) readImages(args []string) error {
 				return usagef(signedImage, "write "+ref.Name()+"@ and the digest that the build put out, such as ${{ steps.build.outputs.digest }}; or sign-tags: true", "%s names a tag, and somebody may have moved it since the push", ref)
 			}
 			s.notices = append(s.notices, fmt.Sprintf("%s is a tag: what it names now is signed; name the digest that was pushed, or write --sign-tags", ref))
+		}
+		if _, err := image.ParseRepository(a); err == nil {
+			s.untagged[ref.String()] = true
 		}
 		if !seen[ref.String()] {
 			seen[ref.String()] = true

@@ -9,6 +9,7 @@ import (
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/sign"
+	"github.com/boltseal/boltseal/verify/dct"
 	"github.com/boltseal/boltseal/verify/notation"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -19,36 +20,45 @@ type fit int
 const (
 	withSigstore fit = 1 << iota
 	withNotation
-	withAny = withSigstore | withNotation
+	withDCT
+	withAny      = withSigstore | withNotation | withDCT
+	withEnvelope = withSigstore | withNotation // what signs a document of its own
 )
 
 // fits returns it of every flag, in alphabetical order.
 func fits() map[string]fit {
 	return map[string]fit{
 		"allow-empty-scan":        withAny,
-		"annotation":              withAny,
+		"annotation":              withEnvelope,
 		"attest":                  withSigstore,
 		"attest-only":             withSigstore,
 		"bundle-dir":              withSigstore,
 		"cache-dir":               withSigstore,
 		"certificate-chain":       withNotation,
+		"dct-cache-dir":           withDCT,
+		"dct-root-ca":             withDCT,
+		"dct-root-key-ids":        withDCT,
+		"dct-root-public-key":     withDCT,
+		"dct-server":              withDCT,
+		"dct-server-ca":           withDCT,
+		"dct-tofu":                withDCT,
 		"expiry":                  withNotation,
 		"fail-on":                 withAny,
 		"force":                   withAny,
-		"format":                  withAny,
+		"format":                  withEnvelope,
 		"ignore-unfixed":          withAny,
 		"identity-token":          withSigstore,
 		"insecure-registry":       withAny,
 		"jobs":                    withAny,
 		"key":                     withAny,
 		"key-id":                  withNotation,
-		"key-password":            withSigstore, // an input of the Action, and no flag
+		"key-password":            withSigstore | withDCT, // an input of the Action, and no flag
 		"oidc-client-id":          withSigstore,
 		"output":                  withAny,
 		"plugin":                  withNotation,
 		"plugin-config":           withNotation,
 		"plugin-sha256":           withNotation,
-		"recursive":               withAny,
+		"recursive":               withEnvelope,
 		"registry-cacert":         withAny,
 		"registry-password-stdin": withAny,
 		"registry-username":       withAny,
@@ -57,7 +67,7 @@ func fits() map[string]fit {
 		"scan-report":             withAny,
 		"sign-if-possible":        withSigstore,
 		"sign-tags":               withAny,
-		"signature-repository":    withAny,
+		"signature-repository":    withEnvelope,
 		"signing-config":          withSigstore,
 		"sigstore":                withSigstore,
 		"system":                  withAny,
@@ -89,6 +99,7 @@ func signSystems() []signSystem {
 	return []signSystem{
 		{sigstore.System, withSigstore, []sign.Format{sign.Bundle, sign.Legacy}, readSigstore},
 		{notation.System, withNotation, []sign.Format{sign.JWS, sign.COSE}, readNotation},
+		{dct.System, withDCT, []sign.Format{sign.NotaryV1}, readDCT},
 	}
 }
 
@@ -101,7 +112,7 @@ func (f *signFlags) chosen() (signSystem, error) {
 		}
 		names = append(names, s.name)
 	}
-	return signSystem{}, usagef("--system", "write "+strings.Join(names, " or "), "%q is no system that signs", f.system)
+	return signSystem{}, usagef("--system", "write "+strings.Join(names[:len(names)-1], ", ")+" or "+names[len(names)-1], "%q is no system that signs", f.system)
 }
 
 // format returns the format that text names, if the system has it.
@@ -152,8 +163,10 @@ func (s signSystem) instead(name string) string {
 		return "make attestations in a run of their own, with --system " + sigstore.System
 	case name == "key-password":
 		return "give a key that is not encrypted, kept as a secret, or a plugin that keeps it"
-	case name == "user-metadata":
+	case name == "user-metadata" && s.fit == withSigstore:
 		return "write --annotation, or sign with --system " + notation.System
+	case (name == "identity-token" || name == "oidc-client-id" || name == "sign-if-possible") && s.fit == withDCT:
+		return "leave it out: the key of a delegation signs; or sign with --system " + sigstore.System
 	case name == "identity-token" || name == "oidc-client-id" || name == "sign-if-possible":
 		return "leave it out: a key signs, or a plugin that keeps one; or sign with --system " + sigstore.System
 	}

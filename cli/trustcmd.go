@@ -13,7 +13,7 @@ func (c Command) trust(code *int) *cobra.Command {
 		Use:   "trust",
 		Short: "See who vouches for an image, in every system",
 		Long: `trust has the commands for what Docker Content Trust knows of images. inspect also
-shows their Sigstore and Notation signatures.`,
+shows their Sigstore and Notation signatures; boltseal sign --system dct signs.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("", "say which, such as boltseal trust inspect IMAGE; boltseal trust --help lists them", "no command was given")
@@ -29,6 +29,6 @@ shows their Sigstore and Notation signatures.`,
 			return usagef("", next, "boltseal trust has no command %q", args[0])
 		},
 	}
-	cmd.AddCommand(c.trustInspect(code))
+	cmd.AddCommand(c.trustInspect(code), c.trustRevoke(code))
 	return cmd
 }

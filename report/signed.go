@@ -175,7 +175,7 @@ func SignedItems(s Signed, limit int) (text string, omitted int) {
 	for _, i := range s.Items {
 		d := i.doc()
 		d.Pinned, d.Log = "", ""
-		if !i.notation() { // of which no log tells
+		if !i.notation() && !i.trustData() { // of which no log tells
 			d.Source, d.SignedAt = "", nil
 		}
 		line, err := json.Marshal(compactItem(d))

@@ -18,16 +18,25 @@ type Consumer struct {
 	Timestamps  bool     // Notation signatures are countersigned by a timestamp authority
 	Insecure    []string // registries that speak plain http, but those of this machine
 	Local       []string // those of this machine, which speak plain http, too
+	// TrustServer is the address of the Notary server of Docker Content Trust, ""
+	// for the one that docker asks, and TrustServerCA whether it has an authority of
+	// its own.
+	TrustServer   string
+	TrustServerCA bool
 }
 
 // maxCommands bounds the command lines of a run.
 const maxCommands = 40
 
 // Commands returns the command lines with which a consumer verifies what was
-// signed, for a POSIX shell: boltseal's and those of cosign, or of notation, for
-// each image that was named, at most 40 of them. Files that only the consumer has
-// are called cosign.pub and trusted_root.json, or root.pem and tsa-root.pem.
+// signed, for a POSIX shell: boltseal's and those of cosign, of notation or of
+// docker, for each image that was named, at most 40 of them. Files that only the
+// consumer has are called cosign.pub and trusted_root.json, root.pem and
+// tsa-root.pem, or server-ca.pem.
 func (s Signed) Commands() []string {
+	if len(s.Items) > 0 && s.Items[0].trustData() {
+		return s.Consumer.trustData(s.Items)
+	}
 	var (
 		out      []string
 		notation []SignedItem

@@ -131,6 +131,8 @@ func (s Signed) signedPart() *part {
 		switch {
 		case i.notation():
 			log = i.times()
+		case i.trustData():
+			log = i.until()
 		case i.LogIndex != nil:
 			log = fmt.Sprint(*i.LogIndex)
 		}
@@ -140,7 +142,7 @@ func (s Signed) signedPart() *part {
 		rows = append(rows, fmt.Sprintf("| ✅ | %s | %s | %s | %s | %s |\n", code(ref, maxImage), beginning(i.Image.Digest()), what, by, log))
 	}
 	last := "Log"
-	if slices.ContainsFunc(s.Items, SignedItem.notation) {
+	if slices.ContainsFunc(s.Items, func(i SignedItem) bool { return i.notation() || i.trustData() }) {
 		last = "Time"
 	}
 	return &part{
@@ -215,6 +217,13 @@ func (s Signed) commandsPart() *part {
 			note += ", and tsa-root.pem that of the timestamp authority"
 		}
 		note += ", obtained by another way than the image.\n\n"
+	}
+	if slices.ContainsFunc(s.Items, SignedItem.trustData) {
+		note = "The root's key ID has to be known by another way than from the server."
+		if s.Consumer.TrustServerCA {
+			note += " server-ca.pem is the certificate of the server's authority; docker has it in certs.d."
+		}
+		note += "\n\n"
 	}
 	return &part{open: "**To verify**\n\n<pre>", items: items, shut: "</pre>\n\n" + note, rest: restOf("command line", len(commands))}
 }

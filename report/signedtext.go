@@ -132,6 +132,8 @@ func (i SignedItem) line() string {
 	switch {
 	case i.notation():
 		s += ", " + i.times()
+	case i.trustData():
+		s += ", " + i.until()
 	case i.LogIndex != nil:
 		s += fmt.Sprintf(", log index %d", *i.LogIndex)
 	default:

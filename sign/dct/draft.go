@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -391,4 +392,25 @@ func (d *draft) expiry(roles []string) time.Time {
 		}
 	}
 	return least
+}
+
+// soon is how long before the end of what a role has signed that is told.
+const soon = 30 * 24 * time.Hour
+
+// ending says what of roles, and of what stands above them, expires soon; "" where
+// nothing does. What the server signs is left out: it does so each time.
+func (d *draft) ending(roles []string, now time.Time) string {
+	for _, r := range d.collection.Roles {
+		mine := slices.Contains(roles, r.Name)
+		above := r.Name == data.CanonicalRootRole.String() || r.Name == data.CanonicalTargetsRole.String()
+		if !mine && !above || r.Expires.Sub(now) > soon {
+			continue
+		}
+		until := fmt.Sprintf("the signatures of %s in %s expire on %s: ", r.Name, d.collection.GUN, r.Expires.UTC().Format(time.DateOnly))
+		if mine {
+			return until + "sign anew with --force"
+		}
+		return until + "have the owner of the repository sign it anew before, with notary's own client"
+	}
+	return ""
 }

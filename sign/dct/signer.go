@@ -316,6 +316,7 @@ func (r *run) back(ctx context.Context, found *draft, it *item) ([]sign.Record, 
 		records = append(records, sign.Record{
 			Reference: it.img.Ref().String(), Image: it.img, Format: sign.NotaryV1, Storage: ev.Storage, Source: ev.Source,
 			Identity: ev.Signer, Issuer: ev.Issuer, Expiry: found.expiry(it.roles),
+			Notice: found.ending(it.roles, r.opts.Now()),
 		})
 	}
 	if len(records) == 0 {
