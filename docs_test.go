@@ -288,7 +288,7 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 		"trusted-root": f.root, "tuf-mirror": "https://" + dead, "tuf-root": f.tufRoot, "key": f.key, "registry-cacert": f.ca, "cache-dir": f.dir,
 		"notation-certificate": f.notationRoot, "notation-tsa-certificate": f.tsaRoot, "notation-trust-policy": f.trustPolicy, "notation-trust-store": f.trustStore,
 		"dct-root-key-ids": strings.Repeat("9f8a7b6c", 8),
-		"summary-file": filepath.Join(f.written, "summary.md"), "report-file": filepath.Join(f.written, "report.json"),
+		"summary-file":     filepath.Join(f.written, "summary.md"), "report-file": filepath.Join(f.written, "report.json"),
 	}
 	var split []string
 	for _, arg := range args {

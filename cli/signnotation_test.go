@@ -349,7 +349,7 @@ func TestActionSignNotationBadInput(t *testing.T) {
 		title  string
 		says   []string
 	}{
-		{"no such system", in(with("system", "dct")), nil, "boltseal: input system", []string{`input system: "dct" is no system that signs`, "next: write sigstore or notation"}},
+		{"no such system", in(with("system", "gpg")), nil, "boltseal: input system", []string{`input system: "gpg" is no system that signs`, "next: write sigstore, notation or dct"}},
 		{"inputs of Sigstore", in(with("vsa", "true"), with("signing-config", "x")), nil, "boltseal: input vsa", []string{"signing with notation takes no vsa, signing-config", "with system sigstore"}},
 		{"inputs of Notation", w.signInputs(img, with("certificate-chain", "release.pem"), with("plugin-sha256", "x")), nil, "boltseal: input certificate-chain", []string{"signing with sigstore takes no certificate-chain, plugin-sha256", "or sign with system notation"}},
 		{"inputs of Notation, at the gate", w.inputs(w.reg.Host()+"/team/app:v1", with("system", "notation"), with("expiry", "1h")), nil, "boltseal: input system", []string{"a step that does not sign takes no system, expiry"}},

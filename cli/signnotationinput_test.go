@@ -38,7 +38,7 @@ func TestSignFits(t *testing.T) {
 	w.reset()
 	refused := map[string]int{}
 	for name, systems := range table {
-		for _, system := range []string{"sigstore", "notation"} {
+		for _, system := range []string{"sigstore", "notation", "dct"} {
 			if slices.Contains(systems, system) {
 				continue
 			}
@@ -56,7 +56,7 @@ func TestSignFits(t *testing.T) {
 			}
 		}
 	}
-	if refused["sigstore"] != 9 || refused["notation"] != 14 || len(w.reg.Requests())+w.services.Requests() != 0 {
+	if !maps.Equal(refused, map[string]int{"sigstore": 16, "notation": 21, "dct": 27}) || len(w.reg.Requests())+w.services.Requests() != 0 {
 		t.Errorf("refused %v, %d requests", refused, len(w.reg.Requests())+w.services.Requests())
 	}
 	// With all of them, and with what to do.
@@ -117,7 +117,7 @@ func TestSignNotationBadInput(t *testing.T) {
 		code int
 		says []string
 	}{
-		{"no such system", []string{"--system", "dct"}, 2, []string{`--system: "dct" is no system that signs`, "next: write sigstore or notation"}},
+		{"no such system", []string{"--system", "gpg"}, 2, []string{`--system: "gpg" is no system that signs`, "next: write sigstore, notation or dct"}},
 		{"no system", []string{"--system", ""}, 2, []string{"--system: it is empty"}},
 		{"nobody", nil, 2, []string{"--key: nothing says who signs: Notation signs by a key", "next: give a private key with --key and its certificates with --certificate-chain, or a plugin"}},
 		{"certificates alone", []string{"--certificate-chain", "release.pem"}, 2, []string{"--key: nothing says who signs"}},
