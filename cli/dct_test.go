@@ -593,7 +593,9 @@ func TestDCTHostile(t *testing.T) {
 		for name, text := range map[string]string{
 			"output": r.stdout, "errors": r.stderr, "markdown": string(must(os.ReadFile(filepath.Join(dir, "markdown")))),
 		} {
-			if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || 0x80 <= r && r < 0xa0 || 0x202a <= r && r <= 0x202e }) {
+			if strings.ContainsFunc(text, func(r rune) bool {
+				return r < ' ' && r != '\n' || r == 0x7f || 0x80 <= r && r < 0xa0 || 0x202a <= r && r <= 0x202e
+			}) {
 				t.Errorf("%s has characters that act on a terminal:\n%q", name, text)
 			}
 			for line := range strings.Lines(text) {
