@@ -33,6 +33,27 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// Names that somebody chose are told apart by their case, and stand once.
+func TestMaps(t *testing.T) {
+	t.Parallel()
+	s := strictjson.Shape{Names: []string{"targets", "length"}, Maps: []string{"targets"}}
+	for body, good := range map[string]bool{
+		`{"targets":{"v1":{},"V1":{},"Length":{},"TARGETS":{}}}`: true,
+		`{"targets":{"v1":{},"v1":{}}}`:                          false,
+		`{"targets":{"v1":{"Length":1}}}`:                        false,
+		`{"targets":{"v1":{"length":1,"length":2}}}`:             false,
+		`{"targets":{"v1":{"x":1,"X":2}}}`:                       false,
+		`{"targets":{"targets":{"x":1,"X":2}}}`:                  false, // what it holds is no map again
+		`{"targets":[{"x":1,"X":2}]}`:                            true,
+		`{"Targets":{}}`:                                         false,
+		`{"x":{"v1":1,"V1":2}}`:                                  false,
+	} {
+		if err := s.Check([]byte(body)); (err == nil) != good {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
 // What passes is valid JSON, and means the same whatever case a reader heeds.
 func FuzzCheck(f *testing.F) {
 	f.Add(`{"a":{"b":[1,{"c":null}]}}`)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/theupdateframework/notary/client"
+
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/internal/hostile"
@@ -75,13 +77,14 @@ func (c *Collection) Released(tag string) (Target, error) {
 		others = append(others, t.Role)
 	}
 	if len(others) > 0 {
-		return Target{}, refuse(verify.WrongSigner, "%w for %s: it is signed by %s, not by %s or %s, which decide what tags mean", errNoTag, hostile.Clip(tag), some(others), releases, targets)
+		return Target{}, refuse(verify.WrongSigner, "%w: it is signed by %s, not by %s or %s, which decide what tags mean", noSuch(tag), some(others), releases, targets)
 	}
-	return Target{}, refuse(verify.Unsigned, "%w for %s: %s has trust data, and nobody has signed this tag", errNoTag, hostile.Clip(tag), c.GUN)
+	return Target{}, refuse(verify.Unsigned, "%w: %s has trust data, and nobody has signed this tag", noSuch(tag), c.GUN)
 }
 
-// errNoTag begins the sentence by which docker says so.
-var errNoTag = errors.New("No valid trust data") //nolint:staticcheck // docker's spelling, which users look for
+// noSuch is what the client says of a tag, or a digest, that is not signed: docker's
+// words.
+func noSuch(tag string) error { return client.ErrNoSuchTarget(hostile.Clip(tag)) }
 
 func (c *Collection) role(name string) (Role, bool) {
 	i := slices.IndexFunc(c.Roles, func(r Role) bool { return r.Name == name })
@@ -165,13 +168,13 @@ func (c *Collection) findDigest(img image.Pinned, signers []string) (finding, er
 	case first != nil:
 		return f, first
 	case others != "":
-		return f, refuse(verify.WrongSigner, "%w for %s: it is signed by %s, not by %s or %s, which decide what tags mean", errNoTag, img.Digest(), others, releases, targets)
+		return f, refuse(verify.WrongSigner, "%w: it is signed by %s, not by %s or %s, which decide what tags mean", noSuch(img.Digest()), others, releases, targets)
 	}
 	said := ""
 	if t, err := c.Released(f.tag); err == nil {
 		said = fmt.Sprintf("; %s is signed for %s", f.tag, t.Digest)
 	}
-	return f, refuse(verify.Unsigned, "%w for %s: no tag of %s is signed with this digest%s", errNoTag, img.Digest(), c.GUN, said)
+	return f, refuse(verify.Unsigned, "%w: no tag of %s is signed with this digest%s", noSuch(img.Digest()), c.GUN, said)
 }
 
 // signed returns an error unless all signers have signed what f is.
