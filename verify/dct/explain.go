@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/theupdateframework/notary/client"
 	"github.com/theupdateframework/notary/tuf/data"
 	"github.com/theupdateframework/notary/tuf/signed"
 
@@ -97,6 +98,8 @@ func (c Config) hint(err error) string {
 		return "check this machine's clock; if it is right, the server no longer signs its timestamps, or shows old ones"
 	case reason == verify.Expired:
 		return "have it signed anew by whoever holds its key; check this machine's clock"
+	case reason == verify.WrongSigner && is[client.ErrNoSuchTarget](err):
+		return "have it signed into targets/releases, too: docker trust sign and boltseal sign do that, notary with --roles targets/releases"
 	case reason == verify.WrongSigner:
 		return "have all of " + c.called("signers") + " sign it, or change who has to"
 	case errors.As(err, &sums):
