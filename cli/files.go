@@ -69,8 +69,8 @@ type found struct {
 	contexts map[string]string // those of --build-context, as BuildKit calls them
 }
 
-// read returns the paths of files that are known to have been read, those that
-// others lead to among them.
+// read returns the paths of files that are known to have been read for images,
+// those that others lead to among them.
 func (f found) read(dir string) []string {
 	var names []string
 	for _, file := range f.files {
@@ -80,7 +80,9 @@ func (f found) read(dir string) []string {
 		names = append(names, u.At.File)
 	}
 	for _, w := range f.warnings {
-		names = append(names, w.At.File)
+		if w.At.File != "" && !w.Apart {
+			names = append(names, w.At.File)
+		}
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)

@@ -19,12 +19,15 @@ func TestGathered(t *testing.T) {
 		{Text: "cache", At: at("a.yaml")},
 		{Text: "careful"},
 		{Text: "no manifest", At: at("c.yaml")},
+		{Text: "to change", At: at("a.yaml"), Apart: true},
+		{Text: "to change", At: at("a.yaml"), Apart: true},
+		{Text: "to change", At: at("b.yaml"), Apart: true},
 	}
 	var got []string
 	for _, w := range report.Gathered(all) {
 		got = append(got, w.String())
 	}
-	want := []string{"a.yaml:2:3: no manifest (and at 2 more places)", "careful", "a.yaml:2:3: cache", "careful"}
+	want := []string{"a.yaml:2:3: no manifest (and at 2 more places)", "careful", "a.yaml:2:3: cache", "careful", "a.yaml:2:3: to change (and at 1 more place)", "b.yaml:2:3: to change"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
