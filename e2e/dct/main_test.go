@@ -57,8 +57,11 @@ func run(m *testing.M) (code int, err error) {
 		if err != nil {
 			return nil, err
 		}
-		started, err = startService(ctx, os.Getenv(programs), dir, c)
-		return started, err
+		s, err := startService(ctx, os.Getenv(programs), dir, c)
+		if err == nil {
+			started = s
+		}
+		return s, err
 	})
 	code = m.Run()
 	if started != nil {

@@ -57,10 +57,13 @@ func TestScripts(t *testing.T) {
 		t.Fatal("there are no scripts")
 	}
 	for _, name := range scripts {
+		// All are there until the end: a port that is used again would be that of a
+		// collection that the notary server has.
+		reg := registrytest.Start(registrytest.Options{})
+		t.Cleanup(reg.Close)
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			s := script{ctx: t.Context(), reg: registrytest.Start(registrytest.Options{}), proxy: startProxy(t)}
-			t.Cleanup(s.reg.Close)
+			s := script{ctx: t.Context(), reg: reg, proxy: startProxy(t)}
 			testscript.Run(t, testscript.Params{
 				Files:               []string{name},
 				RequireExplicitExec: true,
