@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -220,5 +222,44 @@ func TestSignDCTInput(t *testing.T) {
 	}
 	if asked := w.server.Requests(); len(asked) != 0 {
 		t.Errorf("%d requests", len(asked))
+	}
+}
+
+// The Action signs tags too, with the key and its password from secrets.
+func TestActionSignDCT(t *testing.T) {
+	t.Parallel()
+	w := newDelegationWorld(t)
+	key, err := os.ReadFile(filepath.Join(w.dir, "alice.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs := func(change ...func(map[string]string)) map[string]string {
+		in := w.signInputs(w.app, with("system", "dct"), with("key", string(key)), with("key-password", aliceSecret+"\n"), with("dct-server", w.server.URL()), with("dct-root-key-ids", w.c.RootID()))
+		delete(in, "trusted-root")
+		delete(in, "signing-config")
+		for _, c := range change {
+			c(in)
+		}
+		return in
+	}
+	w.env = map[string]string{}
+	s := w.job().run(inputs())
+	s.wantSign(t, 0, 1)
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(s.outputs["signed"]), &list); err != nil || list[0]["system"] != "dct" || list[0]["identity"] != "targets/alice" || list[0]["expiry"] == nil || list[0]["source"] == nil {
+		t.Errorf("%v, %v", list, err)
+	}
+	for name, tc := range map[string]struct {
+		change func(map[string]string)
+		says   string
+	}{
+		"wrong password": {with("key-password", "wrong"), "set key-password to the password that the key was made with"},
+		"no root":        {with("dct-root-key-ids", ""), "input dct-root-key-ids: nothing says which root"},
+		"signers":        {with("dct-signers", "alice"), "a step that signs does not verify base images, and takes no dct-signers"},
+		"no tag":         {with("sign", w.c.GUN()+"@"+w.digest), "input sign: "},
+	} {
+		if s := w.job().run(inputs(tc.change)); s.code != 2 || !strings.Contains(s.log, tc.says) || strings.Contains(s.summary, aliceSecret) {
+			t.Errorf("%s: exit %d: %s", name, s.code, s.log)
+		}
 	}
 }

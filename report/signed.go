@@ -272,7 +272,11 @@ func (s Signed) outcome() string {
 	case s.Complete() && !slices.ContainsFunc(s.Items, func(i SignedItem) bool { return !i.Existed }):
 		return "signed: " + count(of, "image") + ", all of it was there already"
 	case s.Complete():
-		return "signed: " + count(of, "image") + ", verified from the registry"
+		from := "the registry"
+		if s.Items[0].trustData() {
+			from = "the Notary server"
+		}
+		return "signed: " + count(of, "image") + ", verified from " + from
 	case of == 0:
 		return "nothing was signed"
 	}

@@ -64,6 +64,13 @@ func byNotation(i *report.SignedItem) {
 func stamped(i *report.SignedItem) {
 	i.Format, i.SignedAt, i.Expiry = sign.COSE, time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC), time.Date(2027, 3, 1, 10, 30, 0, 0, time.UTC)
 }
+
+// byDelegation makes it a tag in trust data.
+func byDelegation(i *report.SignedItem) {
+	i.Format, i.Storage, i.PredicateType, i.LogIndex, i.SignedAt = sign.NotaryV1, "notary", "", nil, time.Time{}
+	i.Source = "https://notary.acme.example/" + i.Image.Ref().String()
+	i.Identity, i.Issuer, i.Expiry = "targets/alice", "root key "+strings.Repeat("9f8a7b6c", 8), time.Date(2029, 3, 1, 10, 30, 0, 0, time.UTC)
+}
 func on(platform, hex string) func(*report.SignedItem) {
 	return func(i *report.SignedItem) {
 		img, err := i.Image.At(digest(hex))
@@ -136,6 +143,16 @@ func signings() map[string]report.Signed {
 			Items:    []report.SignedItem{made(app, "a", byNotation, func(i *report.SignedItem) { i.Trusted = "*" })},
 			Consumer: report.Consumer{Timestamps: true, Repository: "registry.local:5000/acme/signatures"},
 		}),
+		"dct": run(report.Signed{
+			Items: []report.SignedItem{
+				made(app, "a", byDelegation), made(app, "a", byDelegation, func(i *report.SignedItem) { i.Identity = "targets/qa" }), made("ghcr.io/acme/app:latest", "a", byDelegation, existed),
+			},
+			Consumer: report.Consumer{TrustServer: "https://notary.acme.example", TrustServerCA: true},
+		}),
+		"dct_releases": run(report.Signed{Items: []report.SignedItem{made(app, "a", byDelegation, func(i *report.SignedItem) { i.Identity = "targets/releases" })}}),
+		"hostile_dct": {Items: []report.SignedItem{made(app, "a", byDelegation, func(i *report.SignedItem) {
+			i.Identity, i.Issuer, i.Source, i.Reference = hostileText, hostileText, hostileText, hostileText
+		})}},
 		"hostile_notation": {Items: []report.SignedItem{envelope}, Consumer: report.Consumer{Timestamps: true, Annotations: map[string]string{hostileText: hostileText}}},
 		"half":             run(report.Signed{Items: []report.SignedItem{made(app, "a"), made(other, "b")}, Failures: []sign.Failure{lost(other, "b", why(verify.Denied))}}),
 		"no_answer":        run(report.Signed{Failures: []sign.Failure{lost(app, "a", why(verify.Unavailable)), lost(third, "b", why(verify.Denied))}}),
@@ -248,7 +265,7 @@ func TestSignedHostile(t *testing.T) {
 func TestSignedComplete(t *testing.T) {
 	t.Parallel()
 	unanswered := []string{"half", "hostile", "no_answer"}
-	complete := []string{"all", "attested", "elsewhere", "existed", "hash", "hostile_notation", "key", "notation", "notation_authority", "notation_elsewhere", "notation_stamped", "notation_unseen", "one", "staging"}
+	complete := []string{"all", "attested", "dct", "dct_releases", "elsewhere", "existed", "hash", "hostile_dct", "hostile_notation", "key", "notation", "notation_authority", "notation_elsewhere", "notation_stamped", "notation_unseen", "one", "staging"}
 	for name, s := range signings() {
 		if s.Complete() != slices.Contains(complete, name) || s.NoAnswer() != slices.Contains(unanswered, name) {
 			t.Errorf("%s: complete %v, no answer %v", name, s.Complete(), s.NoAnswer())

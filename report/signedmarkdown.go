@@ -221,7 +221,7 @@ func (s Signed) commandsPart() *part {
 	if slices.ContainsFunc(s.Items, SignedItem.trustData) {
 		note = "The root's key ID has to be known by another way than from the server."
 		if s.Consumer.TrustServerCA {
-			note += " server-ca.pem is the certificate of the server's authority; docker has it in certs.d."
+			note += " server-ca.pem is the certificate of the server's authority, for which docker looks in ~/.docker/tls/HOST/ca.crt."
 		}
 		note += "\n\n"
 	}

@@ -3,6 +3,7 @@ package dct_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -75,14 +76,7 @@ func sizeOf(t *testing.T, w *world) string {
 	t.Helper()
 	body, err := w.reg.Manifest("team/app", "v1")
 	w.must(err)
-	return itoa(len(body))
-}
-
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + n))
-	}
-	return itoa(n/10) + itoa(n%10)
+	return fmt.Sprint(len(body))
 }
 
 // Tags of one repository are published at once, and what others have signed stays.
@@ -122,18 +116,23 @@ func TestSignRefused(t *testing.T) {
 	}
 	past := time.Now().Add(-time.Hour)
 	for _, tc := range []struct {
-		name     string
-		options  dcttest.Options
-		server   dcttest.ServerOptions
-		change   func(*world) error
-		options2 func(*world, *dct.Options)
-		reason   verify.Reason
-		words    []string
-		posts    int
+		name    string
+		options dcttest.Options
+		server  dcttest.ServerOptions
+		change  func(*world) error
+		alter   func(*world, *dct.Options)
+		reason  verify.Reason
+		words   []string
+		posts   int
 	}{
 		{name: "no delegation", change: func(w *world) error { w.key = w.read(foreign); return nil }, reason: verify.WrongSigner,
 			words: []string{"is in no delegation of", "targets/alice, targets/bob, targets/releases", "docker trust signer add --key NAME.pub NAME "}},
-		{name: "no delegations at all", options: dcttest.Options{Delegations: []string{"targets/alice"}}, change: nil, reason: verify.WrongSigner},
+		{name: "no releases", change: func(w *world) (err error) {
+			w.c, err = dcttest.NewCollection(w.c.GUN(), dcttest.Options{Delegations: []string{"targets/alice"}})
+			w.server.Put(w.c.GUN(), w.c)
+			w.key = w.read(w.c.Key("targets/alice"))
+			return err
+		}, reason: verify.WrongSigner, words: []string{"has no delegation targets/releases", "docker trust signer add --key alice.pub alice "}},
 		{name: "the targets key", change: func(w *world) error { w.key = w.read(w.c.Key("targets")); return nil }, reason: verify.WrongSigner,
 			words: []string{"is the targets key of", "keep it offline"}},
 		{name: "not in releases", change: func(w *world) error {
@@ -160,15 +159,10 @@ func TestSignRefused(t *testing.T) {
 			reason: verify.BadSignature, words: []string{"notary list"}},
 		{name: "targets expired", change: func(w *world) error { return w.c.Expire(dcttest.Targets, past) }, reason: verify.Expired},
 		{name: "foreign root", change: func(w *world) error { return w.c.SignByAnother(dcttest.Root) }, reason: verify.BadSignature},
-		{name: "another's repository", change: func(w *world) error { return nil }, options2: func(w *world, o *dct.Options) {
+		{name: "another's repository", change: func(w *world) error { return nil }, alter: func(w *world, o *dct.Options) {
 			o.Config.RootKeyIDs = []string{strings.Repeat("0", 64)}
 		}, reason: verify.WrongSigner},
-		{name: "no trust data", change: func(w *world) error {
-			other, err := dcttest.NewCollection("else.example/app", dcttest.Options{})
-			w.server.Put(w.c.GUN(), nil)
-			_ = other
-			return err
-		}, reason: verify.Unsigned, words: []string{"does not have trust data for"}},
+		{name: "no trust data", change: func(w *world) error { w.server.Put(w.c.GUN(), nil); return nil }, reason: verify.Unsigned, words: []string{"does not have trust data for"}},
 		{name: "moved tag", change: func(w *world) error { w.push("v1", "moved"); return nil }, reason: verify.BadSignature, words: []string{"the tag was moved", "push the image once more"}},
 		{name: "no such tag", change: func(w *world) error { return w.reg.Delete("team/app", "v1") }, reason: verify.NotFound},
 		{name: "registry down", change: func(w *world) error { w.reg.Close(); return nil }, reason: verify.Unavailable},
@@ -202,24 +196,15 @@ func TestSignRefused(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{}
-			if tc.name == "no delegations at all" {
-				w = newWorldWithoutReleases(t)
-			} else {
-				w = newWorld(t, tc.options, tc.server)
-			}
+			w := newWorld(t, tc.options, tc.server)
 			if tc.change != nil {
 				w.must(tc.change(w))
 			}
-			var before []byte
-			if w.c != nil {
-				before = w.c.File("snapshot")
+			before := w.c.File("snapshot")
+			if tc.alter == nil {
+				tc.alter = func(*world, *dct.Options) {}
 			}
-			r := w.sign(func(o *dct.Options) {
-				if tc.options2 != nil {
-					tc.options2(w, o)
-				}
-			})
+			r := w.sign(func(o *dct.Options) { tc.alter(w, o) })
 			failed(t, r, tc.reason, tc.words...)
 			if tc.posts >= 0 && w.posts() != tc.posts {
 				t.Errorf("%d times published: %q", w.posts(), w.asked())
@@ -232,18 +217,6 @@ func TestSignRefused(t *testing.T) {
 }
 
 func (w *world) inject(f servicetest.Fault) { w.server.Inject(f) }
-
-// newWorldWithoutReleases has one in which nothing but targets/alice is delegated.
-func newWorldWithoutReleases(t *testing.T) *world {
-	t.Helper()
-	w := newWorld(t, dcttest.Options{}, dcttest.ServerOptions{})
-	var err error
-	w.c, err = dcttest.NewCollection(w.c.GUN(), dcttest.Options{Delegations: []string{"targets/alice"}})
-	w.must(err)
-	w.server.Put(w.c.GUN(), w.c)
-	w.key = w.read(w.c.Key("targets/alice"))
-	return w
-}
 
 // Somebody else who publishes meanwhile keeps nobody from signing, and loses
 // nothing.
