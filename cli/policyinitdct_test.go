@@ -136,7 +136,10 @@ func TestPolicyInitFromDCTRefused(t *testing.T) {
 		}, image: "team/app:v1", code: 3, says: []string{"could not be asked what Docker Content Trust has of"}, never: []string{"- dct:"}},
 		{name: "wrong root", flags: []string{"--dct-root-key-ids", strings.Repeat("0", 64)}, image: "team/app:v1", code: 1, says: []string{"Docker Content Trust does not vouch for it: wrong-signer"}, never: []string{"- dct:"}},
 		{name: "expired", prepare: func(w *trustWorld) { w.check(w.data.Expire("snapshot", time.Now().Add(-time.Hour))) }, image: "team/app:v1", code: 1, says: []string{"Docker Content Trust does not vouch for it: expired"}, never: []string{"- dct:"}},
-		{name: "releases do not count", prepare: func(w *trustWorld) { w.check(w.data.SignByAnother("targets/releases")) }, image: "team/app:v1", code: 1, says: []string{"targets/releases does not count"}, never: []string{"- dct:"}},
+		{name: "releases do not count", prepare: func(w *trustWorld) {
+			w.check(w.data.AddTarget("targets", "v1", w.must(w.reg.PutImage("team/app", "v1", "team/app:v1")).Digest.String(), 512))
+			w.check(w.data.SignByAnother("targets/releases"))
+		}, image: "team/app:v1", code: 1, says: []string{"targets/releases does not count"}, never: []string{"- dct:"}},
 		{name: "only content trust", code: 1, says: []string{"there is nobody whom it could name as a signer", "- dct:", "Nobody has checked its root"}},
 		{name: "another tag", prepare: func(w *trustWorld) { w.put("team/app:v2") }, image: "team/app:v2", code: 1, says: []string{"Docker Content Trust has not signed it."}, never: []string{"- dct:"}},
 		{name: "registry down", prepare: func(w *trustWorld) { w.reg.Break(registrytest.Fault{Path: "/v2/team/app/", Status: 503}) }, code: 3, says: []string{"could not be looked at: unavailable"}, never: []string{"- dct:"}},

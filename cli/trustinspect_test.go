@@ -284,6 +284,9 @@ func TestTrustInspectResults(t *testing.T) {
 			w.check(w.data.AddTarget("targets", "v1", "sha256:"+stranger, 512))
 		}, tags: []string{"v1 Repo Admin moved", "v1 alice same"}, who: []string{"dct v1"}},
 		{name: "digest of a tag that moved", prepare: func(w *trustWorld) { w.must(w.reg.PutImage("team/app", "v1", "evil")) }, image: "DIGEST", tags: []string{"v1 alice moved"}, who: []string{"dct v1"}},
+		{name: "digest that the registry does not have", prepare: func(w *trustWorld) {
+			w.check(w.data.Sign("v2", "sha256:"+stranger, "alice"))
+		}, image: "team/app@sha256:" + stranger, code: 1, tags: []string{"v2 alice missing"}},
 		{name: "another digest", prepare: func(w *trustWorld) { w.put("team/app:v2") }, image: "team/app:v1@sha256:" + stranger, code: 1, tags: []string{"v1 alice same"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
