@@ -17,7 +17,7 @@ const (
 	buildBlind   = "nothing is verified here: DOCKER_CONTENT_TRUST is set, and BuildKit, which builds this, never looked at it: run boltseal verify before"
 	composeBlind = "nothing is verified here: DOCKER_CONTENT_TRUST is set, and Compose never looked at it: run boltseal verify before"
 
-	imageBlind   = "this sets DOCKER_CONTENT_TRUST for what runs in the image: no build looks at it, and it vouches for nothing: have boltseal verify look at what the image is built from, and remove this"
+	imageBlind = "this sets DOCKER_CONTENT_TRUST for what runs in the image: no build looks at it, and it vouches for nothing: have boltseal verify look at what the image is built from, and remove this"
 
 	flagOn  = "--disable-content-trust=false asks docker to verify: BuildKit refuses it, docker 29 does not do it, and " + hubEnds + ": have boltseal verify look, and remove this by then"
 	flagOff = "--disable-content-trust means nothing to docker 29, and BuildKit refuses it: remove it, and have boltseal verify look"
