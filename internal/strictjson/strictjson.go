@@ -25,7 +25,8 @@ type Shape struct {
 	// Names are the names that are read. One that differs from them in case
 	// only is refused.
 	Names []string
-	// Opaque are names whose values are not looked into.
+	// Opaque are names whose values are not looked into. A name that somebody
+	// chose is none of them.
 	Opaque []string
 	// Maps are names whose values are objects with names that somebody chose,
 	// such as tags: two of these may differ in case only, and are none of Names.
@@ -100,7 +101,7 @@ func (s Shape) value(dec *json.Decoder, only Tree, depth int, chosen bool) error
 				return err
 			}
 			below, free = only[name], !chosen && slices.Contains(s.Maps, name)
-			if slices.Contains(s.Opaque, name) {
+			if !chosen && slices.Contains(s.Opaque, name) {
 				var opaque json.RawMessage
 				if err := dec.Decode(&opaque); err != nil {
 					return err

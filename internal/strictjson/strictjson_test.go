@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 // Names that somebody chose are told apart by their case, and stand once.
 func TestMaps(t *testing.T) {
 	t.Parallel()
-	s := strictjson.Shape{Names: []string{"targets", "length"}, Maps: []string{"targets"}}
+	s := strictjson.Shape{Names: []string{"targets", "length"}, Maps: []string{"targets"}, Opaque: []string{"custom"}}
 	for body, good := range map[string]bool{
 		`{"targets":{"v1":{},"V1":{},"Length":{},"TARGETS":{}}}`: true,
 		`{"targets":{"v1":{},"v1":{}}}`:                          false,
@@ -45,6 +45,8 @@ func TestMaps(t *testing.T) {
 		`{"targets":{"v1":{"x":1,"X":2}}}`:                       false,
 		`{"targets":{"targets":{"x":1,"X":2}}}`:                  false, // what it holds is no map again
 		`{"targets":[{"x":1,"X":2}]}`:                            true,
+		`{"targets":{"custom":{"x":1,"x":2}}}`:                   false, // a tag is called so
+		`{"targets":{"v1":{"custom":{"x":1,"x":2}}}}`:            true,
 		`{"Targets":{}}`:                                         false,
 		`{"x":{"v1":1,"V1":2}}`:                                  false,
 	} {

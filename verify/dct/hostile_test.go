@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/theupdateframework/notary/tuf/data"
+
 	"github.com/boltseal/boltseal/internal/dcttest"
 	"github.com/boltseal/boltseal/verify"
 	"github.com/boltseal/boltseal/verify/dct"
@@ -77,6 +79,26 @@ func TestTwoReadings(t *testing.T) {
 				expect(t, name, v.Verify(t.Context(), pinned(t, gun+":"+tag, tc.image)), "bad-signature")
 			}
 		})
+	}
+}
+
+// A tag may be called as what is not looked into. Whoever announces the file, and
+// cannot sign it, must not add the digest that it lacks.
+func TestTagNamedCustom(t *testing.T) {
+	t.Parallel()
+	for _, tag := range []string{"custom", "other"} {
+		c := signed10(t)
+		ok(t, c.Change(dcttest.Releases, func(r *dcttest.Role) {
+			r.Tags[tag] = data.FileMeta{Length: 5, Hashes: data.Hashes{"sha512": make([]byte, 64)}}
+		}))
+		verified := func() verify.Verdict {
+			v, err := dct.NewSession(dcttest.NewStore(c), "").Require(ids(c))
+			ok(t, err)
+			return v.Verify(t.Context(), pinned(t, gun+":"+tag, "sha256:"+strings.Repeat("bb", 32)))
+		}
+		expect(t, tag, verified(), "unsupported")
+		forge(t, c, dcttest.Releases, insert(`"hashes":{"sha512"`, `"hashes":{"sha256":"u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7s="},`))
+		expect(t, tag+", forged", verified(), "bad-signature")
 	}
 }
 
