@@ -2,6 +2,7 @@ package dct
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +30,16 @@ import (
 // maxRemembered bounds a file of the cache, in bytes: those of one update and a
 // root, in base64.
 const maxRemembered = (maxBytes+maxRoot)/3*4 + 1<<20
+
+// How long a run waits for another that writes, and looks again. Writing takes a
+// moment.
+const (
+	lockWait = 10 * time.Second
+	lockPoll = 10 * time.Millisecond
+)
+
+// errLocked says that another run writes what it remembers.
+var errLocked = errors.New("another run is writing it")
 
 // What the claim "rollback" says where nothing older was compared.
 const (
@@ -48,7 +60,8 @@ type memo struct {
 	// Anchor is the last root that satisfied the pins by itself, while those after
 	// it did not.
 	Anchor []byte `json:"anchor"`
-	// Files are those of the last sound update, by role.
+	// Files are the newest of each role that a sound update has had, by role. One
+	// goes when nobody delegates to its role any more.
 	Files map[string][]byte `json:"files"`
 }
 
@@ -145,28 +158,55 @@ func (k memoFile) parse(body []byte) (*memo, error) {
 		if err := sound(file{role: name}, body); err != nil {
 			return nil, err
 		}
+		if m.version(name) < 1 {
+			return nil, fmt.Errorf("it has a file of %s without a version", name)
+		}
 	}
 	return &m, sound(file{role: "root"}, m.Anchor)
 }
 
-// write remembers m, whole or not at all.
+// write remembers m, whole or not at all. The file is locked.
 func (k memoFile) write(m *memo) error {
-	if k.name == "" {
-		return nil
-	}
 	body, err := json.Marshal(m)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(k.name), 0o700)
+	if err == nil && len(body) > maxRemembered {
+		return refuse(verify.Unsupported, "the trust data, and what is remembered of them, have more than %d bytes", int64(maxRemembered))
 	}
 	if err == nil {
 		err = replace(k.name, body)
 	}
 	if err != nil {
-		return &refusal{reason: verify.Unavailable, err: &verify.Error{
-			Op: "remember the trust data of " + k.gun, Err: err, Hint: "name a folder that may be written",
-		}}
+		return k.unwritten(err, "name a folder that may be written")
 	}
 	return nil
+}
+
+func (k memoFile) unwritten(err error, hint string) error {
+	return &refusal{reason: verify.Unavailable, err: &verify.Error{Op: "remember the trust data of " + k.gun, Err: err, Hint: hint}}
+}
+
+// lock has this run be the only one to write, until unlock is called. Where the
+// process ends before, the system unlocks it.
+func (k memoFile) lock(ctx context.Context) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(k.name), 0o700); err != nil {
+		return nil, k.unwritten(err, "name a folder that may be written")
+	}
+	name := strings.TrimSuffix(k.name, ".json") + ".lock"
+	for end := time.Now().Add(lockWait); ; {
+		file, err := lockFile(name)
+		switch {
+		case err == nil:
+			return func() { _ = file.Close() }, nil // which unlocks it
+		case !errors.Is(err, errLocked):
+			return nil, k.unwritten(err, "name a folder that may be written, where files can be locked")
+		case time.Now().After(end):
+			return nil, k.unwritten(fmt.Errorf("%s: %w", name, err), "run it again when the other run has ended")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, &refusal{reason: verify.Undecided, err: context.Cause(ctx)}
+		case <-time.After(lockPoll):
+		}
+	}
 }
 
 func replace(name string, body []byte) error {
@@ -241,42 +281,115 @@ func (v vouched) pins(gun string) trustpinning.TrustPinConfig {
 	return trustpinning.TrustPinConfig{DisableTOFU: true, Certs: map[string][]string{gun: v.ids}}
 }
 
-// compare refuses l if it is older than what is remembered.
-func (m *memo) compare(l *loaded) error {
+// has reports whether raw is a root that is remembered.
+func (m *memo) has(raw []byte) bool {
+	return bytes.Equal(raw, m.Files["root"]) || bytes.Equal(raw, m.Anchor)
+}
+
+func (m *memo) equal(o *memo) bool {
+	return m != nil && o != nil && bytes.Equal(m.Anchor, o.Anchor) && maps.EqualFunc(m.Files, o.Files, bytes.Equal)
+}
+
+// compare refuses l, of which next is to be remembered, if it is older than what
+// is remembered. A delegation of which the server shows nothing any more does not
+// count from then on.
+func (m *memo) compare(l *loaded, next *memo) error {
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
-		was, err := versionOf(m.Files[name])
-		if err != nil {
-			return err
-		}
-		role, ok := l.role(name)
-		if !ok || role.Err != nil || role.Version == 0 {
+		i := slices.IndexFunc(l.Roles, func(r Role) bool { return r.Name == name })
+		if i < 0 || l.Roles[i].Err != nil {
 			continue
 		}
-		if role.Version < was {
-			return &refusal{reason: verify.BadSignature, err: &verify.Error{
-				Op:   "compare the trust data with those of the last time",
-				Err:  fmt.Errorf("rollback: the server shows version %d of %s, and has shown version %d before: %w", role.Version, name, was, signed.ErrLowVersion{Actual: role.Version, Current: was}),
-				Hint: "ask the owner of the server; if the collection was made anew, or restored, delete what is remembered of it",
-			}}
+		role, was := &l.Roles[i], m.version(name)
+		switch {
+		case role.Version == 0:
+			role.Err = rollback(fmt.Errorf("rollback: the server no longer shows what %s has signed, though it is still delegated: %w", name, signed.ErrLowVersion{Current: was}),
+				"ask the owner of the server; if the delegation was made anew, delete what is remembered of the collection")
+		case role.Version < was:
+			return rollback(fmt.Errorf("rollback: the server shows version %d of %s, and has shown version %d before: %w", role.Version, name, was, signed.ErrLowVersion{Actual: role.Version, Current: was}),
+				"ask the owner of the server; if the collection was made anew, or restored, delete what is remembered of it")
+		case role.Version == was && !sameSigned(m.Files[name], next.Files[name]):
+			return twoOf(name, was)
 		}
-	}
-	if role, ok := l.role(releases); ok && m.Files[releases] != nil && role.Version == 0 && role.Err == nil {
-		return &refusal{reason: verify.BadSignature, err: &verify.Error{
-			Op:   "compare the trust data with those of the last time",
-			Err:  fmt.Errorf("rollback: the server no longer shows what %s has signed, though it is still delegated", releases),
-			Hint: "ask the owner of the server; if the delegation was made anew, delete what is remembered of the collection",
-		}}
 	}
 	return nil
 }
 
-// versionOf reads the version that a file says it is.
-func versionOf(body []byte) (int, error) {
+func rollback(err error, hint string) error {
+	return &refusal{reason: verify.BadSignature, err: &verify.Error{Op: "compare the trust data with those of the last time", Err: err, Hint: hint}}
+}
+
+// twoOf refuses a server that shows two files by one name.
+func twoOf(name string, version int) error {
+	return rollback(fmt.Errorf("the server has shown another version %d of %s before: whoever signs it has signed two", version, name),
+		"ask the owner of the collection, and that of the server; if the collection was made anew, or restored, delete what is remembered of it")
+}
+
+// sameSigned reports whether two files say the same, whatever signatures they
+// have: there may be several of one key.
+func sameSigned(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	var said [2]bytes.Buffer
+	for i, raw := range [][]byte{a, b} {
+		s, err := parseSigned(raw)
+		if err != nil || json.Compact(&said[i], *s.Signed) != nil {
+			return false
+		}
+	}
+	return bytes.Equal(said[0].Bytes(), said[1].Bytes())
+}
+
+// with returns m, which is to be remembered of l, with what was remembered before
+// and is newer, or of which l has nothing that counts.
+func (m *memo) with(was *memo, l *loaded) (*memo, error) {
+	both := *m
+	both.Files = maps.Clone(m.Files)
+	for name, raw := range was.Files {
+		now := m.Files[name]
+		switch version := was.version(name); {
+		case now == nil && was.gone(name, l), now != nil && m.version(name) > version:
+			continue
+		case now != nil && m.version(name) == version:
+			if !sameSigned(now, raw) {
+				return nil, twoOf(name, version)
+			}
+			continue
+		}
+		both.Files[name] = raw
+		if name == "root" {
+			both.Anchor = was.Anchor
+		}
+	}
+	if len(both.Files) > maxFiles {
+		return nil, refuse(verify.Unsupported, "the trust data, and what is remembered of them, have more than %d files", maxFiles)
+	}
+	return &both, nil
+}
+
+// gone reports whether who has delegated to a role has taken that back since m was
+// remembered.
+func (m *memo) gone(name string, l *loaded) bool {
+	if _, ok := l.role(name); ok || !data.IsDelegation(data.RoleName(name)) {
+		return false
+	}
+	up := path.Dir(name)
+	role, ok := l.role(up)
+	if !ok {
+		return m.gone(up, l)
+	}
+	return role.Err == nil && role.Version > m.version(up)
+}
+
+// version is that of the file that is remembered of a role; 0 if none is.
+func (m *memo) version(role string) int {
 	var doc struct {
 		Signed struct {
 			Version int `json:"version"`
 		} `json:"signed"`
 	}
-	err := json.Unmarshal(body, &doc)
-	return doc.Signed.Version, err
+	if raw := m.Files[role]; raw == nil || json.Unmarshal(raw, &doc) != nil {
+		return 0
+	}
+	return doc.Signed.Version
 }

@@ -2,6 +2,7 @@ package dct_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -136,6 +138,249 @@ func TestCacheWithheld(t *testing.T) {
 	expect(t, "withheld", ask(t, store, dir, ids(c)), "bad-signature")
 }
 
+// later has a collection that was kept from before be announced anew, as whoever
+// holds the keys of snapshot and timestamp can.
+func later(t *testing.T, c *dcttest.Collection) *dcttest.Collection {
+	t.Helper()
+	c = c.Clone()
+	for range 10 {
+		ok(t, c.Change(dcttest.Snapshot, func(*dcttest.Role) {}))
+	}
+	return c
+}
+
+// rolledBack fails unless a run says that it was shown what is older.
+func rolledBack(t *testing.T, what string, v verify.Verdict) {
+	t.Helper()
+	expect(t, what, v, "bad-signature")
+	if low := (signed.ErrLowVersion{}); !errors.As(v.Err(), &low) || !strings.Contains(v.Err().Error(), "rollback") {
+		t.Errorf("%s: %v", what, v.Err())
+	}
+}
+
+// What was seen of a role is not forgotten by a run in which nothing of it counts:
+// the files from before would be new.
+func TestCacheForgetsNothing(t *testing.T) {
+	t.Parallel()
+	withhold := func(t *testing.T, c *dcttest.Collection, role string) {
+		t.Helper()
+		ok(t, c.Change(role, func(r *dcttest.Role) { r.Absent = true }))
+	}
+	missign := func(t *testing.T, c *dcttest.Collection, role string) {
+		t.Helper()
+		ok(t, c.SignByAnother(role))
+	}
+	expire := func(t *testing.T, c *dcttest.Collection, role string) {
+		t.Helper()
+		ok(t, c.Expire(role, time.Now().Add(-time.Hour)))
+	}
+	for name, tc := range map[string]struct {
+		spoil    func(*testing.T, *dcttest.Collection, string)
+		reason   string // where the role is needed
+		releases bool
+	}{
+		"withheld":           {withhold, "bad-signature", false},
+		"mis-signed":         {missign, "bad-signature", false},
+		"expired":            {expire, "expired", false},
+		"releases withheld":  {withhold, "bad-signature", true},
+		"releases missigned": {missign, "bad-signature", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := signed10(t)
+			old, role := later(t, c), "targets/alice"
+			if tc.releases {
+				role = dcttest.Releases
+			}
+			ok(t, c.AddTarget(role, "2.0", digest("b"), 1))
+			store, dir := dcttest.NewStore(c), t.TempDir()
+			need := ids(c)
+			need.Signers = []string{"alice"}
+			expect(t, "new", ask(t, store, dir, need), "not checked: first seen")
+			spoiled := c.Clone()
+			tc.spoil(t, spoiled, role)
+			store.Put(gun, spoiled)
+			got := ask(t, store, dir, ids(c))
+			if tc.releases {
+				expect(t, "spoiled", got, tc.reason)
+			} else {
+				expect(t, "spoiled, not required", got, "checked since version 4")
+				if got.Passed() && got.Evidence()[0].Claims["ignored"] != role+": "+tc.reason {
+					t.Errorf("ignored: %q", got.Evidence()[0].Claims["ignored"])
+				}
+			}
+			expect(t, "spoiled, required", ask(t, store, dir, need), tc.reason)
+			store.Put(gun, old)
+			rolledBack(t, "old", ask(t, store, dir, need))
+			rolledBack(t, "old, not required", ask(t, store, dir, ids(c)))
+		})
+	}
+}
+
+// Only targets take a delegation back. One that is made again begins anew.
+func TestCacheDelegatedAgain(t *testing.T) {
+	t.Parallel()
+	c := signed10(t)
+	ok(t, c.Sign("2.0", digest("b"), "alice"))
+	store, dir := dcttest.NewStore(c), t.TempDir()
+	expect(t, "delegated", ask(t, store, dir, ids(c)), "not checked: first seen")
+	ok(t, c.Change("targets/alice", func(r *dcttest.Role) { r.Absent = true }))
+	edit(t, c, dcttest.Targets, func(signed map[string]any) {
+		all := signed["delegations"].(map[string]any)
+		all["roles"] = slices.DeleteFunc(all["roles"].([]any), func(r any) bool { return r.(map[string]any)["name"] == "targets/alice" })
+	})
+	expect(t, "taken back", ask(t, store, dir, ids(c)), "checked since version 5")
+	edit(t, c, dcttest.Targets, nil)
+	ok(t, c.Change("targets/alice", func(r *dcttest.Role) { r.Version, r.Absent = 0, false }))
+	need := ids(c)
+	need.Signers = []string{"alice"}
+	if got := ask(t, store, dir, need); !got.Passed() {
+		t.Errorf("again: %v", got.Err())
+	}
+}
+
+// Whoever signs two files of one version has shown something else to others.
+func TestCacheTwoOfAVersion(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{dcttest.Root, dcttest.Timestamp, dcttest.Snapshot, dcttest.Targets, dcttest.Releases, "targets/alice"} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			c := signed10(t)
+			other := c.Clone()
+			store, dir := dcttest.NewStore(c), t.TempDir()
+			expect(t, "one", ask(t, store, dir, ids(c)), "not checked: first seen")
+			ok(t, other.Change(role, func(r *dcttest.Role) {
+				r.Version--
+				r.Expires = r.Expires.Add(-time.Hour)
+			}))
+			if role != dcttest.Timestamp && role != dcttest.Snapshot {
+				other = later(t, other)
+			}
+			store.Put(gun, other)
+			got := ask(t, store, dir, ids(c))
+			expect(t, "another", got, "bad-signature")
+			if want := "another version"; got.Err() == nil || !strings.Contains(got.Err().Error(), want) || !strings.Contains(verify.Hint(got.Err()), "delete") {
+				t.Errorf("%v", got.Err())
+			}
+		})
+	}
+
+	// There are many signatures of one key under one file.
+	c := signed10(t)
+	store, dir := dcttest.NewStore(c), t.TempDir()
+	expect(t, "one", ask(t, store, dir, ids(c)), "not checked: first seen")
+	ok(t, c.Change("targets/alice", func(r *dcttest.Role) { r.Version-- }))
+	expect(t, "signed again", ask(t, store, dir, ids(c)), "checked since version 3")
+}
+
+// A during store calls meanwhile when a file was had.
+type during struct {
+	dct.Store
+	file      string
+	meanwhile func()
+}
+
+func (d during) TrustData(ctx context.Context, server registry.TrustServer, gun, file string, limit int64) ([]byte, error) {
+	body, err := d.Store.TrustData(ctx, server, gun, file, limit)
+	if strings.HasPrefix(file, d.file) {
+		d.meanwhile()
+	}
+	return body, err
+}
+
+// Of two runs at the same time the slower one does not undo what the faster one
+// has remembered.
+func TestCacheTwoRuns(t *testing.T) {
+	t.Parallel()
+	for _, seen := range []bool{true, false} {
+		c := signed10(t)
+		store, dir := dcttest.NewStore(c), t.TempDir()
+		if seen {
+			expect(t, "before", ask(t, store, dir, ids(c)), "not checked: first seen")
+		}
+		ok(t, c.Sign("3.0", digest("c"), "alice"))
+		old := c.Clone()
+		ok(t, c.AddTarget("targets/bob", "2.0", digest("b"), 1))
+		ok(t, c.Sign("2.0", digest("b"), "alice"))
+		slow := during{dcttest.NewStore(old), dcttest.Releases, func() {
+			if got := ask(t, store, dir, ids(c)); !got.Passed() {
+				t.Errorf("the faster: %v", got.Err())
+			}
+		}}
+		if got := ask(t, slow, dir, ids(c)); !got.Passed() {
+			t.Errorf("the slower: %v", got.Err())
+		}
+		expect(t, "after", ask(t, store, dir, ids(c)), "checked since version 8")
+		store.Put(gun, old)
+		rolledBack(t, "old", ask(t, store, dir, ids(c)))
+	}
+
+	// What they have seen does not go together.
+	c := signed10(t)
+	other, theirs := c.Clone(), signed10(t)
+	ok(t, c.Sign("3.0", digest("c"), "alice"))
+	ok(t, other.Sign("4.0", digest("c"), "alice"))
+	dir, first := t.TempDir(), t.TempDir()
+	tofu := dct.Config{TOFU: true}
+	expect(t, "two of a version", ask(t, during{dcttest.NewStore(c), dcttest.Releases, func() {
+		expect(t, "one", ask(t, dcttest.NewStore(other), dir, ids(c)), "not checked: first seen")
+	}}, dir, ids(c)), "bad-signature")
+	expect(t, "two first roots", ask(t, during{dcttest.NewStore(c), dcttest.Releases, func() {
+		expect(t, "one", ask(t, dcttest.NewStore(theirs), first, tofu), "not checked: first seen")
+	}}, first, tofu), "wrong-signer")
+}
+
+// Any number of runs write one after the other, and what is newest stays.
+func TestCacheManyRuns(t *testing.T) {
+	t.Parallel()
+	c := signed10(t)
+	var all []*dcttest.Collection
+	for range 12 {
+		ok(t, c.Sign("2.0", digest("b"), "alice"))
+		all = append(all, c.Clone())
+	}
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for _, c := range all {
+		wg.Go(func() {
+			got := ask(t, dcttest.NewStore(c), dir, ids(c)) // which may come too late
+			if low := (signed.ErrLowVersion{}); !got.Passed() && !errors.As(got.Err(), &low) {
+				t.Errorf("%v", got.Err())
+			}
+		})
+	}
+	wg.Wait()
+	expect(t, "newest", ask(t, dcttest.NewStore(c), dir, ids(c)), "checked since version 27")
+}
+
+// A run waits for another that writes, and not for ever.
+func TestCacheLocked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		c := signed10(t)
+		store := dcttest.NewStore(c)
+		expect(t, "before", ask(t, store, dir, ids(c)), "not checked: first seen")
+		ok(t, c.Sign("2.0", digest("b"), "alice"))
+		lock, err := os.OpenFile(strings.TrimSuffix(remembered(t, dir), "json")+"lock", os.O_RDWR, 0)
+		ok(t, err)
+		ok(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+		got := ask(t, store, dir, ids(c))
+		expect(t, "locked", got, "unavailable")
+		if got.Err() == nil || !strings.Contains(got.Err().Error(), "another run") {
+			t.Error(got.Err())
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			expect(t, "unlocked", ask(t, store, dir, ids(c)), "checked since version 3")
+		}()
+		time.Sleep(time.Second)
+		ok(t, lock.Close())
+		<-done
+	})
+}
+
 // No answer is never replaced by an old one.
 func TestCacheNoAnswer(t *testing.T) {
 	t.Parallel()
@@ -230,7 +475,7 @@ type memory struct {
 // remembered returns the file of the cache in dir.
 func remembered(t *testing.T, dir string) string {
 	t.Helper()
-	all, err := filepath.Glob(filepath.Join(dir, "*"))
+	all, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
 	}
@@ -284,9 +529,10 @@ func TestCacheHostileAnchor(t *testing.T) {
 			t.Errorf("%s of theirs: passed, %s", role, told(got))
 		}
 		ok(t, os.WriteFile(name, body, 0o600))
-		// That they have raised a version refuses; all else is not believed.
+		// That they have raised a version, or have another of it, refuses; all else is
+		// not believed.
 		got := ask(t, dcttest.NewStore(c), dir, ids(c))
-		if low := (signed.ErrLowVersion{}); !got.Passed() && !errors.As(got.Err(), &low) {
+		if low := (signed.ErrLowVersion{}); !got.Passed() && !errors.As(got.Err(), &low) && !strings.Contains(got.Err().Error(), "another version") {
 			t.Errorf("%s of theirs, and all that is sound: %v", role, got.Err())
 		}
 	}

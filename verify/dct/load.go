@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -167,32 +166,64 @@ func (c Config) first(r *remote, gun string, now time.Time) (*anchored, error) {
 // remember compares l, which was loaded from the root from on, with what is
 // remembered, and remembers it.
 func (s *Session) remember(l *loaded, r *remote, c Config, from *anchored, cache memory, now time.Time) error {
-	switch {
-	case r.kept.name == "":
+	if r.kept.name == "" {
 		l.rollback = notCached
 		return nil
+	}
+	next := l.memo(from, cache)
+	if _, err := c.satisfied(l.GUN, cache["root"], now); err == nil {
+		next.Anchor = cache["root"]
+	}
+	var err error
+	switch {
 	case r.last == nil:
 		l.rollback = firstSeen
-	case !bytes.Equal(from.raw, r.last.Files["root"]) && !bytes.Equal(from.raw, r.last.Anchor):
+	case !r.last.has(from.raw):
 		l.rollback = otherRoots
 	default:
-		if err := r.last.compare(l); err != nil {
+		if err = r.last.compare(l, next); err != nil {
 			return err
 		}
-		version, err := versionOf(r.last.Files["timestamp"])
-		if err != nil {
+		l.rollback = fmt.Sprintf(sinceFormat, r.last.version("timestamp"))
+		if next, err = next.with(r.last, l); err != nil {
 			return err
 		}
-		l.rollback = fmt.Sprintf(sinceFormat, version)
 	}
-	m := &memo{Version: 1, Server: l.Server, GUN: l.GUN, Anchor: from.raw, Files: cache}
-	if _, err := c.satisfied(l.GUN, cache["root"], now); err == nil {
-		m.Anchor = cache["root"]
-	}
-	if r.last != nil && bytes.Equal(m.Anchor, r.last.Anchor) && maps.EqualFunc(m.Files, r.last.Files, bytes.Equal) {
+	if next.equal(r.last) {
 		return nil
 	}
-	return r.kept.write(m)
+	unlock, err := r.kept.lock(r.ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Another run may have written since this one has read.
+	again, err := r.kept.read()
+	switch {
+	case err != nil:
+		return err
+	case again == nil || again.equal(r.last):
+	case again.has(from.raw) || again.has(cache["root"]) || !c.TOFU && again.anchor(c, now) != nil:
+		if next, err = next.with(again, l); err != nil {
+			return err
+		}
+	case c.TOFU:
+		return refuse(verify.WrongSigner, "the server has shown another root to a run at the same time")
+	default:
+		return nil // of another root: the next run has to do with it
+	}
+	return r.kept.write(next)
+}
+
+// memo is what there is to remember of l: the files that count.
+func (l *loaded) memo(from *anchored, cache memory) *memo {
+	m := &memo{Version: 1, Server: l.Server, GUN: l.GUN, Anchor: from.raw, Files: map[string][]byte{}}
+	for _, role := range l.Roles {
+		if role.Err == nil && role.Version > 0 {
+			m.Files[role.Name] = cache[role.Name]
+		}
+	}
+	return m
 }
 
 // read makes what is to be told of what the client has loaded.

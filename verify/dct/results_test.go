@@ -548,7 +548,7 @@ func cached(t testing.TB, dir string) []string {
 	t.Helper()
 	var names []string
 	must(t, filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
+		if err == nil && d.Type().IsRegular() && filepath.Ext(name) == ".json" {
 			names = append(names, name)
 		}
 		return err
