@@ -82,3 +82,22 @@ func TestNothingTold(t *testing.T) {
 		}
 	}
 }
+
+// However long a line is, its words are looked at in parts: memory is for so many.
+func TestWords(t *testing.T) {
+	t.Parallel()
+	const many = 20*contenttrust.MaxWords + 300
+	for name, text := range map[string]string{
+		"one line":   strings.Repeat("a ", many) + "; docker trust sign x",
+		"no blanks":  strings.Repeat("a;", many) + "; docker trust sign x",
+		"continued":  strings.Repeat("a a a \\\n", many/3) + "; docker trust sign x",
+		"short ones": strings.Repeat("a a a\n", many/3) + "docker trust sign x",
+	} {
+		if got := contenttrust.Words("a.sh", text); got > 2*contenttrust.MaxWords {
+			t.Errorf("%s: memory for %d words", name, got)
+		}
+		if got := contenttrust.Find("a.sh", []byte(text)); len(got) != 1 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

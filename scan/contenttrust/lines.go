@@ -90,7 +90,7 @@ func (r *reader) physical(number, begin int, text string) {
 		r.line, r.begin = row{line: number, col: at - begin, key: at - begin}, begin
 	}
 	r.continued = r.split(number, begin, at, body)
-	if !r.continued || len(r.words) > maxWords {
+	if !r.continued {
 		r.logical()
 	}
 }
@@ -120,6 +120,11 @@ func (r *reader) split(number, begin, at int, body string) bool {
 	before := len(s.words)
 	for s.i < len(body) && !s.ended {
 		s.step()
+		if len(s.words) >= maxWords {
+			r.words = s.words
+			r.logical()
+			s.words, before = r.words, 0
+		}
 	}
 	s.flush()
 	live := at + s.i
