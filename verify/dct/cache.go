@@ -290,10 +290,9 @@ func (m *memo) equal(o *memo) bool {
 	return m != nil && o != nil && bytes.Equal(m.Anchor, o.Anchor) && maps.EqualFunc(m.Files, o.Files, bytes.Equal)
 }
 
-// compare refuses l, of which next is to be remembered, if it is older than what
-// is remembered. A delegation of which the server shows nothing any more does not
-// count from then on.
-func (m *memo) compare(l *loaded, next *memo) error {
+// compare refuses l if it is older than what is remembered. A delegation of which
+// the server shows nothing any more does not count from then on.
+func (m *memo) compare(l *loaded) error {
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
 		i := slices.IndexFunc(l.Roles, func(r Role) bool { return r.Name == name })
 		if i < 0 || l.Roles[i].Err != nil {
@@ -307,8 +306,6 @@ func (m *memo) compare(l *loaded, next *memo) error {
 		case role.Version < was:
 			return rollback(fmt.Errorf("rollback: the server shows version %d of %s, and has shown version %d before: %w", role.Version, name, was, signed.ErrLowVersion{Actual: role.Version, Current: was}),
 				"ask the owner of the server; if the collection was made anew, or restored, delete what is remembered of it")
-		case role.Version == was && !sameSigned(m.Files[name], next.Files[name]):
-			return twoOf(name, was)
 		}
 	}
 	return nil
@@ -341,7 +338,8 @@ func sameSigned(a, b []byte) bool {
 }
 
 // with returns m, which is to be remembered of l, with what was remembered before
-// and is newer, or of which l has nothing that counts.
+// and is newer, or of which l has nothing that counts. It refuses two files of one
+// version.
 func (m *memo) with(was *memo, l *loaded) (*memo, error) {
 	both := *m
 	both.Files = maps.Clone(m.Files)

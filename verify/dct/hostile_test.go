@@ -102,6 +102,34 @@ func TestTagNamedCustom(t *testing.T) {
 	}
 }
 
+// A server that has no key at all makes no message of megabytes.
+func TestLongTexts(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("A", 900<<10)
+	for name, change := range map[string]struct {
+		role   string
+		change func(signed map[string]any)
+	}{
+		"root":      {dcttest.Root, func(s map[string]any) { s["expires"] = long }},
+		"targets":   {dcttest.Targets, func(s map[string]any) { s["expires"] = long }},
+		"timestamp": {dcttest.Timestamp, func(s map[string]any) { s["expires"] = long }},
+		"a delegation": {dcttest.Targets, func(s map[string]any) {
+			s["delegations"].(map[string]any)["roles"].([]any)[0].(map[string]any)["name"] = "targets/x" + strings.ToLower(long)
+		}},
+	} {
+		c := signed10(t)
+		edit(t, c, change.role, change.change)
+		got := ask(t, dcttest.NewStore(c), "", ids(c))
+		want := "bad-signature"
+		if name == "a delegation" {
+			want = "unsupported"
+		}
+		if told(got) != want || len(got.Err().Error()) > 1000 {
+			t.Errorf("%s: %q, %d bytes: %.1000v", name, told(got), len(fmt.Sprint(got.Err())), got.Err())
+		}
+	}
+}
+
 // What trips the client refuses the collection, and does not end the run.
 func TestMalformed(t *testing.T) {
 	t.Parallel()

@@ -98,7 +98,7 @@ func (s *Session) update(ctx context.Context, c Config, server registry.TrustSer
 		return nil
 	})
 	if panicked != nil {
-		return nil, refuse(verify.BadSignature, "trust data of %s: %w", gun, panicked)
+		return nil, refuse(verify.BadSignature, "trust data of %s: %w", gun, clipped{panicked})
 	}
 	if err != nil {
 		return nil, judged(err)
@@ -181,7 +181,7 @@ func (s *Session) remember(l *loaded, r *remote, c Config, from *anchored, cache
 	case !r.last.has(from.raw):
 		l.rollback = otherRoots
 	default:
-		if err = r.last.compare(l, next); err != nil {
+		if err = r.last.compare(l); err != nil {
 			return err
 		}
 		l.rollback = fmt.Sprintf(sinceFormat, r.last.version("timestamp"))
@@ -305,6 +305,13 @@ func (l *loaded) invalidated(r *remote, name data.RoleName, meta data.FileMeta) 
 
 // targets lists what the roles that count have signed.
 func (l *loaded) targets() error {
+	n := 0
+	for _, t := range l.repo.Targets {
+		n += len(t.Signed.Targets)
+	}
+	if n > maxTargets {
+		return tooMany(l.GUN, n)
+	}
 	all, err := client.NewReadOnly(l.repo).GetAllTargetMetadataByName("")
 	if none := client.ErrNoSuchTarget(""); errors.As(err, &none) {
 		return nil

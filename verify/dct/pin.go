@@ -44,7 +44,7 @@ type root struct {
 // readRoot reads a root.json for its keys.
 func readRoot(gun string, raw []byte, now time.Time) (*root, error) {
 	bad := func(err error) (*root, error) {
-		return nil, &refusal{reason: verify.BadSignature, err: fmt.Errorf("the file of root: %w", err)}
+		return nil, &refusal{reason: verify.BadSignature, err: fmt.Errorf("the file of root: %w", clipped{err})}
 	}
 	var s data.Signed
 	if err := json.Unmarshal(raw, &s); err != nil {

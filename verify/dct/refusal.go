@@ -9,6 +9,7 @@ import (
 	"github.com/theupdateframework/notary/tuf/signed"
 
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
 // A refusal is why trust data do not count, or do not say what is required.
@@ -25,6 +26,15 @@ func (r *refusal) Unwrap() error { return r.err }
 func refuse(reason verify.Reason, format string, args ...any) error {
 	return &refusal{reason: reason, err: fmt.Errorf(format, args...)}
 }
+
+// A clipped is an error of the client, of which only the beginning is told: there
+// may be text of a stranger in it, of any length.
+type clipped struct{ error }
+
+func (c clipped) Error() string { return hostile.Clip(c.error.Error()) }
+
+// Unwrap returns the error.
+func (c clipped) Unwrap() error { return c.error }
 
 // Reason returns what an error of [Session.Collection] means: of every other error
 // it is [verify.Undecided], and so is that of none.
@@ -47,11 +57,11 @@ func judged(err error) error {
 	case err == nil, errors.As(err, &r):
 		return err
 	case errors.As(err, &expired):
-		return &refusal{reason: verify.Expired, err: fmt.Errorf("%s expired on %s (%w)", expired.Role, dayOf(expired), err)}
+		return &refusal{reason: verify.Expired, err: fmt.Errorf("%s expired on %s (%w)", expired.Role, dayOf(expired), clipped{err})}
 	case errors.As(err, &rotated):
-		return &refusal{reason: verify.WrongSigner, err: fmt.Errorf("the root was replaced by one that those of before have not signed: %w", err)}
+		return &refusal{reason: verify.WrongSigner, err: fmt.Errorf("the root was replaced by one that those of before have not signed: %w", clipped{err})}
 	}
-	return &refusal{reason: verify.BadSignature, err: err}
+	return &refusal{reason: verify.BadSignature, err: clipped{err}}
 }
 
 // dayOf is when something expired, of which the client only says it in words.

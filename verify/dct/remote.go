@@ -26,10 +26,12 @@ const (
 	maxRoot = 4 << 20
 	// maxTimestamp bounds timestamp.json, in bytes. Real ones have five hundred.
 	maxTimestamp = 1 << 20
-	// maxFile bounds every other file, in bytes, whatever is announced.
-	maxFile = 32 << 20
-	// maxBytes bounds the files of one update together, in bytes.
-	maxBytes = 64 << 20
+	// maxFile bounds every other file, in bytes, whatever is announced. Docker Hub's
+	// largest have some hundred thousand.
+	maxFile = 8 << 20
+	// maxBytes bounds the files of one update together, in bytes, be they answered or
+	// remembered.
+	maxBytes = 32 << 20
 	// maxFiles bounds the files of one update.
 	maxFiles = 256
 )
@@ -157,13 +159,16 @@ func (r *remote) fetch(name string, size int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.bytes+limit > maxBytes && f.sha256 != nil {
+	left := maxBytes - r.bytes
+	if left <= 0 || f.sha256 != nil && limit > left {
 		return nil, refuse(verify.Unsupported, "the trust data have more than %d bytes", int64(maxBytes))
 	}
+	limit = min(limit, left)
 	if r.ctx.Err() != nil {
 		return nil, r.ended()
 	}
 	if body := r.last.file(f); body != nil {
+		r.bytes += int64(len(body))
 		return body, nil
 	}
 	body, err := r.store.TrustData(r.ctx, r.server, r.gun, name, limit)
@@ -194,7 +199,7 @@ func (r *remote) told(err error, gun string, now time.Time) error {
 	switch {
 	case is[*trustpinning.ErrRootRotationFail](err) && r.last != nil:
 		return &refusal{reason: verify.WrongSigner, err: &verify.Error{
-			Op: "follow the root that was trusted before", Err: fmt.Errorf("the server shows one that it has not signed: %w", err),
+			Op: "follow the root that was trusted before", Err: fmt.Errorf("the server shows one that it has not signed: %w", clipped{err}),
 			Hint: "find out from its owner whether the collection was made anew; only if it was, pin its new root alone, and delete " + r.kept.name,
 		}}
 	case !is[*trustpinning.ErrValidationFail](err):
@@ -206,7 +211,7 @@ func (r *remote) told(err error, gun string, now time.Time) error {
 			return rootErr
 		}
 		if !slices.ContainsFunc(root.keys, func(k rootKey) bool { return k.err == nil }) {
-			return fmt.Errorf("%w: %w", root.keys[0].err, err)
+			return fmt.Errorf("%w: %w", root.keys[0].err, clipped{err})
 		}
 	}
 	return err

@@ -25,6 +25,10 @@ const (
 	// maxPaths bounds the paths of one delegation: the client compares each with
 	// all of those above.
 	maxPaths = 256
+	// maxName bounds the name of a role, in bytes.
+	maxName = 256
+	// maxTargets bounds the tags of one file, and those of all roles together.
+	maxTargets = 50_000
 )
 
 // shape returns what trust data look like. The client reads the signed part
@@ -49,6 +53,8 @@ type outline struct {
 		Type  string              `json:"_type"`
 		Keys  map[string]struct{} `json:"keys"`
 		Roles map[string]*role    `json:"roles"`
+
+		Targets map[string]struct{} `json:"targets"`
 
 		Delegations struct {
 			Keys  map[string]struct{} `json:"keys"`
@@ -85,7 +91,7 @@ func sound(f file, body []byte) error {
 		reason = verify.Unavailable
 	}
 	bad := func(err error) error {
-		return refuse(reason, "the file of %s is no trust data: %w", f.role, err)
+		return refuse(reason, "the file of %s is no trust data: %w", f.role, clipped{err})
 	}
 	if err := shape().Check(body); err != nil {
 		return bad(err)
@@ -123,6 +129,9 @@ func (o outline) bounded(name string) error {
 	case len(d.Roles) > maxDelegations || len(o.Signed.Roles) > maxDelegations:
 		return refuse(verify.Unsupported, "the file of %s has more than %d roles", name, maxDelegations)
 	}
+	if len(o.Signed.Targets) > maxTargets {
+		return tooMany(name, len(o.Signed.Targets))
+	}
 	for _, s := range o.Signatures {
 		if !s.sound() {
 			return refuse(verify.BadSignature, "a signature of the file of %s is not written as signatures are", name)
@@ -134,6 +143,9 @@ func (o outline) bounded(name string) error {
 			return refuse(verify.BadSignature, "the file of %s delegates to nobody, or to somebody twice", name)
 		}
 		seen[r.Name] = true
+		if len(r.Name) > maxName {
+			return refuse(verify.Unsupported, "the file of %s delegates to a role whose name has %d bytes, at most %d are read", name, len(r.Name), maxName)
+		}
 		if len(r.KeyIDs) > maxKeys || len(r.Paths) > maxPaths {
 			return refuse(verify.Unsupported, "the role %s has more than %d keys or %d paths", hostile.Quoted(r.Name), maxKeys, maxPaths)
 		}
@@ -144,6 +156,11 @@ func (o outline) bounded(name string) error {
 		}
 	}
 	return nil
+}
+
+// tooMany says that somebody has signed more tags than are read.
+func tooMany(who string, n int) error {
+	return refuse(verify.Unsupported, "%s has %d tags, at most %d are read", who, n, maxTargets)
 }
 
 // parseSigned splits a file into what is signed and the signatures.
