@@ -29,7 +29,10 @@ func TestBytesRemembered(t *testing.T) {
 		if Reason(err) != want || (err == nil) != bytes.Equal(got, body) {
 			t.Errorf("%d bytes left: %v", left, err)
 		}
-		if _, err := r.GetSized(strings.Replace(name, "targets", "targets/alice", 1), 1); left != 199 && Reason(err) != verify.Unsupported {
+		if left == 199 {
+			continue
+		}
+		if _, err := r.GetSized(strings.Replace(name, "targets", "targets/alice", 1), 1); Reason(err) != verify.Unsupported {
 			t.Errorf("%d bytes left, and then one more: %v", left, err)
 		}
 	}
