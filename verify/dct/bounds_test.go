@@ -55,7 +55,7 @@ func TestBytesWritten(t *testing.T) {
 	}
 	l.Roles = []Role{{Name: "targets", Version: 1}}
 	was.Files["targets"] = was.Files["targets/0"]
-	if _, err := (&memo{}).with(was, l); Reason(err) != verify.Unsupported {
+	if _, err := (&memo{Files: map[string][]byte{}}).with(was, l); Reason(err) != verify.Unsupported {
 		t.Errorf("%v", err)
 	}
 }
