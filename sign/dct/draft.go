@@ -237,28 +237,47 @@ func (d *draft) usable(role data.DelegationRole) error {
 			Err: order.Refused(verify.Unsupported, "the role needs the signatures of %d keys at once, and there is one key", role.Threshold),
 		}
 	}
-	for _, r := range d.collection.Roles {
-		if r.Name == role.Name.String() && r.Err != nil {
-			return d.uncounted(op, r)
+	if err := d.uncounted(role.Name); err != nil {
+		name := role.Name.String()
+		return &verify.Error{
+			Op: op, Err: err,
+			Hint: "look at what it signs (notary list " + d.collection.GUN + " -r " + name + "), and if all of it is still to count, sign it again with notary witness " + d.collection.GUN + " " + name + " --publish; then run this again",
 		}
-	}
-	_, announced := d.repo.Snapshot.Signed.Meta[role.Name.String()]
-	if d.repo.Targets[role.Name] == nil && announced {
-		return d.uncounted(op, vdct.Role{Name: role.Name.String(), Err: order.Refused(verify.BadSignature, "what it says does not count")})
 	}
 	return nil
 }
 
-// uncounted is about a delegation whose file is there and does not count.
-func (d *draft) uncounted(op string, r vdct.Role) error {
-	reason := vdct.Reason(r.Err)
-	if own := (interface{ Reason() verify.Reason })(nil); errors.As(r.Err, &own) {
-		reason = own.Reason()
+// uncounted says, with its Reason, why the file of a delegation does not count; nil
+// if it does, or if there is none.
+func (d *draft) uncounted(role data.RoleName) error {
+	for _, r := range d.collection.Roles {
+		if r.Name == role.String() && r.Err != nil {
+			return order.Refused(vdct.Reason(r.Err), "%w", r.Err)
+		}
 	}
-	return &verify.Error{
-		Op: op, Err: order.Refused(reason, "%w", r.Err),
-		Hint: "look at what it signs (notary list " + d.collection.GUN + " -r " + r.Name + "), and if all of it is still to count, sign it again with notary witness " + d.collection.GUN + " " + r.Name + " --publish; then run this again",
+	if _, announced := d.repo.Snapshot.Signed.Meta[role.String()]; announced && d.repo.Targets[role] == nil {
+		return order.Refused(verify.BadSignature, "what it says does not count")
 	}
+	return nil
+}
+
+// void are the delegations of the key whose files do not count, and so is
+// targets/releases, whoever signs it: what it says decides what is pulled.
+func (d *draft) void() []Void {
+	names := []data.RoleName{releases}
+	for _, role := range d.mine {
+		if role.Name != releases {
+			names = append(names, role.Name)
+		}
+	}
+	slices.Sort(names)
+	var all []Void
+	for _, name := range names {
+		if err := d.uncounted(name); err != nil {
+			all = append(all, Void{name.String(), err})
+		}
+	}
+	return all
 }
 
 // change makes the file of a delegation one of the draft's own.
@@ -284,21 +303,15 @@ func (d *draft) change(role data.RoleName) error {
 }
 
 // A removal is what a draft takes out of the delegations of the key.
-type removal struct {
-	from map[string][]string // roles by tag
-	void []string            // roles whose files do not count, and are left as they are
-}
+type removal map[string][]string // roles by tag
 
 // remove takes tags from all delegations of the key that have them; without tags,
-// all that they have.
+// all that they have. Files that do not count are left as they are: see void.
 func (d *draft) remove(tags []string) (removal, error) {
-	r := removal{from: map[string][]string{}}
+	r := removal{}
 	for _, role := range d.mine {
 		t := d.repo.Targets[role.Name]
 		if t == nil {
-			if d.usable(role) != nil {
-				r.void = append(r.void, role.Name.String())
-			}
 			continue
 		}
 		these := tags
@@ -310,15 +323,15 @@ func (d *draft) remove(tags []string) (removal, error) {
 				continue
 			}
 			if err := d.usable(role); err != nil {
-				return removal{}, err
+				return nil, err
 			}
 			if err := d.change(role.Name); err != nil {
-				return removal{}, err
+				return nil, err
 			}
 			if err := d.repo.RemoveTargets(role.Name, tag); err != nil {
-				return removal{}, order.Refused(verify.Unsupported, "remove tag %s from %s: %w", tag, role.Name, err)
+				return nil, order.Refused(verify.Unsupported, "remove tag %s from %s: %w", tag, role.Name, err)
 			}
-			r.from[tag] = append(r.from[tag], role.Name.String())
+			r[tag] = append(r[tag], role.Name.String())
 		}
 	}
 	return r, nil

@@ -17,9 +17,28 @@ type Revocation struct {
 	From []string // roles that it was taken from in this run, such as "targets/releases"
 	// Left are those that still have it, as the server shows them afterwards.
 	Left []vdct.Target
-	// Void are roles of the key whose files do not count, and are left as they are:
-	// what they say would count again if somebody signed them anew.
-	Void []string
+}
+
+// A Void is a role whose file is there and does not count. Nobody can tell from
+// outside what it says, and all of it counts again if one of its keys signs it anew,
+// as notary witness does.
+type Void struct {
+	Role string // such as "targets/releases"
+	Err  error  // why, with a [sign.Reason]
+}
+
+// Revoked is what became of the tags of one repository.
+type Revoked struct {
+	Tags []Revocation
+	// Void are the roles of the key, and targets/releases, that do not count
+	// afterwards: they were left as they are, and may have any of the tags.
+	Void []Void
+}
+
+// Complete reports whether none of the tags is signed any more, and nothing that
+// may have them was left.
+func (r Revoked) Complete() bool {
+	return len(r.Void) == 0 && !slices.ContainsFunc(r.Tags, Revocation.Signed)
 }
 
 // Signed reports whether the tag still has a digest for those who pull it: docker
@@ -29,14 +48,14 @@ func (r Revocation) Signed() bool {
 }
 
 // Revoke takes tags out of all delegations of the Key in the collection of repo, and
-// publishes that; without tags, all of them, and the Revocations are of those that
-// there were. What is not there is not published, and no error. The Revocations
-// say what the server shows afterwards, which may be that others have signed the tag
-// too.
-func (s *Signer) Revoke(ctx context.Context, repo image.Ref, tags []string) ([]Revocation, error) {
+// publishes that; without tags, all of them, and the Tags are those that there
+// were. What is not there is not published, and no error. What is returned is what
+// the server shows afterwards, which may be that others have signed the tag too, or
+// that nobody can tell: see [Revoked.Complete].
+func (s *Signer) Revoke(ctx context.Context, repo image.Ref, tags []string) (Revoked, error) {
 	gun := vdct.GUN(repo)
 	if slices.Contains(tags, "") {
-		return nil, order.Refused(verify.Unsupported, "a tag to revoke has no name")
+		return Revoked{}, order.Refused(verify.Unsupported, "a tag to revoke has no name")
 	}
 	var (
 		taken removal
@@ -47,7 +66,7 @@ func (s *Signer) Revoke(ctx context.Context, repo image.Ref, tags []string) ([]R
 			return err
 		}
 		asked = slices.Clone(tags)
-		for tag := range taken.from {
+		for tag := range taken {
 			asked = append(asked, tag)
 		}
 		slices.Sort(asked)
@@ -55,11 +74,11 @@ func (s *Signer) Revoke(ctx context.Context, repo image.Ref, tags []string) ([]R
 		return nil
 	})
 	if err != nil {
-		return nil, &verify.Error{Op: "revoke what is signed of " + gun, Err: err, Hint: hintOr(err, again)}
+		return Revoked{}, &verify.Error{Op: "revoke what is signed of " + gun, Err: err, Hint: hintOr(err, again)}
 	}
-	var all []Revocation
+	all := Revoked{Void: found.void()}
 	for _, tag := range asked {
-		r := Revocation{Tag: tag, From: taken.from[tag], Void: taken.void}
+		r := Revocation{Tag: tag, From: taken[tag]}
 		for _, t := range found.collection.Targets {
 			if t.Tag == tag {
 				r.Left = append(r.Left, t)
@@ -67,13 +86,13 @@ func (s *Signer) Revoke(ctx context.Context, repo image.Ref, tags []string) ([]R
 		}
 		for _, t := range r.Left {
 			if slices.Contains(r.From, t.Role) {
-				return nil, &verify.Error{
+				return Revoked{}, &verify.Error{
 					Op: "revoke " + gun + ":" + tag, Hint: again,
 					Err: order.Refused(verify.Unavailable, "it was taken out of %s, and is there again", strings.Join(r.From, ", ")),
 				}
 			}
 		}
-		all = append(all, r)
+		all.Tags = append(all.Tags, r)
 	}
 	return all, nil
 }

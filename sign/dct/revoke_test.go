@@ -18,7 +18,7 @@ import (
 )
 
 // revoke takes tags out of team/app.
-func (w *world) revoke(s *dct.Signer, tags ...string) ([]dct.Revocation, error) {
+func (w *world) revoke(s *dct.Signer, tags ...string) (dct.Revoked, error) {
 	w.t.Helper()
 	repo, err := image.ParseRepository(w.reg.Host() + "/team/app")
 	w.must(err)
@@ -26,14 +26,20 @@ func (w *world) revoke(s *dct.Signer, tags ...string) ([]dct.Revocation, error) 
 }
 
 // told is what became of tags, shortly.
-func told(all []dct.Revocation) string {
+func told(all dct.Revoked) string {
 	var out []string
-	for _, r := range all {
+	for _, r := range all.Tags {
 		var left []string
 		for _, t := range r.Left {
 			left = append(left, t.Role)
 		}
-		out = append(out, fmt.Sprintf("%s from %v left %v void %v signed %v", r.Tag, r.From, left, r.Void, r.Signed()))
+		out = append(out, fmt.Sprintf("%s from %v left %v signed %v", r.Tag, r.From, left, r.Signed()))
+	}
+	for _, v := range all.Void {
+		out = append(out, fmt.Sprintf("%s is %s", v.Role, sign.Reason(v.Err)))
+	}
+	if !all.Complete() {
+		out = append(out, "not complete")
 	}
 	return strings.Join(out, "; ")
 }
@@ -48,26 +54,38 @@ func TestRevoke(t *testing.T) {
 		want  string
 		posts int
 	}{
-		{"alice's", func(w *world) error { return w.c.Sign("v1", w.digest, "alice") }, []string{"v1"}, "v1 from [targets/alice targets/releases] left [] void [] signed false", 1},
+		{"alice's", func(w *world) error { return w.c.Sign("v1", w.digest, "alice") }, []string{"v1"}, "v1 from [targets/alice targets/releases] left [] signed false", 1},
 		{"others stay", func(w *world) error {
 			return errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Sign("v2", w.digest, "alice"))
 		}, []string{"v1"},
-			"v1 from [targets/alice targets/releases] left [] void [] signed false", 1},
+			"v1 from [targets/alice targets/releases] left [] signed false", 1},
 		{"all", func(w *world) error { return errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Sign("v2", w.digest)) }, nil,
-			"v1 from [targets/alice targets/releases] left [] void [] signed false; v2 from [targets/releases] left [] void [] signed false", 1},
+			"v1 from [targets/alice targets/releases] left [] signed false; v2 from [targets/releases] left [] signed false", 1},
 		{"all of nothing", func(*world) error { return nil }, nil, "", 0},
-		{"bob's too", func(w *world) error { return w.c.Sign("v1", w.digest, "alice", "bob") }, []string{"v1"}, "v1 from [targets/alice targets/releases] left [targets/bob] void [] signed false", 1},
+		{"bob's too", func(w *world) error { return w.c.Sign("v1", w.digest, "alice", "bob") }, []string{"v1"}, "v1 from [targets/alice targets/releases] left [targets/bob] signed false", 1},
 		{"the owner's too", func(w *world) error {
 			return errors.Join(w.c.Sign("v1", w.digest), w.c.AddTarget("targets", "v1", w.digest, 9))
-		}, []string{"v1"}, "v1 from [targets/releases] left [targets] void [] signed true", 1},
+		}, []string{"v1"}, "v1 from [targets/releases] left [targets] signed true; not complete", 1},
 		{"not in releases", func(w *world) error {
 			return errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Change(dcttest.Releases, func(r *dcttest.Role) { r.Keys = r.Keys[:1] }))
-		}, []string{"v1"}, "v1 from [targets/alice] left [targets/releases] void [] signed true", 1},
-		{"not signed", func(*world) error { return nil }, []string{"v1"}, "v1 from [] left [] void [] signed false", 0},
-		{"bob's alone", func(w *world) error { return w.c.AddTarget("targets/bob", "v1", w.digest, 9) }, []string{"v1"}, "v1 from [] left [targets/bob] void [] signed false", 0},
+		}, []string{"v1"}, "v1 from [targets/alice] left [targets/releases] signed true; not complete", 1},
+		{"not signed", func(*world) error { return nil }, []string{"v1"}, "v1 from [] left [] signed false", 0},
+		{"bob's alone", func(w *world) error { return w.c.AddTarget("targets/bob", "v1", w.digest, 9) }, []string{"v1"}, "v1 from [] left [targets/bob] signed false", 0},
 		{"alice's expired", func(w *world) error {
 			return errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Expire("targets/alice", past))
-		}, []string{"v1"}, "v1 from [targets/releases] left [] void [targets/alice] signed false", 1},
+		}, []string{"v1"}, "v1 from [targets/releases] left [] signed false; targets/alice is expired; not complete", 1},
+		{"releases expired", func(w *world) error {
+			return errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Expire(dcttest.Releases, past))
+		}, []string{"v1"}, "v1 from [targets/alice] left [] signed false; targets/releases is expired; not complete", 1},
+		{"all of what expired", func(w *world) error {
+			return errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Expire("targets/alice", past), w.c.Expire(dcttest.Releases, past))
+		}, nil, "targets/alice is expired; targets/releases is expired; not complete", 0},
+		{"others' releases expired", func(w *world) error {
+			return errors.Join(w.c.Sign("v1", w.digest, "alice"), w.c.Change(dcttest.Releases, func(r *dcttest.Role) { r.Keys = r.Keys[:1] }), w.c.Expire(dcttest.Releases, past))
+		}, []string{"v1"}, "v1 from [targets/alice] left [] signed false; targets/releases is expired; not complete", 1},
+		{"bob's expired", func(w *world) error {
+			return errors.Join(w.c.Sign("v1", w.digest, "alice", "bob"), w.c.Expire("targets/bob", past))
+		}, []string{"v1"}, "v1 from [targets/alice targets/releases] left [] signed false", 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +100,7 @@ func TestRevoke(t *testing.T) {
 			}
 			w.server.Reset()
 			again, err := w.revoke(w.signer(), tc.tags...)
-			if err != nil || w.posts() != 0 || slices.ContainsFunc(again, func(r dct.Revocation) bool { return len(r.From) > 0 }) {
+			if err != nil || w.posts() != 0 || slices.ContainsFunc(again.Tags, func(r dct.Revocation) bool { return len(r.From) > 0 }) {
 				t.Errorf("again: %s, %v, %d times published", told(again), err, w.posts())
 			}
 		})
@@ -115,7 +133,7 @@ func TestRevokeRefused(t *testing.T) {
 			w.must(w.c.Sign("v1", w.digest, "alice"))
 			tc.change(w)
 			got, err := w.revoke(w.signer(), "v1")
-			if err == nil || got != nil || sign.Reason(err) != tc.reason || verify.Hint(err) == "" {
+			if err == nil || len(got.Tags)+len(got.Void) > 0 || sign.Reason(err) != tc.reason || verify.Hint(err) == "" {
 				t.Errorf("%s, %v (%s)\nnext: %s", told(got), err, sign.Reason(err), verify.Hint(err))
 			}
 		})
