@@ -1,6 +1,7 @@
 package contenttrust_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,35 @@ func TestWords(t *testing.T) {
 		}
 		if got := contenttrust.Find("a.sh", []byte(text)); len(got) != 1 {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Of a file that is too long the first lines are looked at, and where that ended is
+// said, unless nothing behind it could matter.
+func TestLongFile(t *testing.T) {
+	t.Parallel()
+	const more = "nobody looked for Docker Content Trust from here on: the file is larger than 1 MiB"
+	const sign = "docker trust sign x\n"
+	blank := strings.Repeat("# a comment\n", 1<<20/12) // 4 bytes less than 1 MiB
+	for _, test := range []struct{ name, text, want string }{
+		{"just so long", sign + blank[:len(blank)-17] + "x\n", "1"},
+		{"nothing behind", sign + blank + blank, "1"},
+		{"something behind", sign + blank + sign, "1 87381:1"},
+		{"only behind", blank + sign, "87382:1"},
+		{"one line", "docker trust sign x; " + strings.Repeat("a b ", 1<<18) + sign, "1 1:1048577"},
+		{"many", strings.Repeat(sign, 1000) + blank + sign, strings.TrimSpace(strings.Repeat("1 ", 19)) + " 86715:1"},
+	} {
+		var got []string
+		for _, w := range contenttrust.Find("a.sh", []byte(test.text)) {
+			if w.Text == more {
+				got = append(got, fmt.Sprintf("%d:%d", w.At.Line, w.At.Col))
+			} else {
+				got = append(got, "1")
+			}
+		}
+		if got := strings.Join(got, " "); got != test.want {
+			t.Errorf("%s: %s, not %s", test.name, got, test.want)
 		}
 	}
 }

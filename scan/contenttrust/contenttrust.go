@@ -27,19 +27,49 @@ const maxPerFile = 20
 // then counts the rest. Comments, and text that is only shown to people, say
 // nothing, as far as lines tell. The warnings have no text from the file in them.
 //
+// It looks at the lines of the first MiB; where words behind them may speak of it
+// as well, the last warning says that nobody looked there.
+//
 // The file's name, slash-separated, tells how it is read. The time is linear in
 // the length of text.
 func Find(name string, text []byte) []scan.Warning {
 	if !mentions(text) {
 		return nil
 	}
+	text, rest := split(text)
+	if !mentions(rest) {
+		return find(name, text, maxPerFile)
+	}
+	at := image.Position{File: name, Line: bytes.Count(text, []byte("\n")) + 1, Col: len(text) - bytes.LastIndexByte(text, '\n')}
+	return append(find(name, text, maxPerFile-1), scan.Warning{At: at, Text: beyond})
+}
+
+// maxText bounds the text of a file that is looked at, in bytes. Nobody writes as
+// much by hand, and what a program wrote need not keep everybody waiting.
+const maxText = 1 << 20
+
+// split returns what is looked at of a text, whole lines unless there is but one,
+// and what is not.
+func split(text []byte) (begin, rest []byte) {
+	if len(text) <= maxText {
+		return text, nil
+	}
+	end := bytes.LastIndexByte(text[:maxText], '\n') + 1
+	if end == 0 {
+		end = maxText
+	}
+	return text[:end], text[end:]
+}
+
+// find returns what a text says, at most so many warnings.
+func find(name string, text []byte, most int) []scan.Warning {
 	r := reader{file: name, text: string(text), style: styleOf(name), prose: -1}
 	r.envFile = strings.Contains(r.text, "GITHUB_ENV") || strings.Contains(r.text, "BASH_ENV")
 	r.signs = strings.Contains(r.text, "--system dct") || strings.Contains(r.text, "--system=dct") || strings.Contains(r.text, "system: dct")
 	r.classic = strings.Contains(r.text, "DOCKER_BUILDKIT=0") || strings.Contains(r.text, "DOCKER_BUILDKIT: 0") || strings.Contains(r.text, `DOCKER_BUILDKIT: "0"`) || strings.Contains(r.text, "DOCKER_BUILDKIT: '0'")
 	r.read()
 	r.unverified()
-	return bounded(inOrder(r.found), maxPerFile, "speaks of Docker Content Trust here", "speak of Docker Content Trust in this file")
+	return bounded(inOrder(r.found), most, "speaks of Docker Content Trust here", "speak of Docker Content Trust in this file")
 }
 
 // mentions reports whether there is anything to look for: nearly no file has it,

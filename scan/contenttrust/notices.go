@@ -10,10 +10,12 @@ import (
 	"github.com/boltseal/boltseal/scan"
 )
 
-// Bounds of what one Notices keeps, and reads by itself.
+// Bounds of what one Notices keeps, reads by itself, and looks at of all files that
+// may speak of Docker Content Trust: seconds of work, and what no workspace has.
 const (
 	maxNotices = 1000
 	maxRead    = 256 << 20 // bytes
+	maxLooked  = 16 << 20  // bytes
 )
 
 // Notices gathers what the files of a workspace say of Docker Content Trust. The
@@ -23,12 +25,15 @@ type Notices struct {
 	read map[string]bool
 
 	bytes  int // that Look has read
-	unread int // files that it could not read
+	looked int // bytes that were looked at
+	unread int // files that were not looked at
 	why    scan.Warning
 }
 
 // Read looks at the text of a file, once for each name. It is what
-// [scan.Source.Read] takes.
+// [scan.Source.Read] takes. It looks at 16 MiB of files that may speak of Docker
+// Content Trust, counted as far as [Find] reads them, those of Look among them; one
+// warning says that there are more.
 func (n *Notices) Read(name string, text []byte) {
 	if n.read[name] {
 		return
@@ -37,7 +42,23 @@ func (n *Notices) Read(name string, text []byte) {
 		n.read = map[string]bool{}
 	}
 	n.read[name] = true
+	if !mentions(text) {
+		return
+	}
+	begin, _ := split(text)
+	if len(begin) > maxLooked-n.looked {
+		n.pass(name, fmt.Sprintf("more than %d MiB of files may speak of it", maxLooked>>20))
+		return
+	}
+	n.looked += len(begin)
 	n.all = append(n.all, Find(name, text)...)
+}
+
+// pass counts a file that is not looked at, and keeps why of the first one.
+func (n *Notices) pass(name, why string) {
+	if n.unread++; n.unread == 1 {
+		n.why = scan.Warning{At: image.Position{File: name, Line: 1, Col: 1}, Text: "nobody looked for Docker Content Trust here: " + why}
+	}
 }
 
 // Look reads files that no format has read, at most 256 MiB of them. What it
@@ -59,9 +80,7 @@ func (n *Notices) Look(fsys fs.FS, names []string) {
 		case err == nil:
 			n.Read(name, text)
 		case !isLink(fsys, name):
-			if n.unread++; n.unread == 1 {
-				n.why = scan.Warning{At: image.Position{File: name, Line: 1, Col: 1}, Text: "nobody looked for Docker Content Trust here: " + err.Error()}
-			}
+			n.pass(name, err.Error())
 		}
 	}
 }

@@ -63,3 +63,29 @@ func TestNoticesBound(t *testing.T) {
 		t.Errorf("%d, %+v", len(all), last)
 	}
 }
+
+// All files together are looked at so far, whoever reads them; those that do not
+// speak of it do not count.
+func TestNoticesLooked(t *testing.T) {
+	t.Parallel()
+	const sign = "docker trust sign x\n"
+	long := sign + strings.Repeat("# a comment\n", 1<<20/12)
+	other := strings.Repeat("# a comment\n", 1<<20/12)
+	var n contenttrust.Notices
+	fsys := fstest.MapFS{"y.sh": file(long), "z.sh": file(sign)}
+	for i := range 17 {
+		n.Read(fmt.Sprintf("%02d.yml", i), []byte(other))
+	}
+	for i := range 16 {
+		n.Read(fmt.Sprintf("%02d.sh", i), []byte(long))
+	}
+	n.Look(fsys, []string{"y.sh", "z.sh"})
+	all := n.Warnings()
+	if len(all) != 18 || places(all[15:]) != "15.sh:1 y.sh:1 z.sh:1" || all[16].Text != "nobody looked for Docker Content Trust here: more than 16 MiB of files may speak of it" {
+		t.Errorf("%d, %+v", len(all), all)
+	}
+	n.Read("zz.yml", []byte(long))
+	if all := n.Warnings(); len(all) != 18 || !strings.HasSuffix(all[16].Text, " (nor in 1 more)") {
+		t.Errorf("%d, %+v", len(all), all)
+	}
+}

@@ -41,6 +41,9 @@ const (
 	actionSigns = "this action signs with Docker Content Trust, and " + hubEnds + ": sign with boltseal's action (input sign) or boltseal sign"
 )
 
+// What is said of a file that is longer than what is looked at.
+const beyond = "nobody looked for Docker Content Trust from here on: the file is larger than 1 MiB"
+
 // trusts returns what is said of a command below docker trust; "" where it is
 // none.
 func trusts(command string) string {
