@@ -48,11 +48,11 @@ func (s *Signer) open(ctx context.Context, repo image.Ref) (*draft, error) {
 	session := vdct.NewSession(s.opts.Store, s.opts.Cache)
 	found, err := session.Collection(ctx, s.opts.Config, repo)
 	if err != nil {
-		return nil, order.Refused(vdct.Reason(err), "%w", err)
+		return nil, s.unread(ctx, repo, err)
 	}
 	base, _, err := session.Repo(ctx, s.opts.Config, repo)
 	if err != nil {
-		return nil, order.Refused(vdct.Reason(err), "%w", err)
+		return nil, s.unread(ctx, repo, err)
 	}
 	d := &draft{key: s.opts.Key, session: session, collection: found, changed: map[data.RoleName]bool{}, repo: tuf.NewRepo(keyring{s.opts.Key})}
 	d.repo.Root, d.repo.Snapshot, d.repo.Timestamp = base.Root, base.Snapshot, base.Timestamp
@@ -61,6 +61,15 @@ func (s *Signer) open(ctx context.Context, repo image.Ref) (*draft, error) {
 		return nil, order.Refused(verify.BadSignature, "the trust data of %s have no root, snapshot or targets", found.GUN)
 	}
 	return d, d.findMine()
+}
+
+// unread says, with a Reason and a next step, why there are no trust data to change.
+func (s *Signer) unread(ctx context.Context, repo image.Ref, err error) error {
+	reason, next := vdct.Reason(err), s.opts.Config.Next(err)
+	if reason == verify.Undecided && ctx.Err() != nil { // nobody has answered in time
+		reason, next = verify.Unavailable, "check that the server answers, and give it more time; then run it again: what is published already is not published twice"
+	}
+	return &verify.Error{Op: "read the trust data of " + vdct.GUN(repo), Err: order.Refused(reason, "%w", err), Hint: hintOr(err, next)}
 }
 
 // findMine finds the delegations that the key may sign: those directly below

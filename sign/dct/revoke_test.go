@@ -1,9 +1,11 @@
 package dct_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -141,5 +143,75 @@ func TestRevokeRefused(t *testing.T) {
 	w := newWorld(t, dcttest.Options{}, dcttest.ServerOptions{})
 	if _, err := w.revoke(w.signer(), ""); err == nil {
 		t.Error("a tag without a name is revoked")
+	}
+}
+
+// What is said to do next helps: it is verify's, where running it again does not.
+func TestUnreadHint(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*world)
+		reason verify.Reason
+		next   string
+	}{
+		"no collection": {func(w *world) { w.server.Put(w.c.GUN(), nil) }, verify.Unsigned, "check that --dct-server is the server that has them; if it is, its owner has to begin them"},
+		"tampered": {func(w *world) {
+			w.must(w.c.Change("targets", func(r *dcttest.Role) {
+				r.Forge = func(text []byte) []byte { return append(text[:len(text)-2], 'x', '}') }
+			}))
+		}, verify.BadSignature, "tell the owner"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, dcttest.Options{}, dcttest.ServerOptions{})
+			tc.change(w)
+			failed(t, w.sign(), tc.reason, tc.next)
+			_, err := w.revoke(w.signer(), "v1")
+			if hint := verify.Hint(err); sign.Reason(err) != tc.reason || !strings.Contains(hint, tc.next) || strings.Contains(hint, "run it again:") {
+				t.Errorf("%s: %v\nnext: %s", sign.Reason(err), err, hint)
+			}
+		})
+	}
+}
+
+// A server that accepts and never answers was not asked: that is no refusal.
+func TestNeverAnswers(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(context.Context, *world) error{
+		"sign": func(ctx context.Context, w *world) error {
+			r := w.signer().Sign(ctx, order(w.image("v1", w.digest)))
+			if len(r.Failures) != 1 {
+				return nil
+			}
+			return r.Failures[0].Err
+		},
+		"revoke": func(ctx context.Context, w *world) error {
+			repo, err := image.ParseRepository(w.reg.Host() + "/team/app")
+			w.must(err)
+			_, err = w.signer().Revoke(ctx, repo, []string{"v1"})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, dcttest.Options{}, dcttest.ServerOptions{})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			asked, done := make(chan struct{}, 9), make(chan struct{})
+			silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				asked <- struct{}{}
+				<-done
+			}))
+			t.Cleanup(silent.Close)
+			t.Cleanup(func() { close(done) })
+			w.silent = silent.URL
+			go func() {
+				<-asked
+				cancel(errors.New("the time ran out"))
+			}()
+			err := do(ctx, w)
+			if sign.Reason(err) != verify.Unavailable || !strings.Contains(err.Error(), "the time ran out") || !strings.Contains(verify.Hint(err), "check that the server answers") {
+				t.Errorf("%s: %v\nnext: %s", sign.Reason(err), err, verify.Hint(err))
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package dct_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -27,6 +28,7 @@ type world struct {
 	server *dcttest.Server
 	key    *dct.Key
 	digest string // of team/app:v1
+	silent string // the address of a server in the place of it, "" for none
 }
 
 func newWorld(t testing.TB, o dcttest.Options, so dcttest.ServerOptions) *world {
@@ -83,7 +85,7 @@ func (w *world) image(tag, digest string) image.Pinned {
 // config believes the collection's root.
 func (w *world) config() vdct.Config {
 	w.t.Helper()
-	server, err := registry.ParseTrustServer(w.server.URL())
+	server, err := registry.ParseTrustServer(cmp.Or(w.silent, w.server.URL()))
 	w.must(err)
 	return vdct.Config{Server: server, RootKeyIDs: []string{w.c.RootID()}, Flags: true}
 }

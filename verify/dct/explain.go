@@ -78,6 +78,15 @@ func (r *requirement) explained(img image.Pinned, err error) error {
 	return e
 }
 
+// Next returns the next step after an error of [Session.Collection]; "" if there is
+// none to tell.
+func (c Config) Next(err error) string {
+	if hint := verify.Hint(err); hint != "" {
+		return hint
+	}
+	return c.hint(err)
+}
+
 // hint is the next step after a refusal that does not say it itself.
 func (c Config) hint(err error) string {
 	var (
