@@ -32,6 +32,7 @@ func TestHostile(t *testing.T) {
 		"echo.sh":               "echo docker trust sign ",
 		"echoes.sh":             "echo notary; ",
 		"documents.sh":          "cat <<notary\n",
+		"unended.sh":            "cat <<notary\n x\n",
 		"quotes.sh":             `'"notary `,
 		"backslashes.sh":        `\`,
 		"escapes.sh":            `\" `,

@@ -116,6 +116,7 @@ type reader struct {
 	continued bool   // it goes on with the next one
 	comment   bool   // a comment goes on that has an end of its own
 	heredoc   string // what ends a text that is only shown
+	unended   bool   // such a text had no end: none is skipped any more
 	prose     int    // lines that begin after this column are only shown; -1: none are
 	named     word   // the variable that a name: has, whose value: the next line may have
 	pending   word   // the same of the line before

@@ -43,8 +43,18 @@ type word struct {
 
 // read reads all lines.
 func (r *reader) read() {
-	number := 0
-	for at := 0; at < len(r.text); {
+	number, at := r.lines(0, 0)
+	if r.heredoc != "" { // it has no end, and was none that is understood here
+		r.heredoc, r.unended = "", true
+		r.lines(number, at)
+	}
+	r.logical()
+}
+
+// lines reads the lines from an offset on, before which there are so many. It
+// returns the same of the last text that is only shown.
+func (r *reader) lines(number, at int) (before, from int) {
+	for at < len(r.text) {
 		number++
 		end := strings.IndexByte(r.text[at:], '\n')
 		next := at + end + 1
@@ -52,10 +62,14 @@ func (r *reader) read() {
 			next = len(r.text)
 			end = next - at
 		}
+		inside := r.heredoc != ""
 		r.physical(number, at, strings.TrimSuffix(r.text[at:at+end], "\r"))
 		at = next
+		if !inside {
+			before, from = number, at
+		}
 	}
-	r.logical()
+	return before, from
 }
 
 // physical reads one line, which may continue the one before it.

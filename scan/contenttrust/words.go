@@ -133,6 +133,9 @@ func (r *reader) stored(args, then []word) bool {
 
 // document skips a text that is only printed: cat <<EOF, with nowhere to go.
 func (r *reader) document(ws []word) {
+	if r.unended {
+		return
+	}
 	for i := range ws {
 		if !r.begins(ws, i) || strings.TrimLeft(ws[i].text, "@") != "cat" || i+1 >= len(ws) {
 			continue
@@ -145,7 +148,7 @@ func (r *reader) document(ws []word) {
 		if i+2 < len(ws) && (ws[i+2].target || ws[i+2].piped) {
 			continue
 		}
-		r.heredoc = strings.TrimPrefix(w.text, "-")
+		r.heredoc = strings.ReplaceAll(strings.TrimPrefix(w.text, "-"), `\`, "")
 	}
 }
 
