@@ -101,12 +101,12 @@ func trustDataDoubts(r gate.Report, now time.Time) []report.Warning {
 func doubtData(issuer string, claims map[string]string, now time.Time, add func(format string, args ...any)) {
 	gun, server := claims["gun"], claims["server"]
 	if claims["pin"] == "first use" {
-		add("nothing speaks for the %s of %s but that %s showed it: whoever answers for the server decides who may sign, until a root is pinned (--dct-root-key-ids, or roots in a policy)", issuer, gun, server)
+		add("%s (--dct-root-key-ids, or roots in a policy)", onlyShown(issuer, gun, server))
 	}
 	switch why, not := strings.CutPrefix(claims["rollback"], "not checked: "); {
 	case !not:
 	case why == "no cache":
-		add("a rollback of the trust data of %s within the life of their timestamp%s cannot be seen; --dct-cache-dir keeps what was seen, so that older data are refused", gun, until(claims["timestamp"]))
+		add("%s", unremembered(gun, until(claims["timestamp"])))
 	default:
 		add("a rollback of the trust data of %s could not be seen (%s); from now on it can, by what --dct-cache-dir has", gun, why)
 	}
@@ -121,6 +121,18 @@ func doubtData(issuer string, claims map[string]string, now time.Time, add func(
 	if ignored := claims["ignored"]; ignored != "" {
 		add("of the trust data of %s some do not count: %s", gun, ignored)
 	}
+}
+
+// onlyShown says that a root is nobody's but the server's to name. How to pin it
+// comes after it.
+func onlyShown(root, gun, server string) string {
+	return fmt.Sprintf("nothing speaks for the %s of %s but that %s showed it: whoever answers for the server decides who may sign, until a root is pinned", root, gun, server)
+}
+
+// unremembered says that there is no cache; until says until when the timestamp
+// counts, if that is known.
+func unremembered(gun, until string) string {
+	return fmt.Sprintf("a rollback of the trust data of %s within the life of their timestamp%s cannot be seen; --dct-cache-dir keeps what was seen, so that older data are refused", gun, until)
 }
 
 // until says until when trust data of the past are signed well.

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/sign"
@@ -121,26 +123,35 @@ func (c Command) delegationSigner(d *dctSigners, o notary.Options) (*notary.Sign
 
 func (m *dctMeans) misconfigured([]sign.Failure) error { return nil }
 
-// notices tells of roots that nobody has named, of a server that ends, and of what
-// does.
 func (m *dctMeans) notices() []string {
+	return changed(m.config, m.run.flags.dct.cache, m.run.refs, m.run.command.now())
+}
+
+// changed says, of collections to which something was published, what verify warns
+// of where it believes them: a root that nobody has named, a rollback that nobody
+// sees, and a server that ends. Whoever adds a tag to what a role says, or takes one
+// out, signs all the rest of it anew.
+func changed(config dct.Config, cache string, refs []image.Ref, now time.Time) []string {
+	const anew = "; what else the roles of the key say of tags there is signed anew with each change"
 	var all []string
 	add := func(text string) {
 		if text != "" && !slices.Contains(all, text) {
 			all = append(all, text)
 		}
 	}
-	now := m.run.command.now()
-	for _, ref := range m.run.refs {
-		server, err := m.config.ServerOf(ref)
+	for _, ref := range refs {
+		server, err := config.ServerOf(ref)
 		if err != nil {
 			continue
 		}
 		if ends := dct.Ending(server.String(), now); ends != "" {
 			add(ends + ": sign with Sigstore or Notation, too; " + docs + "dct.md says how")
 		}
-		if m.config.TOFU {
-			add("the root of " + dct.GUN(ref) + " was taken from " + server.Host() + " as it is: whoever answers for it could have had something else signed; pin it with --dct-root-key-ids")
+		if config.TOFU {
+			add(onlyShown("root", dct.GUN(ref), server.String()) + " with --dct-root-key-ids" + anew)
+		}
+		if cache == "" {
+			add(unremembered(dct.GUN(ref), "") + anew + ", what was revoked since, too")
 		}
 	}
 	return all

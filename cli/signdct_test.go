@@ -92,7 +92,7 @@ func TestSignDCT(t *testing.T) {
 	t.Parallel()
 	w := newDelegationWorld(t)
 	r := w.dct(w.app)
-	if r.code != 0 || r.stderr != "" {
+	if r.code != 0 || strings.Count(r.stderr, "\n") != 1 || !strings.HasPrefix(r.stderr, "notice: a rollback of the trust data of "+w.c.GUN()) {
 		t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 	for _, part := range []string{
@@ -220,6 +220,52 @@ func TestTrustRevokeHostileTag(t *testing.T) {
 	r := w.revoke("--all", w.c.GUN())
 	if _, next, _ := strings.Cut(r.stdout, "  next "); r.code != 1 || !strings.Contains(next, "has to take it out of targets\n") || strings.Contains(next, "curl") {
 		t.Errorf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// What is signed anew may be what the server likes, if nobody has named its root, and
+// may be older than what was seen, if nobody remembers: that is said, as by verify.
+func TestDelegationNotices(t *testing.T) {
+	t.Parallel()
+	w := newDelegationWorld(t)
+	const rollback, shown, anew = "notice: a rollback of the trust data of ", "notice: nothing speaks for the root of ", "is signed anew with each change"
+	tofu := []string{"--key", "alice.key", "--dct-server", w.server.URL(), "--dct-tofu"}
+	for name, tc := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"sign, tofu":    {append([]string{"sign", "--system", "dct", w.app}, tofu...), []string{rollback, shown, anew}},
+		"revoke, tofu":  {append([]string{"trust", "revoke", w.c.GUN() + ":v9"}, tofu...), []string{rollback, shown, anew}},
+		"revoke, cache": {append([]string{"trust", "revoke", w.c.GUN() + ":v9", "--key", "alice.key", "--dct-cache-dir", t.TempDir()}, w.trusted()...), nil},
+		"sign, cache":   {append([]string{"sign", "--system", "dct", w.app, "--key", "alice.key", "--dct-cache-dir", t.TempDir()}, w.trusted()...), nil},
+	} {
+		r := w.run(w.env, tc.args...)
+		if r.code != 0 || len(tc.want) == 0 && r.stderr != "" {
+			t.Errorf("%s: exit %d: %s%s", name, r.code, r.stdout, r.stderr)
+		}
+		for _, part := range tc.want {
+			if !strings.Contains(r.stderr, part) {
+				t.Errorf("%s: no %q in %s", name, part, r.stderr)
+			}
+		}
+	}
+	var doc struct{ Notices []string }
+	r := w.run(w.env, append([]string{"trust", "revoke", w.c.GUN() + ":v9", "--output", "json"}, tofu...)...)
+	if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil || len(doc.Notices) != 2 || r.stderr != "" {
+		t.Errorf("%v: %s%s", err, r.stdout, r.stderr)
+	}
+}
+
+// A server that does not answer in time has refused nothing.
+func TestTrustRevokeTimeout(t *testing.T) {
+	t.Parallel()
+	w := newDelegationWorld(t)
+	r := w.revoke("--timeout", "1ns", "--output", "json", w.c.GUN()+":v1")
+	var doc struct {
+		Repositories []struct{ Reason, Hint string }
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil || r.code != 3 || len(doc.Repositories) != 1 || doc.Repositories[0].Reason != "unavailable" || doc.Repositories[0].Hint == "" {
+		t.Errorf("exit %d, %v: %s%s", r.code, err, r.stdout, r.stderr)
 	}
 }
 

@@ -157,7 +157,11 @@ func (c Command) runTrustRevoke(ctx context.Context, f revokeFlags, args []strin
 		what, err := by.Revoke(ctx, r.repo, r.tags)
 		done = append(done, revoked{r.repo, what, err})
 	}
-	if err := c.writeRevoked(f.output, done); err != nil {
+	var repos []image.Ref
+	for _, r := range all {
+		repos = append(repos, r.repo)
+	}
+	if err := c.writeRevoked(f.output, done, changed(config, f.dct.cache, repos, c.now())); err != nil {
 		c.untold(err)
 		return ExitNoAnswer, nil
 	}
@@ -212,6 +216,7 @@ type revokedDoc struct {
 	Version      int             `json:"version"`
 	Complete     bool            `json:"complete"`
 	Repositories []revokedInRepo `json:"repositories"`
+	Notices      []string        `json:"notices"`
 }
 
 type revokedInRepo struct {
@@ -242,9 +247,14 @@ type leftSigned struct {
 	Digest string `json:"digest,omitempty"`
 }
 
-func (c Command) writeRevoked(output string, all []revoked) error {
+func (c Command) writeRevoked(output string, all []revoked, notices []string) error {
 	if output == "json" {
-		return report.Value(c.Stdout, revokedDocument(all))
+		doc := revokedDocument(all)
+		doc.Notices = append(doc.Notices, notices...)
+		return report.Value(c.Stdout, doc)
+	}
+	for _, text := range notices {
+		fmt.Fprintf(c.Stderr, "notice: %s\n", report.Printable(text))
 	}
 	var b strings.Builder
 	line := func(format string, a ...any) { b.WriteString(report.Printable(fmt.Sprintf(format, a...)) + "\n") }
@@ -302,7 +312,7 @@ func revokedText(line func(string, ...any), gun string, t notary.Revocation, unk
 }
 
 func revokedDocument(all []revoked) revokedDoc {
-	doc := revokedDoc{Version: 1, Complete: revokedCode(all) == ExitPassed, Repositories: []revokedInRepo{}}
+	doc := revokedDoc{Version: 1, Complete: revokedCode(all) == ExitPassed, Repositories: []revokedInRepo{}, Notices: []string{}}
 	for _, r := range all {
 		in := revokedInRepo{Repository: dct.GUN(r.repo), Tags: []revokedTag{}, Void: []voidRole{}, Hint: nextVoid(dct.GUN(r.repo), r.Void)}
 		if r.err != nil {
