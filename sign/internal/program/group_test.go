@@ -71,12 +71,15 @@ func TestRunEnvironment(t *testing.T) {
 	for _, name := range []string{
 		"BOLTSEAL_INPUTS", "BOLTSEAL_ANYTHING", "boltseal_inputs", "COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN",
 		"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_RUNTIME_TOKEN", "INPUT_REGISTRY-PASSWORD",
+		"DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", "DOCKER_CONTENT_TRUST_TAGGING_PASSPHRASE", "DOCKER_CONTENT_TRUST_OFFLINE_PASSPHRASE",
+		"NOTARY_ROOT_PASSPHRASE", "NOTARY_TARGETS_PASSPHRASE", "NOTARY_SNAPSHOT_PASSPHRASE", "NOTARY_DELEGATION_PASSPHRASE", "NOTARY_AUTH",
 	} {
 		t.Setenv(name, ours)
 	}
 	t.Setenv("VAULT_TOKEN", "its-own")
+	t.Setenv("DOCKER_CONTENT_TRUST_SERVER", "https://notary.example")
 	out, err := Run(t.Context(), "/usr/bin/env", Call{MaxOut: 1 << 20, MaxNoise: 1})
-	if text := string(out.Out); err != nil || strings.Contains(text, ours) || !strings.Contains(text, "VAULT_TOKEN=its-own") {
+	if text := string(out.Out); err != nil || strings.Contains(text, ours) || !strings.Contains(text, "VAULT_TOKEN=its-own") || !strings.Contains(text, "DOCKER_CONTENT_TRUST_SERVER=") {
 		t.Errorf("%v: %s", err, text)
 	}
 }

@@ -85,8 +85,11 @@ func withoutOurs(env []string) []string {
 	return slices.DeleteFunc(env, func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		switch name = strings.ToUpper(name); name {
-		case "COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_RUNTIME_TOKEN":
+		case "COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_RUNTIME_TOKEN", "NOTARY_AUTH":
 			return true
+		}
+		if strings.HasSuffix(name, "_PASSPHRASE") && (strings.HasPrefix(name, "DOCKER_CONTENT_TRUST_") || strings.HasPrefix(name, "NOTARY_")) {
+			return true // of docker's and notary's keys, whatever their role
 		}
 		return strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "BOLTSEAL_")
 	})
