@@ -120,6 +120,7 @@ type reader struct {
 	prose     int    // lines that begin after this column are only shown; -1: none are
 	named     word   // the variable that a name: has, whose value: the next line may have
 	pending   word   // the same of the line before
+	variable  word   // the variable whose block in a bake file goes on
 	client    int    // the last line on which notary's client was found
 
 	rows     []row // all lines, for the reach of settings

@@ -43,8 +43,8 @@ type word struct {
 
 // read reads all lines.
 func (r *reader) read() {
-	number, at := r.lines(0, 0)
-	if r.heredoc != "" { // it has no end, and was none that is understood here
+	number, at := r.lines(0, len(r.text)-len(strings.TrimPrefix(r.text, "\ufeff"))) // a byte order mark has no column
+	if r.heredoc != "" {                                                            // it has no end, and was none that is understood here
 		r.heredoc, r.unended = "", true
 		r.lines(number, at)
 	}

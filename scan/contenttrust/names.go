@@ -63,6 +63,7 @@ func Unnamed(name string) bool {
 type style struct {
 	yaml       bool // its lines have keys, and their columns a meaning
 	dockerfile bool
+	hcl        bool   // it is a bake file of blocks
 	hash       bool   // # begins a comment
 	slashes    bool   // // does
 	rem        bool   // REM and :: do
@@ -79,7 +80,7 @@ func styleOf(name string) style {
 	case ".json":
 		s.hash, s.goesOn = false, ""
 	case ".hcl":
-		s.slashes, s.open, s.shut = true, "/*", "*/"
+		s.hcl, s.slashes, s.open, s.shut = true, true, "/*", "*/"
 	case ".groovy", ".jenkinsfile":
 		s.slashes, s.open, s.shut = true, "/*", "*/"
 	case ".ps1", ".psm1":

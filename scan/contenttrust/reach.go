@@ -21,7 +21,7 @@ type setting struct {
 }
 
 func (r *reader) keep(s setting) {
-	if len(r.settings) < maxSettings && s.how != inContainer && s.how != inImage {
+	if len(r.settings) < maxSettings && s.how != byDefault && s.how != inContainer && s.how != inImage {
 		r.settings = append(r.settings, s)
 	}
 }

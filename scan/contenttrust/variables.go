@@ -29,6 +29,12 @@ func (r *reader) variables(ws []word, i int) {
 		r.set(r.pending, r.pending.at, r.pending.text, value, byKey)
 		return
 	}
+	if r.variable.text != "" && w.text == "default" && i+1 < len(ws) && strings.HasPrefix(ws[i+1].text, "=") {
+		if value := plainValue(strings.TrimLeft(r.text[w.at+len(w.text):w.end], " \t=")); value != "null" {
+			r.set(r.variable, r.variable.at, r.variable.text, value, byDefault)
+		}
+		return
+	}
 	for from := 0; from < len(w.text); {
 		at, end := identifier(w.text, from)
 		from = end
@@ -67,6 +73,7 @@ const (
 	forOne          // for one command, before which it stands
 	byKey           // as a YAML key, for what belongs to its parent
 	forSteps        // for the later steps of a job
+	byDefault       // where nothing else sets it
 	inContainer     // for what runs in a container
 	inImage         // by a Dockerfile, for what runs in the image
 )
@@ -75,10 +82,15 @@ const (
 // is given.
 func (r *reader) assigned(ws []word, i, at, end int) (string, way) {
 	w := ws[i]
+	rest := r.text[w.at+end : min(w.end, w.at+end+maxValue)]
 	if r.isRead(w.at + at) {
+		for _, operator := range []string{":=", "="} { // : ${NAME:=1}
+			if value, ok := strings.CutPrefix(rest, operator); ok && firstOf(ws, i) == ":" {
+				return plainValue(value), byDefault
+			}
+		}
 		return "", notSet
 	}
-	rest := r.text[w.at+end : min(w.end, w.at+end+maxValue)]
 	switch {
 	case strings.HasPrefix(rest, "::"), strings.HasSuffix(w.text[:at], "variable=") && strings.HasPrefix(rest, "]"):
 		return plainValue(strings.TrimLeft(rest, ":]")), forSteps
@@ -106,9 +118,51 @@ func (r *reader) assigned(ws []word, i, at, end int) (string, way) {
 			return plainValue(value), byKey
 		}
 	case "":
+		if name := strings.ToLower(previous(ws, i)); strings.HasSuffix(name, "setenvironmentvariable") { // PowerShell's [Environment]::…("NAME", "1")
+			value, ok := strings.CutPrefix(trimmed, ",")
+			return lasts(strings.TrimLeft(value, " \t"), ok)
+		}
+		if strings.EqualFold(strings.TrimRight(w.text[:at], `\/`), "env:") && end == len(w.text) {
+			return r.item(ws, i)
+		}
 		return r.passed(ws, i, at, end)
 	}
 	return "", notSet
+}
+
+// lasts returns a value that PowerShell sets: with none, the variable is removed.
+func lasts(text string, ok bool) (string, way) {
+	value := plainValue(text)
+	if !ok || value == "" || len(text) >= 5 && strings.EqualFold(text[:5], "$null") {
+		return "", notSet
+	}
+	return value, byCommand
+}
+
+// item returns what a command of PowerShell sets the variable Env:NAME, the word i,
+// to: Set-Item Env:NAME 1, New-Item -Path Env:\NAME -Value 1.
+func (r *reader) item(ws []word, i int) (string, way) {
+	sets := false
+	for j := i - 1; j >= max(0, i-maxAround) && !ws[j+1].apart && !sets; j-- {
+		switch strings.ToLower(ws[j].text) {
+		case "set-item", "si", "new-item", "ni", "set-content", "sc":
+			sets = true
+		}
+	}
+	for j := i + 1; sets && j < min(len(ws), i+maxAround) && !ws[j].apart; j++ {
+		if !strings.HasPrefix(ws[j].text, "-") {
+			return lasts(ws[j].text, true)
+		}
+	}
+	return "", notSet
+}
+
+// previous returns the word before the word i, "" if there is none.
+func previous(ws []word, i int) string {
+	if i == 0 {
+		return ""
+	}
+	return ws[i-1].text
 }
 
 // isRead reports whether a variable's name at an offset of the file stands for
@@ -187,10 +241,7 @@ func firstOf(ws []word, i int) string {
 // passed returns what is set by a name without a sign behind it: ENV NAME 1,
 // export NAME, -e NAME, a list item of Compose's environment.
 func (r *reader) passed(ws []word, i, at, end int) (string, way) {
-	before := ""
-	if i > 0 {
-		before = ws[i-1].text
-	}
+	before := previous(ws, i)
 	following := ""
 	if i+1 < len(ws) && !ws[i+1].apart {
 		following = ws[i+1].text
@@ -246,7 +297,7 @@ func (r *reader) set(w word, at int, name, value string, how way) {
 		if (value != "" || how == byKey) && !r.signs {
 			r.say(w, at, passphrase)
 		}
-	case value == "" && how == byKey: // an input of that name, or the value of somewhere else
+	case value == "" && (how == byKey || how == byDefault): // an input of that name, or the value of somewhere else
 	default:
 		off := isOff(value)
 		switch {

@@ -14,6 +14,9 @@ func (r *reader) logical() {
 		return
 	}
 	r.pending, r.named = r.named, word{}
+	if r.style.hcl {
+		r.block(ws)
+	}
 	value := r.key(ws)
 	r.rows = append(r.rows, r.line)
 	r.show(value)
@@ -21,6 +24,17 @@ func (r *reader) logical() {
 	for i := range ws {
 		if !ws[i].shown {
 			r.look(ws, i)
+		}
+	}
+}
+
+// block reads what begins a block of a bake file.
+func (r *reader) block(ws []word) {
+	switch ws[0].text {
+	case "variable", "target", "group", "function":
+		r.variable = word{}
+		if ws[0].text == "variable" && len(ws) > 1 && isVariable(ws[1].text) {
+			r.variable = ws[1]
 		}
 	}
 }
