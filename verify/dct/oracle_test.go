@@ -215,7 +215,7 @@ func (m model) String() string {
 // rules say of them.
 func TestOracle(t *testing.T) {
 	t.Parallel()
-	rounds := 200
+	rounds := 60
 	if dct.Raced || testing.Short() {
 		rounds = 12
 	}

@@ -167,7 +167,7 @@ func (c realCase) flip(t *testing.T, config dct.Config, files map[string][]byte)
 	w := &world{config: config, img: pinAt(t, c.GUN+":"+tag, c.digest(t, "targets/releases", tag))}
 	for _, role := range slices.Sorted(maps.Keys(files)) {
 		file := files[role]
-		for i := 0; i < len(file); i += 13 * step() {
+		for i := 0; i < len(file); i += 7 * step() {
 			changed := slices.Clone(file)
 			changed[i] ^= 1
 			if v := verdict(t, w, shelf{files: files, role: role, body: changed}); v.Passed() || !damaged(v.Reason()) {
