@@ -106,9 +106,14 @@ func doubtData(issuer string, claims map[string]string, now time.Time, add func(
 	switch why, not := strings.CutPrefix(claims["rollback"], "not checked: "); {
 	case !not:
 	case why == "no cache":
-		add("%s", unremembered(gun, until(claims["timestamp"])))
+		add("%s", unremembered(gun, until(claims)))
+	case claims["cache"] != "":
+		add("a rollback of the trust data of %s could not be seen (%s), and nothing of them is remembered; if the collection was made anew, delete %s in the folder of --dct-cache-dir", gun, why, claims["cache"])
 	default:
 		add("a rollback of the trust data of %s could not be seen (%s); from now on it can, by what --dct-cache-dir has", gun, why)
+	}
+	if claims["releases"] != "" {
+		add("targets/releases, which decides what tags of %s mean, has signed nothing that %s shows; a server that holds the key of the snapshot could have left it out: require a signer (--dct-signers, or signers in a policy)", gun, server)
 	}
 	if text := dct.Ending(server, now); text != "" {
 		add("%s: sign with Sigstore or Notation from then on; %sdct.md says how to get there", text, docs)
@@ -129,17 +134,19 @@ func onlyShown(root, gun, server string) string {
 	return fmt.Sprintf("nothing speaks for the %s of %s but that %s showed it: whoever answers for the server decides who may sign, until a root is pinned", root, gun, server)
 }
 
-// unremembered says that there is no cache; until says until when the timestamp
-// counts, if that is known.
+// unremembered says that there is no cache; until says how long what is old counts,
+// if that is known.
 func unremembered(gun, until string) string {
-	return fmt.Sprintf("a rollback of the trust data of %s within the life of their timestamp%s cannot be seen; --dct-cache-dir keeps what was seen, so that older data are refused", gun, until)
+	return fmt.Sprintf("a rollback of the trust data of %s cannot be seen%s; --dct-cache-dir keeps what was seen, so that older data are refused", gun, until)
 }
 
-// until says until when trust data of the past are signed well.
-func until(timestamp string) string {
-	end, err := time.Parse(time.RFC3339, timestamp)
-	if err != nil {
+// until says how long trust data of the past go on to count: by whoever has kept
+// them, as long as their timestamp does, and by the server, which signs timestamps,
+// as long as what it shows.
+func until(claims map[string]string) string {
+	end, err := time.Parse(time.RFC3339, claims["timestamp"])
+	if err != nil || claims["releases"] != "" {
 		return ""
 	}
-	return ", until " + end.UTC().Format(time.DateOnly) + ","
+	return ": by who keeps them, until their timestamp ends on " + end.UTC().Format(time.DateOnly) + ", and by the server itself until the metadata do"
 }

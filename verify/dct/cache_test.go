@@ -273,6 +273,27 @@ func TestCacheTwoOfAVersion(t *testing.T) {
 	expect(t, "signed again", ask(t, store, dir, ids(c)), "checked since version 3")
 }
 
+// A memo of another root is not written over: another requirement may want it.
+func TestCacheOfAnotherRoot(t *testing.T) {
+	t.Parallel()
+	c := signed10(t)
+	old := later(t, c)
+	ok(t, c.Sign("2.0", digest("b"), "alice"))
+	store, dir := dcttest.NewStore(c), t.TempDir()
+	expect(t, "pinned", ask(t, store, dir, ids(c)), "not checked: first seen")
+	theirs := signed10(t)
+	store.Put(gun, theirs)
+	for range 2 {
+		got := ask(t, store, dir, ids(theirs))
+		expect(t, "by their pin", got, "not checked: what is remembered is of another root")
+		if got.Passed() && got.Evidence()[0].Claims["cache"] != filepath.Base(remembered(t, dir)) {
+			t.Errorf("%q", got.Evidence()[0].Claims["cache"])
+		}
+	}
+	store.Put(gun, old)
+	rolledBack(t, "old", ask(t, store, dir, ids(c)))
+}
+
 // A during store calls meanwhile when a file was had.
 type during struct {
 	dct.Store

@@ -8,8 +8,8 @@
 // rule, which image a tag means, and by who has to have signed.
 //
 // The server is hostile, though it holds the keys of timestamp and mostly of
-// snapshot: it can show what was signed before, as long as that has not expired,
-// and cannot show what nobody has signed. The folder of the cache is hostile, too:
+// snapshot: it can show what was signed before, as long as that has not expired, or
+// nothing of a delegation, and what nobody has signed does not count. The folder of the cache is hostile, too:
 // it can refuse and be deleted, and nothing passes by it.
 package dct
 
@@ -43,8 +43,15 @@ import (
 //     3339), a space, and its name,
 //   - "rollback": "checked since version N" of the timestamp, or "not checked: " and
 //     why,
+//   - "cache": the name of the file of the cache that is of another root, if it is,
+//   - "releases": [NothingSigned], where targets decide although they delegate that,
 //   - "ignored": delegations that do not count with the Reason of each, if any.
 const System = "dct"
+
+// NothingSigned is the claim "releases" of evidence by targets, where
+// targets/releases is delegated and the snapshot announces no file of it: nobody
+// has signed into it yet, or who has the key of the snapshot has left it out.
+const NothingSigned = "delegated, nothing signed"
 
 // A Store is where trust data are. *registry.Client is one.
 type Store interface {

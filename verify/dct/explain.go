@@ -27,7 +27,7 @@ func (l *loaded) candidates(c Config, img image.Pinned, tag string) []verify.Can
 			Reason: reason, Err: err, Signer: role, Issuer: l.issuer(), Differs: d, Accept: a,
 		}
 		if r, ok := l.role(role); ok {
-			to.Claims = map[string]string{"gun": l.GUN, "tag": tag, "server": l.Server, "pin": l.Pin, "key-ids": keyIDs(r)}
+			to.Claims = map[string]string{"gun": l.GUN, "tag": plain(tag), "server": l.Server, "pin": l.Pin, "key-ids": keyIDs(r)}
 		}
 		all = append(all, to)
 	}
@@ -63,7 +63,8 @@ func (l *loaded) candidates(c Config, img image.Pinned, tag string) []verify.Can
 	}
 	for _, r := range l.Roles {
 		if r.Err != nil && len(all) < maxCandidates {
-			add(tag, r.Name, Reason(r.Err), r.Err, nil, nil)
+			add(tag, r.Name, Reason(r.Err), fmt.Errorf("%s does not count: %w", r.Name, r.Err), nil, nil)
+			all[len(all)-1].Signer = "" // that it has signed the tag is not known
 		}
 	}
 	return all

@@ -60,8 +60,8 @@ type finding struct {
 // targets/releases, else that of targets. It does not look at any other where the
 // former is delegated and does not count.
 func (c *Collection) Released(tag string) (Target, error) {
-	if role, ok := c.role(releases); ok && role.Err != nil {
-		return Target{}, &refusal{reason: Reason(role.Err), err: fmt.Errorf("%s decides what tags mean, and does not count: %w", releases, role.Err)}
+	if err := c.decided(); err != nil {
+		return Target{}, err
 	}
 	signed := c.of(tag)
 	for _, name := range []string{releases, targets} {
@@ -77,9 +77,18 @@ func (c *Collection) Released(tag string) (Target, error) {
 		others = append(others, t.Role)
 	}
 	if len(others) > 0 {
-		return Target{}, refuse(verify.WrongSigner, "%w: it is signed by %s, not by %s or %s, which decide what tags mean", noSuch(tag), some(others), releases, targets)
+		return Target{}, refuse(verify.WrongSigner, "%w: it is signed by %s, not by %s or %s, which decide what tags mean", noSuch(plain(tag)), some(others), releases, targets)
 	}
-	return Target{}, refuse(verify.Unsigned, "%w: %s has trust data, and nobody has signed this tag", noSuch(tag), c.GUN)
+	return Target{}, refuse(verify.Unsigned, "%w: %s has trust data, and nobody has signed this tag", noSuch(plain(tag)), c.GUN)
+}
+
+// decided refuses a collection whose role that decides what tags mean does not
+// count.
+func (c *Collection) decided() error {
+	if role, ok := c.role(releases); ok && role.Err != nil {
+		return &refusal{reason: Reason(role.Err), err: fmt.Errorf("%s decides what tags mean, and does not count: %w", releases, role.Err)}
+	}
+	return nil
 }
 
 // noSuch is what the client says of a tag, or a digest, that is not signed: docker's
@@ -133,6 +142,9 @@ func (c *Collection) find(img image.Pinned, signers []string) (finding, error) {
 
 // findDigest looks for a tag that has the digest of img, the claimed one first.
 func (c *Collection) findDigest(img image.Pinned, signers []string) (finding, error) {
+	if err := c.decided(); err != nil {
+		return finding{tag: img.Ref().Tag()}, err // of none can be said what it means
+	}
 	var tags []string
 	if tag := img.Ref().Tag(); tag != "" {
 		tags = append(tags, tag)
@@ -186,7 +198,7 @@ func (c *Collection) signed(f finding, signers []string) error {
 		switch {
 		case ok && t.Digest == f.decided.Digest:
 		case ok:
-			return refuse(verify.WrongSigner, "the required signer %s has signed %s for %s, and %s has signed %s", name, or(t.Digest, "no SHA-256"), f.tag, f.decided.Role, f.decided.Digest)
+			return refuse(verify.WrongSigner, "the required signer %s has signed %s for %s, and %s has signed %s", name, or(t.Digest, "no SHA-256"), plain(f.tag), f.decided.Role, f.decided.Digest)
 		case role.Err != nil:
 			return &refusal{reason: Reason(role.Err), err: fmt.Errorf("what the required signer %s has signed does not count: %w", name, role.Err)}
 		case !delegated && c.above(name) != nil:
@@ -194,7 +206,7 @@ func (c *Collection) signed(f finding, signers []string) error {
 		case !delegated:
 			return refuse(verify.WrongSigner, "the required signer %s is no delegation of %s, which has %s", name, c.GUN, c.delegations())
 		default:
-			return refuse(verify.WrongSigner, "the required signer %s has not signed %s", name, f.tag)
+			return refuse(verify.WrongSigner, "the required signer %s has not signed %s", name, plain(f.tag))
 		}
 	}
 	return nil
@@ -259,7 +271,12 @@ func (l *loaded) evidence(img image.Pinned, f finding, signers []string) []verif
 	return all
 }
 
-func (l *loaded) source(tag string) string { return l.Server + "/" + l.GUN + ":" + hostile.Clip(tag) }
+func (l *loaded) source(tag string) string {
+	if tag == "" { // of an image that is named by its digest alone
+		return l.Server + "/" + l.GUN
+	}
+	return l.Server + "/" + l.GUN + ":" + plain(tag)
+}
 
 // keyIDs names the keys of a role, the first few of many.
 func keyIDs(r Role) string {
@@ -267,13 +284,30 @@ func keyIDs(r Role) string {
 	return strings.Join(r.KeyIDs[:min(len(r.KeyIDs), most)], ", ")
 }
 
+// plain returns a tag for people: one that no image can have is quoted, and not
+// told whole.
+func plain(tag string) string {
+	for i, r := range tag {
+		if r != '_' && (i == 0 || r != '.' && r != '-') && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return hostile.Quoted(tag)
+		}
+	}
+	return hostile.Clip(tag)
+}
+
 func (l *loaded) issuer() string { return "root key " + strings.Join(l.root.ids, ", ") }
 
 // claims are what there is to say of who signed as name, besides.
 func (l *loaded) claims(f finding, name string, roles []string) map[string]string {
-	claims := map[string]string{"gun": l.GUN, "tag": f.tag, "server": l.Server, "pin": l.Pin, "rollback": l.rollback}
+	claims := map[string]string{"gun": l.GUN, "tag": plain(f.tag), "server": l.Server, "pin": l.Pin, "rollback": l.rollback}
 	if role, ok := l.role(name); ok {
 		claims["key-ids"] = keyIDs(role)
+	}
+	if role, ok := l.role(releases); ok && role.Version == 0 && name == targets {
+		claims["releases"] = NothingSigned
+	}
+	if l.memo != "" {
+		claims["cache"] = l.memo
 	}
 	// The timestamp is always about to expire: its server signs it anew.
 	relied := append([]string{"root", "targets", "snapshot", f.decided.Role}, roles...)

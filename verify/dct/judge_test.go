@@ -297,3 +297,81 @@ targets/releases 1 true true true <nil>`) {
 		t.Error(err)
 	}
 }
+
+// Where targets decide in the place of releases, evidence says so.
+func TestNothingSigned(t *testing.T) {
+	t.Parallel()
+	c := signed10(t)
+	ok(t, c.AddTarget(dcttest.Targets, "1.0", digest("a"), 1))
+	said := func(config dct.Config) string {
+		got := ask(t, dcttest.NewStore(c), "", config)
+		expect(t, "each", got, "not checked: no cache")
+		return got.Evidence()[0].Claims["releases"]
+	}
+	alice := ids(c)
+	alice.Signers = []string{"alice"}
+	if got := said(ids(c)); got != "" {
+		t.Errorf("with releases: %q", got)
+	}
+	ok(t, c.Change(dcttest.Releases, func(r *dcttest.Role) { r.Absent = true }))
+	if got := said(ids(c)); got != dct.NothingSigned {
+		t.Errorf("without: %q", got)
+	}
+	if got := said(alice); got != "" {
+		t.Errorf("with a signer: %q", got)
+	}
+}
+
+// However an image is named, the role that decides and does not count is why it is
+// refused.
+func TestReasonOfReleases(t *testing.T) {
+	t.Parallel()
+	missigned, expired := signed10(t), signed10(t)
+	ok(t, missigned.SignByAnother(dcttest.Releases))
+	ok(t, missigned.SignByAnother("targets/alice"))
+	ok(t, expired.Expire(dcttest.Releases, time.Now().Add(-time.Hour)))
+	for want, c := range map[string]*dcttest.Collection{"bad-signature": missigned, "expired": expired} {
+		v, err := dct.NewSession(dcttest.NewStore(c), "").Require(ids(c))
+		ok(t, err)
+		for _, ref := range []string{":1.0", "@" + digest("a"), ":1.0@" + digest("a")} {
+			got := v.Verify(t.Context(), pinned(t, gun+ref, digest("a")))
+			expect(t, ref, got, want)
+			for _, c := range got.Candidates() {
+				if strings.HasSuffix(c.Source, ":") {
+					t.Errorf("%s: %q", ref, c.Source)
+				}
+			}
+		}
+	}
+}
+
+// A tag is text of a stranger where an image is named by its digest.
+func TestTagOfAStranger(t *testing.T) {
+	t.Parallel()
+	for _, tag := range []string{strings.Repeat("A", 1<<19), "z\u202e", "a b", "-x", "::error::x"} {
+		c := signed10(t)
+		ok(t, c.AddTarget(dcttest.Releases, tag, digest("e"), 1))
+		for _, signers := range [][]string{nil, {"alice"}} {
+			config := ids(c)
+			config.Signers = signers
+			v, err := dct.NewSession(dcttest.NewStore(c), "").Require(config)
+			ok(t, err)
+			got := v.Verify(t.Context(), pinned(t, gun+"@"+digest("e"), digest("e")))
+			if got.Passed() != (signers == nil) {
+				t.Errorf("%.20q by %q: %q", tag, signers, got.Reason())
+			}
+			texts := []string{fmt.Sprint(got.Err())}
+			for _, e := range got.Evidence() {
+				texts = append(texts, e.Source, e.Claims["tag"])
+			}
+			for _, e := range got.Candidates() {
+				texts = append(texts, e.Source, e.Claims["tag"])
+			}
+			for _, text := range texts {
+				if len(text) > 1000 || strings.Contains(text, "\u202e") || strings.Contains(text, " "+tag+" ") {
+					t.Errorf("%.20q by %q: %.400q", tag, signers, text)
+				}
+			}
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type loaded struct {
 	repo, invalid *tuf.Repo
 	root          vouched
 	rollback      string // the claim
+	memo          string // the name of the file that is of another root; "" for none
 }
 
 // An update is the loading of one collection, which all who ask for it share.
@@ -170,7 +172,7 @@ func (s *Session) remember(l *loaded, r *remote, c Config, from *anchored, cache
 		l.rollback = notCached
 		return nil
 	}
-	next := l.memo(from, cache)
+	next := l.remembered(from, cache)
 	if _, err := c.satisfied(l.GUN, cache["root"], now); err == nil {
 		next.Anchor = cache["root"]
 	}
@@ -179,7 +181,8 @@ func (s *Session) remember(l *loaded, r *remote, c Config, from *anchored, cache
 	case r.last == nil:
 		l.rollback = firstSeen
 	case !r.last.has(from.raw):
-		l.rollback = otherRoots
+		l.rollback, l.memo = otherRoots, filepath.Base(r.kept.name)
+		return nil // whose memo it is may want it
 	default:
 		if err = r.last.compare(l); err != nil {
 			return err
@@ -215,8 +218,8 @@ func (s *Session) remember(l *loaded, r *remote, c Config, from *anchored, cache
 	return r.kept.write(next)
 }
 
-// memo is what there is to remember of l: the files that count.
-func (l *loaded) memo(from *anchored, cache memory) *memo {
+// remembered is what there is to remember of l: the files that count.
+func (l *loaded) remembered(from *anchored, cache memory) *memo {
 	m := &memo{Version: 1, Server: l.Server, GUN: l.GUN, Anchor: from.raw, Files: map[string][]byte{}}
 	for _, role := range l.Roles {
 		if role.Err == nil && role.Version > 0 {
@@ -268,7 +271,7 @@ func (l *loaded) delegated(r *remote, d data.Role) Role {
 	}
 	meta, announced := l.repo.Snapshot.Signed.Meta[d.Name.String()]
 	if !announced {
-		return is // it has signed nothing yet
+		return is // it has signed nothing yet, or that is withheld
 	}
 	is.Err = refuse(verify.BadSignature, "%s does not count", d.Name)
 	if l.invalid == nil || l.invalid.Targets[d.Name] == nil {
