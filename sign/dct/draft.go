@@ -169,19 +169,19 @@ func (m mark) says(meta data.FileMeta) bool {
 }
 
 // add has the key's delegations sign m: those that do not yet, or, with force, all
-// of them. It returns their names.
-func (d *draft) add(m mark, force bool) (roles []string, err error) {
+// of them. It returns their names, and whether any of them had to.
+func (d *draft) add(m mark, force bool) (roles []string, added bool, err error) {
 	meta, err := m.meta()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	into, err := d.signable(m)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, role := range into {
 		if err := d.usable(role); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	for _, role := range into {
@@ -189,14 +189,15 @@ func (d *draft) add(m mark, force bool) (roles []string, err error) {
 		if t := d.repo.Targets[role.Name]; !force && t != nil && m.says(t.Signed.Targets[m.tag]) {
 			continue
 		}
+		added = true
 		if err := d.change(role.Name); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if _, err := d.repo.AddTargets(role.Name, data.Files{m.tag: meta}); err != nil {
-			return nil, order.Refused(verify.Unsupported, "add tag %s to %s: %w", m.tag, role.Name, err)
+			return nil, false, order.Refused(verify.Unsupported, "add tag %s to %s: %w", m.tag, role.Name, err)
 		}
 	}
-	return roles, nil
+	return roles, added, nil
 }
 
 // signable returns the delegations of the key whose paths m's tag is within. One of

@@ -27,10 +27,10 @@ const again = "run it again: what is published already is not published twice"
 // returns the collection as the server showed it: before where nothing was
 // published, and after it otherwise. change is called on a new draft each time that
 // somebody else has published meanwhile.
-func (s *Signer) publish(ctx context.Context, repo image.Ref, change func(*draft) error) (found *draft, published bool, err error) {
+func (s *Signer) publish(ctx context.Context, repo image.Ref, change func(*draft) error) (*draft, error) {
 	server, err := s.opts.Config.ServerOf(repo)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
 		d, err := s.open(ctx, repo)
@@ -38,25 +38,24 @@ func (s *Signer) publish(ctx context.Context, repo image.Ref, change func(*draft
 			err = change(d)
 		}
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		if len(d.changed) == 0 {
-			return d, false, nil
+			return d, nil
 		}
 		files, err := d.seal(s.opts.Now())
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		err = s.opts.Store.PublishTrustData(ctx, server, d.collection.GUN, files)
 		if err == nil {
-			after, err := s.shown(ctx, repo, files)
-			return after, true, err
+			return s.shown(ctx, repo, files)
 		}
 		if attempt == maxAttempts || !overtaken(err) {
-			return nil, false, unpublished(server, d.collection.GUN, attempt, err)
+			return nil, unpublished(server, d.collection.GUN, attempt, err)
 		}
 		if err := s.opts.Sleep(ctx, pause); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (s *Signer) Revoke(ctx context.Context, repo image.Ref, tags []string) (Rev
 		taken removal
 		asked []string
 	)
-	found, _, err := s.publish(ctx, repo, func(d *draft) (err error) {
+	found, err := s.publish(ctx, repo, func(d *draft) (err error) {
 		if taken, err = d.remove(tags); err != nil {
 			return err
 		}

@@ -91,6 +91,7 @@ type item struct {
 	img     image.Pinned
 	mark    mark
 	roles   []string // that sign it
+	added   bool     // to one of them in this run
 	records []sign.Record
 	err     error // not nil: there are no records
 }
@@ -254,14 +255,14 @@ func (r *run) together(ctx context.Context, items []*item) error {
 	if repo.IsZero() {
 		return nil
 	}
-	found, published, err := r.publish(ctx, repo, func(d *draft) error {
+	found, err := r.publish(ctx, repo, func(d *draft) error {
 		for it := range undone(items) {
-			roles, err := d.add(it.mark, r.order.Force)
+			roles, added, err := d.add(it.mark, r.order.Force)
 			if err != nil {
 				it.err = err
 				continue
 			}
-			it.roles = roles
+			it.roles, it.added = roles, added
 		}
 		return nil
 	})
@@ -271,7 +272,7 @@ func (r *run) together(ctx context.Context, items []*item) error {
 	for it := range undone(items) {
 		it.records, it.err = r.back(ctx, found, it)
 		for i := range it.records {
-			it.records[i].Existed = !published
+			it.records[i].Existed = !it.added
 		}
 	}
 	return nil

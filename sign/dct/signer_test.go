@@ -394,3 +394,19 @@ func TestSignFirstUse(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// What was there before is told from what is new, also where both are of one
+// repository, and so of one file.
+func TestSignExistedByTag(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dcttest.Options{}, dcttest.ServerOptions{})
+	records(t, w.sign())
+	second := w.push("v2", "v2")
+	existed := map[string]bool{}
+	for _, r := range records(t, w.signer().Sign(t.Context(), order(w.image("v1", w.digest), w.image("v2", second)))) {
+		existed[r.Image.Ref().Tag()] = r.Existed
+	}
+	if len(existed) != 2 || !existed["v1"] || existed["v2"] {
+		t.Errorf("%v", existed)
+	}
+}
