@@ -91,6 +91,18 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// In the file of root targets is the name of a role, what it holds is nobody's
+// choice.
+func TestRootHasNoTags(t *testing.T) {
+	t.Parallel()
+	for members, good := range map[string]bool{`"keyids":[],"threshold":1`: true, `"keyids":[],"KEYIDS":["x"]`: false, `"Threshold":1`: false} {
+		err := sound(file{role: "root"}, []byte(`{"signed":{"_type":"Root","roles":{"targets":{`+members+`}}},"signatures":[]}`))
+		if good && err != nil || !good && Reason(err) != verify.BadSignature {
+			t.Errorf("%s: %v", members, err)
+		}
+	}
+}
+
 // The client's own words are told, but not all of them.
 func TestClipped(t *testing.T) {
 	t.Parallel()

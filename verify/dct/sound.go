@@ -34,9 +34,10 @@ const (
 // shape returns what trust data look like. The client reads the signed part
 // twice, once into what it checks the signatures of and once into what it goes
 // by: where a name stands twice, the one has the last value and the other both.
-// A server could add its own targets to those of others by that.
-func shape() strictjson.Shape {
-	return strictjson.Shape{
+// A server could add its own targets to those of others by that. In the file of
+// root targets is a role, in all others tags by names that somebody chose.
+func shape(role string) strictjson.Shape {
+	s := strictjson.Shape{
 		Names: []string{
 			"signed", "signatures", "keyid", "method", "sig",
 			"_type", "expires", "version", "keys", "roles", "consistent_snapshot", "meta", "targets", "delegations",
@@ -45,6 +46,10 @@ func shape() strictjson.Shape {
 		Maps:   []string{"targets", "meta", "hashes", "keys"},
 		Opaque: []string{"custom"},
 	}
+	if role == "root" {
+		s.Maps, s.Opaque = []string{"keys"}, nil
+	}
+	return s
 }
 
 // An outline is what is looked at before the client reads a file.
@@ -93,7 +98,7 @@ func sound(f file, body []byte) error {
 	bad := func(err error) error {
 		return refuse(reason, "the file of %s is no trust data: %w", f.role, clipped{err})
 	}
-	if err := shape().Check(body); err != nil {
+	if err := shape(f.role).Check(body); err != nil {
 		return bad(err)
 	}
 	var o outline
