@@ -495,6 +495,24 @@ func TestDCTAccept(t *testing.T) {
 	}
 }
 
+// Where another system is what an image lacks, nobody is said to differ from the
+// signer with Docker Content Trust who has signed it.
+func TestDCTNotWhatDiffers(t *testing.T) {
+	t.Parallel()
+	w := newDocked(t, dcttest.ServerOptions{})
+	_, c := w.signed("team/app", dcttest.Options{})
+	sigstore := `sigstore: {identities: [{issuer: "` + issuer + `", subject: "` + identity + `"}]}`
+	policy := w.file("policy.yaml", []byte(w.rule("all-of: [{"+asked{roots: []string{c.RootID()}, signers: []string{"alice"}}.policy(w)+"}, {"+sigstore+"}]")))
+	if code, text := plain(t, "verify", w.at("team/app:v1"), "--policy", policy, "--trusted-root", w.world.root); code != 1 || strings.Contains(text, "differs") || strings.Contains(text, "wanted") || !strings.Contains(text, "targets/alice") {
+		t.Errorf("exit %d\n%s", code, text)
+	}
+	// Bob is who differs, as long as alice has not signed.
+	w.ok(c.Remove("targets/alice", "v1"))
+	if _, text := plain(t, "verify", w.at("team/app:v1"), "--policy", policy, "--trusted-root", w.world.root); !strings.Contains(text, "targets/releases") || !strings.Contains(text, "wanted") {
+		t.Errorf("the report says\n%s", text)
+	}
+}
+
 // The lock holds the role that signed, under its root, even where whatever the
 // server shows is believed.
 func TestDCTLock(t *testing.T) {

@@ -23,6 +23,24 @@ func (l *loaded) required(c Config, t Target) (have []string, lack string) {
 	return have, lack
 }
 
+// instead returns how t, whose role c does not require, differs from what c lacks,
+// and what would let it count. There is neither where all have signed that c
+// requires: then nothing lacks what t could stand for.
+func (l *loaded) instead(c Config, t, decided Target) (*verify.Difference, *verify.Acceptance) {
+	have, lack := l.required(c, t)
+	if lack == "" {
+		return nil, nil
+	}
+	differs := &verify.Difference{What: "signer", Found: t.Role, Expected: "targets/" + lack}
+	if decided.Digest != t.Digest || isReleasing(t.Role) {
+		return differs, nil
+	}
+	return differs, c.accept(append(have, strings.TrimPrefix(t.Role, targets+"/")))
+}
+
+// isReleasing reports whether a role says what tags mean, and is no signer's.
+func isReleasing(role string) bool { return role == releases || role == targets }
+
 // accept returns what would let the signatures of those signers count. All else is
 // as c says.
 func (c Config) accept(signers []string) *verify.Acceptance {

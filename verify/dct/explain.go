@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/theupdateframework/notary/client"
 	"github.com/theupdateframework/notary/tuf/data"
@@ -51,11 +50,7 @@ func (l *loaded) candidates(c Config, img image.Pinned, tag string) []verify.Can
 			reason, why = Reason(err), err
 		case len(c.Signers) > 0 && !wanted[t.Role]:
 			reason, why = verify.WrongSigner, errors.New("its signature is not required")
-			have, lack := l.required(c, t)
-			differs = &verify.Difference{What: "signer", Found: t.Role, Expected: "targets/" + or(lack, c.Signers[0])}
-			if decided.Digest == t.Digest && t.Role != releases && t.Role != targets {
-				accept = c.accept(append(have, strings.TrimPrefix(t.Role, targets+"/")))
-			}
+			differs, accept = l.instead(c, t, decided)
 		case len(c.Signers) == 0 && t.Role != decided.Role:
 			reason, why = verify.WrongSigner, fmt.Errorf("%s decides what the tag means", decided.Role)
 		}
