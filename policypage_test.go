@@ -39,7 +39,7 @@ func TestDocsPolicies(t *testing.T) {
 			}
 			for name, body := range map[string]string{
 				".boltseal.yaml": text, "platform.yaml": "version: 1\npublishers: [distroless]\n",
-				"acme-root.crt": root, "tsa-root.crt": root, "cosign.pub": key,
+				"acme-root.crt": root, "tsa-root.crt": root, "cosign.pub": key, "acme-root.pub": key,
 			} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
 					t.Fatal(err)

@@ -513,6 +513,27 @@ func TestDCTNotWhatDiffers(t *testing.T) {
 	}
 }
 
+// What a rule is for makes a requirement doubtful, wherever in the rule it stands.
+func TestDCTCheckOfNames(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("ab", 32)
+	dir := workspaceOf(t, map[string]string{".boltseal.yaml": `version: 1
+rules:
+  - images: ["ghcr.io/acme/**"]
+    require:
+      - any-of:
+          - all-of:
+              - dct: {roots: ["` + id + `"]}
+              - dct: {roots: ["` + id + `"], signers: [alice], server: https://notary.acme.example}
+  - images: [ghcr.io/other/app, "ghcr.io/other/app:v1"]
+    require: [{dct: {roots: ["` + id + `"]}}]
+`})
+	r := in(t, dir, "policy", "check")
+	if r.code != 1 || strings.Count(r.stdout, "[one-root]") != 2 || !strings.Contains(r.stdout, ".boltseal.yaml:7:32: [one-root]") {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 // The lock holds the role that signed, under its root, even where whatever the
 // server shows is believed.
 func TestDCTLock(t *testing.T) {

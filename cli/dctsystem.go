@@ -66,6 +66,7 @@ func (s *dctSystem) lints() []policy.Lint {
 	return []policy.Lint{
 		{Name: "first-use", Doc: "Whoever answers for a Notary server at first decides who may sign."},
 		{Name: "server-ends", Doc: "A Notary server is shut down within half a year, or was."},
+		{Name: "one-root", Doc: "There are fewer IDs of roots than repositories, each of which has its own."},
 		{Name: "plain-http", Doc: "A Notary server is asked without encryption."},
 	}
 }

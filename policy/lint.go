@@ -83,7 +83,7 @@ func (p *Policy) Lint(now time.Time) []Doubt {
 			continue
 		}
 		l.list(r.images)
-		l.forms(r.require)
+		l.forms(r.require, r.images.names())
 		if r.unsigned != nil {
 			l.unsigned(r)
 		}
@@ -166,15 +166,42 @@ func (p Pattern) meets(q Pattern) bool {
 	return ok
 }
 
-// forms collects the doubts of each requirement.
-func (l *linter) forms(all []requirement) {
+// A namesForm is a Form in which more is doubtful for some images. Names are those
+// of the repositories that a rule is for, the registry first, as patterns have
+// them: docker.io/acme/**, *.azurecr.io/app.
+type namesForm interface {
+	DoubtsOf(names []string) []Doubt
+}
+
+// forms collects the doubts of each requirement of a rule for images of those
+// names.
+func (l *linter) forms(all []requirement, names []string) {
 	for _, r := range all {
 		if r.form != nil {
 			l.doubts = append(l.doubts, r.form.Doubts()...)
 		}
-		l.forms(r.anyOf)
-		l.forms(r.allOf)
+		if f, ok := r.form.(namesForm); ok {
+			l.doubts = append(l.doubts, f.DoubtsOf(names)...)
+		}
+		l.forms(r.anyOf, names)
+		l.forms(r.allOf, names)
 	}
+}
+
+// names returns the repositories that the list speaks of, each once, however many
+// tags it names.
+func (p *Patterns) names() []string {
+	var out []string
+	for _, m := range p.match {
+		var parts []string
+		for _, s := range m.name {
+			parts = append(parts, s.text)
+		}
+		if name := strings.Join(parts, "/"); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func (l *linter) unsigned(r *rule) {

@@ -186,10 +186,14 @@ func (s *Session) loadFor(ctx context.Context, c Config, ref image.Ref, dir stri
 // data of ref: https://notary.docker.io for images of Docker Hub, else the host of
 // the registry.
 func DefaultServer(ref image.Ref) string {
-	if ref.Registry() == "docker.io" {
+	return defaultServer(ref.Registry())
+}
+
+func defaultServer(registry string) string {
+	if registry == "docker.io" {
 		return "https://notary.docker.io"
 	}
-	return "https://" + ref.Registry()
+	return "https://" + registry
 }
 
 // ServerOf returns the server that has the trust data of ref by c. The error tells

@@ -133,3 +133,44 @@ func (f *Form) Doubts() []yamlshape.Doubt {
 	}
 	return out
 }
+
+// DoubtsOf returns what is doubtful besides where the Form is asked of images of
+// those names, the registry first, in which * and ** stand for any: the server
+// that is asked of itself ends, or there are fewer roots than repositories.
+func (f *Form) DoubtsOf(names []string) []yamlshape.Doubt {
+	var out []yamlshape.Doubt
+	doubt := func(at image.Position, w Warning) {
+		out = append(out, yamlshape.Doubt{Fault: *yamlshape.Faultf(at, w.next, "%s", w.Text), Lint: w.Lint})
+	}
+	if f.Server == nil {
+		said := map[string]bool{}
+		for _, name := range names {
+			registry, _, _ := strings.Cut(name, "/")
+			address := defaultServer(registry)
+			for _, w := range serverWarnings(address, time.Now()) {
+				if !said[w.Text] {
+					said[w.Text] = true
+					w.Text = "there is no server, so that " + address + " is asked for images of " + registry + ": " + w.Text
+					doubt(f.At, w)
+				}
+			}
+		}
+	}
+	if len(f.made.ids) > 0 && len(f.made.ids) == len(f.Roots) && len(f.CA) == 0 && several(names) > len(f.made.ids) {
+		doubt(f.Roots[0].At, Warning{
+			"one-root", "roots: each repository has a root certificate of its own, and with it a key ID of its own: these are too few for all that the rule is for",
+			"add the ID of each repository, or give the public key that all of the certificates are of in the place of the IDs",
+		})
+	}
+	return out
+}
+
+// several returns how many repositories there are at least under patterns of
+// names: a pattern with a * is hardly there for one.
+func several(names []string) int {
+	n := len(names)
+	if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, "*") }) {
+		n++
+	}
+	return n
+}

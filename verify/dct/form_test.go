@@ -241,3 +241,52 @@ func TestFormDoubts(t *testing.T) {
 		})
 	}
 }
+
+// What is doubtful of a requirement for the images of its rule.
+func TestFormDoubtsOf(t *testing.T) {
+	t.Parallel()
+	p := pinsOf(t, dcttest.Options{})
+	id, other := p.idText, strings.Repeat("ab", 32)
+	near := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		now   time.Time
+		text  string
+		names []string
+		want  string // lints
+		says  string
+	}{
+		{near, "roots: [a.pem]", []string{"docker.io/acme/**"}, "server-ends", "https://notary.docker.io is asked for images of docker.io: notary.docker.io ends on 2026-12-08"},
+		{near, "roots: [a.pem]", []string{"docker.io/acme/a", "docker.io/acme/b"}, "server-ends", "2026-12-08"},
+		{near, "roots: [a.pem]\nserver: https://notary.acme.example", []string{"docker.io/acme/**"}, "", ""},
+		{near, "roots: [a.pem]", []string{"*.azurecr.io/**", "ghcr.io/a"}, "", ""},
+		{near.AddDate(1, 0, 0), "roots: [a.pem]", []string{"ghcr.io/a", "*.azurecr.io/**"}, "server-ends", "content trust of Azure Container Registry ends on 2028-03-31"},
+		{near.AddDate(1, 0, 0), "roots: [a.pem]", []string{"docker.io/a/b", "acme.azurecr.io/b"}, "server-ends server-ends", ""},
+		{near, "roots: [a.pem]", nil, "", ""},
+		{near, "roots: [" + id + "]", []string{"ghcr.io/acme/app"}, "", ""},
+		{near, "roots: [" + id + "]", []string{"ghcr.io/acme/*"}, "one-root", "too few"},
+		{near, "roots: [" + id + "]", []string{"ghcr.io/acme/app", "ghcr.io/acme/web"}, "one-root", "too few"},
+		{near, "roots: [" + id + ", " + other + "]", []string{"ghcr.io/acme/app", "ghcr.io/acme/web"}, "", ""},
+		{near, "roots: [" + id + ", a.pem]", []string{"ghcr.io/acme/**"}, "", ""},
+		{near, "roots: [a.pem]", []string{"ghcr.io/acme/**"}, "", ""},
+		{near, "roots: [" + id + "]\nca: [ca.pem]", []string{"ghcr.io/acme/**"}, "", ""},
+		{near, "tofu: true", []string{"ghcr.io/acme/**"}, "", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(tc.now))
+			f, faults := readForm(t, tc.text)
+			if len(faults) > 0 {
+				t.Fatalf("%.80s: %v", tc.text, faults)
+			}
+			var lints []string
+			for _, d := range f.DoubtsOf(tc.names) {
+				lints = append(lints, d.Lint)
+				if d.At.Line == 0 || d.Next == "" || !strings.Contains(d.Err.Error(), tc.says) {
+					t.Errorf("%.80s of %q: %+v", tc.text, tc.names, d)
+				}
+			}
+			if got := strings.Join(lints, " "); got != tc.want {
+				t.Errorf("%.80s of %q: %q, want %q", tc.text, tc.names, got, tc.want)
+			}
+		})
+	}
+}

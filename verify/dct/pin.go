@@ -224,8 +224,10 @@ func (c Config) stranger(r *root) error {
 // adopt says how to trust another root, in the way in which one is.
 func (c Config) adopt() string {
 	switch {
+	case len(c.RootKeyIDs) > 0 && c.Flags:
+		return "add the new ID to " + c.called("roots") + " beside the old one; each repository has an ID of its own: for several, give the public key with --dct-root-public-key"
 	case len(c.RootKeyIDs) > 0:
-		return "add the new ID to " + c.called("roots") + " beside the old one"
+		return "add the new ID to roots beside the old one; each repository has an ID of its own: for several, put the public key into roots"
 	case len(c.RootKeys) > 0 && c.Flags:
 		return "give its public key with --dct-root-public-key"
 	case len(c.RootKeys) > 0:
