@@ -285,11 +285,13 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 			value = strings.ReplaceAll(value, "ghcr.io/acme/", dead+"/acme/")
 		case "cache-dir":
 			value = f.dir
-		case "key":
+		case "dct-cache-dir":
+			value = filepath.Join(f.dir, "dct")
+		case "key", "dct-root-public-key":
 			value = regexp.MustCompile(`\S+\.pub\b`).ReplaceAllString(value, f.key)
 		}
 		if input == "sign" { // the digest that a build put out
-			value = regexp.MustCompile(`ghcr\.io/([a-z/]+)@\$\{\{[^}]*\}\}`).ReplaceAllString(value, dead+"/${1}@"+releaseDigest)
+			value = regexp.MustCompile(`[a-z.]+/([a-z/]+(?::v1)?)@\$\{\{[^}]*\}\}`).ReplaceAllString(value, dead+"/${1}@"+releaseDigest)
 		}
 		inputs[input] = regexp.MustCompile(`\$\{\{[^}]*\}\}`).ReplaceAllString(value, "secret")
 	}
@@ -299,8 +301,14 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 		dir, now, env = releaseJob(t, f)
 		inputs["signing-config"] = f.config
 	}
-	if inputs["system"] == "notation" { // which has no services
+	if inputs["dct-root-public-key"] != "" { // trusts no root of Sigstore
+		inputs["trusted-root"], inputs["cache-dir"] = "", ""
+	}
+	switch inputs["system"] {
+	case "notation": // which has no services
 		inputs["trusted-root"], inputs["cache-dir"], inputs["signing-config"], inputs["key"] = "", "", "", "release.key"
+	case "dct": // nor has this, and its key has no password here
+		inputs["signing-config"], inputs["key"], inputs["key-password"] = "", "alice.key", ""
 	}
 	text, err := json.Marshal(inputs)
 	if err != nil {

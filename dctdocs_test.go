@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -214,8 +215,7 @@ func TestTrustDataExamples(t *testing.T) {
 	t.Parallel()
 	w := newTrusted(t, dcttest.Options{})
 	p := contentTrustPage(t)
-	policy := filepath.Join(w.dir, "policy.yaml")
-	if err := os.WriteFile(policy, []byte(w.here(p.fenceOf(t, "yaml", "signers: [alice]"))), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.dir, "acme-root.pub"), w.c.RootKeyPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) string {
@@ -251,7 +251,58 @@ func TestTrustDataExamples(t *testing.T) {
 	if seen["verify"] == 0 || seen["trust"] == 0 {
 		t.Errorf("examples that were found: %v", seen)
 	}
-	if out := run("verify", w.image, "--policy", policy); !strings.Contains(out, "verified") {
-		t.Error(out)
+	policies := 0
+	for _, f := range p.fences {
+		if f.lang != "yaml" {
+			continue
+		}
+		policies++
+		policy := filepath.Join(w.dir, "policy.yaml")
+		if err := os.WriteFile(policy, []byte(w.here(f.text)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out := run("verify", w.image, "--policy", policy); !strings.Contains(out, "verified") {
+			t.Errorf("line %d: %s", f.line, out)
+		}
+	}
+	if policies != 2 {
+		t.Errorf("%d policies were found", policies)
+	}
+}
+
+// TestTrustDataOwner runs what docs/dct.md tells owners to run, on the root that
+// docker would have kept, and what it makes of boltseal's own answer: each says
+// the ID and the public key that are to be pinned.
+func TestTrustDataOwner(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"sh", "jq", "base64", "openssl"} {
+		need(t, program)
+	}
+	w := newTrusted(t, dcttest.Options{})
+	kept := filepath.Join(w.dir, ".docker/trust/tuf/registry.acme.example/app/metadata")
+	if err := errors.Join(os.MkdirAll(kept, 0o700), os.WriteFile(filepath.Join(kept, "root.json"), w.c.File("root"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	p := contentTrustPage(t)
+	sh := func(script, input string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "sh", "-euc", script) //nolint:gosec // our own documentation
+		cmd.Dir, cmd.Env, cmd.Stdin = w.dir, append(os.Environ(), "HOME="+w.dir), strings.NewReader(input)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("%s: %v", script, err)
+		}
+		return string(out)
+	}
+	if id := sh(p.fenceOf(t, "sh", "root=~/.docker"), ""); id != w.c.RootID()+"\n" {
+		t.Errorf("the ID is %q, want %s", id, w.c.RootID())
+	}
+	if code, out := w.verify(t, "--dct-root-public-key", "acme-root.pub"); code != 0 {
+		t.Errorf("with the public key: exit %d\n%s", code, out)
+	}
+	_, filter, _ := strings.Cut(p.fenceOf(t, "sh", "AdministrativeKeys"), "\n  | ")
+	_, shown, _ := boltsealIn(t, w.dir, noEnv, "trust", "inspect", w.registry.Host()+"/app", "--dct-server", w.server.URL(), "--output", "json")
+	if id := sh(filter, shown); id != w.c.RootID()+"\n" {
+		t.Errorf("the ID that is shown is %q, want %s", id, w.c.RootID())
 	}
 }

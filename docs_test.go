@@ -287,8 +287,8 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 		"policy": filepath.Join(f.workspace, ".boltseal.yaml"), "lock": filepath.Join(f.written, "boltseal.lock"),
 		"trusted-root": f.root, "tuf-mirror": "https://" + dead, "tuf-root": f.tufRoot, "key": f.key, "registry-cacert": f.ca, "cache-dir": f.dir,
 		"notation-certificate": f.notationRoot, "notation-tsa-certificate": f.tsaRoot, "notation-trust-policy": f.trustPolicy, "notation-trust-store": f.trustStore,
-		"dct-root-key-ids": strings.Repeat("9f8a7b6c", 8),
-		"summary-file":     filepath.Join(f.written, "summary.md"), "report-file": filepath.Join(f.written, "report.json"),
+		"dct-root-key-ids": strings.Repeat("9f8a7b6c", 8), "dct-root-public-key": f.key,
+		"summary-file": filepath.Join(f.written, "summary.md"), "report-file": filepath.Join(f.written, "report.json"),
 	}
 	var split []string
 	for _, arg := range args {
@@ -312,7 +312,7 @@ func offline(t *testing.T, args []string, f files, takesValue map[string]bool) [
 		case !isFlag:
 			out = append(out, deadImage(args[i], image.Parse))
 			continue
-		case name == "trusted-root" || name == "tuf-mirror" || name == "notation-certificate" || name == "notation-trust-policy" || name == "dct-root-key-ids": // which need no trust root
+		case name == "trusted-root" || name == "tuf-mirror" || name == "notation-certificate" || name == "notation-trust-policy" || name == "dct-root-key-ids" || name == "dct-root-public-key": // which need no trust root
 			trusted = true
 			fallthrough
 		case value != "" && (i+1 >= len(args) || !strings.HasPrefix(args[i+1], "env://")):
