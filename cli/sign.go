@@ -321,9 +321,9 @@ func (s *signing) readImages(args []string) error {
 		}
 		if ref.Digest() == "" && !s.flags.tags {
 			if s.flags.step {
-				return usagef(signedImage, "write "+ref.Name()+"@ and the digest that the build put out, such as ${{ steps.build.outputs.digest }}; or sign-tags: true", "%s names a tag, and somebody may have moved it since the push", ref)
+				return usagef(signedImage, "write "+ref.Name()+":"+ref.Tag()+"@ and the digest that the build put out, such as ${{ steps.build.outputs.digest }}; or sign-tags: true", "%s names a tag, and somebody may have moved it since the push", ref)
 			}
-			s.notices = append(s.notices, fmt.Sprintf("%s is a tag: what it names now is signed; name the digest that was pushed, or write --sign-tags", ref))
+			s.notices = append(s.notices, fmt.Sprintf("%s is a tag: what it names now is signed; name the digest that was pushed, as %s:%s@sha256:…, or write --sign-tags", ref, ref.Name(), ref.Tag()))
 		}
 		if _, err := image.ParseRepository(a); err == nil {
 			s.untagged[ref.String()] = true

@@ -97,7 +97,7 @@ func TestSignDCT(t *testing.T) {
 	}
 	for _, part := range []string{
 		"signed by targets/alice (under root key " + w.c.RootID() + ")", "notary-v1 (notary), expires 20", ", at " + w.server.URL() + "/" + w.c.GUN() + ":v1",
-		"DOCKER_CONTENT_TRUST=1 DOCKER_CONTENT_TRUST_SERVER=" + w.server.URL() + " docker pull " + w.c.GUN() + ":v1",
+		"DOCKER_CONTENT_TRUST=1 DOCKER_CONTENT_TRUST_SERVER=" + w.server.URL() + " docker pull " + w.c.GUN() + ":v1 # up to docker 28: 29 does not look",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(r.stdout), " "), part) {
 			t.Errorf("no %q in %s", part, r.stdout)
@@ -166,7 +166,7 @@ func TestTrustRevoke(t *testing.T) {
 		t.Fatalf("exit %d, %v: %s%s", r.code, err, r.stdout, r.stderr)
 	}
 	got := fmt.Sprint(doc.Repositories)
-	want := fmt.Sprintf("[{[{v1 [targets/alice targets/releases] [{targets/bob %s}] false bob has to revoke it, too} {v2 [targets/alice targets/releases] [{targets %s} {targets/bob %s}] true the owner of the repository has to take it out of targets: notary remove %s v2 --publish; bob has to revoke it, too}]}]",
+	want := fmt.Sprintf("[{[{v1 [targets/alice targets/releases] [{targets/bob %s}] false where bob is required it still counts: bob has to revoke it, too} {v2 [targets/alice targets/releases] [{targets %s} {targets/bob %s}] true the owner of the repository has to take it out of targets: notary remove %s v2 --publish; where bob is required it still counts: bob has to revoke it, too}]}]",
 		w.digest, w.digest, w.digest, w.c.GUN())
 	if got != want || w.posts() != 1 {
 		t.Errorf("%s\nwant\n%s\n%d times published", got, want, w.posts())

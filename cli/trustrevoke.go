@@ -196,7 +196,7 @@ func nextAfter(gun string, r notary.Revocation) string {
 		case signer == "releases":
 			who = append(who, "somebody whose key is in targets/releases has to revoke it, too")
 		default:
-			who = append(who, signer+" has to revoke it, too")
+			who = append(who, "where "+signer+" is required it still counts: "+signer+" has to revoke it, too")
 		}
 	}
 	return strings.Join(who, "; ")
@@ -261,7 +261,7 @@ func (c Command) writeRevoked(output string, all []revoked, notices []string) er
 	for _, r := range all {
 		gun := dct.GUN(r.repo)
 		if r.err != nil {
-			line("%s %s", strings.ToUpper(string(sign.Reason(r.err))), gun)
+			line("%s %s", sign.Reason(r.err), gun)
 			line("  because %v", r.err)
 			if hint := verify.Hint(r.err); hint != "" {
 				line("  next    %s", hint)

@@ -63,7 +63,7 @@ func (c Consumer) trustData(items []SignedItem) []string {
 		if c.TrustServer != "" {
 			docker = append(docker, "DOCKER_CONTENT_TRUST_SERVER="+quoted(c.TrustServer))
 		}
-		out = append(out, strings.Join(append(docker, "docker", "pull", quoted(tag)), " "))
+		out = append(out, strings.Join(append(docker, "docker", "pull", quoted(tag), "# up to docker 28: 29 does not look"), " "))
 	}
 	return out
 }
