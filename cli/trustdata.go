@@ -48,7 +48,7 @@ func (d trustData) of(ctx context.Context, ref image.Ref) (report.ContentTrust, 
 	found, err := d.session.Collection(ctx, d.config, ref)
 	switch {
 	case err != nil:
-		out.Reason, out.Err = dct.Reason(err), err
+		out.Reason, out.Err = d.explained(out, err)
 		return out, nil
 	case found == nil:
 		out.Reason, out.Err = verify.Undecided, errors.New("the trust data are not there")
@@ -62,6 +62,29 @@ func (d trustData) of(ctx context.Context, ref image.Ref) (report.ContentTrust, 
 		out.Roles = append(out.Roles, report.TrustRole(r))
 	}
 	return out, found
+}
+
+// explained returns what an error of reading the trust data of t means, with the
+// next step. Where nobody has named the server, it may be another.
+func (d trustData) explained(t report.ContentTrust, err error) (verify.Reason, error) {
+	reason, next := dct.Reason(err), d.config.Next(err)
+	switch {
+	case reason == verify.Undecided && errors.Is(err, context.DeadlineExceeded):
+		reason, next = verify.Unavailable, "give it more time with --timeout"
+	case d.config.Server.IsZero() && (reason.NoAnswer() || reason == verify.Unsigned):
+		next = join("name the server with --dct-server if it is not "+t.Server+" (DOCKER_CONTENT_TRUST_SERVER is not read)", next)
+	}
+	if next == verify.Hint(err) {
+		return reason, err
+	}
+	return reason, &verify.Error{Op: "read the trust data of " + t.GUN, Hint: next, Err: err}
+}
+
+func join(next, otherwise string) string {
+	if otherwise == "" {
+		return next
+	}
+	return next + "; else " + otherwise
 }
 
 // gone explains that the server that docker would ask has ended. Its name may be

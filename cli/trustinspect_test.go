@@ -274,6 +274,11 @@ func TestTrustInspectResults(t *testing.T) {
 		{name: "wrong root, signed by another system", prepare: func(w *trustWorld) {
 			w.signBundle("team/app", w.must(w.reg.PutImage("team/app", "v1", "team/app:v1")), signType, by())
 		}, flags: func(*trustWorld) []string { return []string{"--dct-root-key-ids", stranger} }, code: 1, reason: "wrong-signer", who: []string{"sigstore " + identity}},
+		{name: "altered", prepare: func(w *trustWorld) { w.check(w.data.SignByAnother("targets")) }, code: 1, reason: "bad-signature"},
+		{name: "begun", prepare: func(w *trustWorld) {
+			w.check(w.data.Remove("targets/releases", "v1"))
+			w.check(w.data.Remove("targets/alice", "v1"))
+		}, image: "team/app", code: 1, says: `"Role":"targets/bob"`},
 		{name: "expired", prepare: func(w *trustWorld) { w.check(w.data.Expire("timestamp", time.Now().Add(-time.Hour))) }, code: 1, reason: "expired"},
 		{name: "a delegation does not count", prepare: func(w *trustWorld) { w.check(w.data.Expire("targets/alice", time.Now().Add(-time.Hour))) }, tags: []string{"v1 Repo Admin same"}, who: []string{"dct v1"}},
 		{name: "releases do not count", prepare: func(w *trustWorld) {
@@ -318,8 +323,8 @@ func TestTrustInspectResults(t *testing.T) {
 			if text, err := json.Marshal(doc); err != nil || !strings.Contains(string(text), tc.says) {
 				t.Errorf("does not say %q: %s", tc.says, text)
 			}
-			if tc.reason != "" && doc.Trust.Message == "" {
-				t.Errorf("no cause: %+v", doc.Trust)
+			if tc.reason != "" && (doc.Trust.Message == "" || doc.Trust.Hint == "") {
+				t.Errorf("no cause, or no next step: %+v", doc.Trust)
 			}
 		})
 	}
@@ -436,5 +441,34 @@ func TestTrustInspectCache(t *testing.T) {
 	w.server.Put(w.data.GUN(), old)
 	if code, docs, _ := w.inspect(flags...); code != 1 || docs[0].Trust.Reason != "bad-signature" {
 		t.Errorf("exit %d: %+v", code, docs[0].Trust)
+	}
+}
+
+// A delegation that has signed nothing yet is not said to count, and the next step
+// after a tag that was moved is there.
+func TestTrustInspectSignedNothing(t *testing.T) {
+	t.Parallel()
+	w := newTrustWorld(t)
+	w.put("team/app:v1", "alice")
+	w.must(w.reg.PutImage("team/app", "v1", "evil"))
+	_, docs, _ := w.inspect(w.at("team/app"))
+	for _, r := range docs[0].Trust.Roles {
+		if idle := r.Role == "targets/bob"; r.Counts == idle || idle != (r.Message == "has signed nothing yet") {
+			t.Errorf("%+v", r)
+		}
+	}
+	if hint := docs[0].SignedTags[0].Registry.Hint; !strings.Contains(hint, "who moved the tag") {
+		t.Errorf("the next step is %q", hint)
+	}
+}
+
+// Where nobody has named the server, it is perhaps not the one that was asked.
+func TestTrustInspectServer(t *testing.T) {
+	t.Parallel()
+	w := newTrustWorld(t)
+	w.put("team/app:v1", "alice")
+	r := runIn(t, t.Context(), "", env, "trust", "inspect", w.at("team/app:v1"), "--trusted-root", w.world.root)
+	if r.code != 3 || !strings.Contains(r.stdout, "name the server with --dct-server if it is not https://"+w.reg.Host()) {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }

@@ -59,6 +59,9 @@ func (v *inspector) one(ctx context.Context, s subject) report.Inspection {
 	if s.repo && len(out.Trust.Tags) == 0 {
 		if latest, err := image.Parse(s.ref.Name() + ":latest"); err == nil {
 			out.Images = []report.InspectedImage{v.image(ctx, latest)}
+			if trust != nil && out.Images[0].Reason == verify.NotFound { // a collection that was begun, and no image yet
+				out.Images = nil
+			}
 		}
 	}
 	out.Vouched = vouched(s, &out)
@@ -82,7 +85,8 @@ func (v *inspector) tags(ctx context.Context, s subject, found *dct.Collection, 
 	trust.Tags, trust.Others = sortTargets(found.Targets, s.about)
 	trust.Omitted = max(0, len(trust.Tags)-maxShownTags)
 	trust.Tags = trust.Tags[trust.Omitted:]
-	trust.Others = trust.Others[max(0, len(trust.Others)-maxShownTags):]
+	trust.Unshown = max(0, len(trust.Others)-maxShownTags)
+	trust.Others = trust.Others[trust.Unshown:]
 	ask := trust.Tags[max(0, len(trust.Tags)-v.flags.maxTags):]
 	if s.named() {
 		for i := range trust.Tags {
@@ -238,6 +242,9 @@ func (v *inspector) image(ctx context.Context, ref image.Ref) report.InspectedIm
 			if s.Reason = reasonOf(err); s.Reason == verify.NotFound { // a digest that nobody asked about before
 				out.Reason, out.Err, out.Systems = s.Reason, err, nil
 				return out
+			}
+			if one.system == "sigstore" && s.Reason.NoAnswer() && verify.Hint(err) == "" {
+				s.Err = &verify.Error{Op: "look at the signatures of " + out.Pinned, Hint: "see that the trust root of Sigstore can be reached, or give it with --trusted-root", Err: err}
 			}
 		}
 		out.Systems = append(out.Systems, s)

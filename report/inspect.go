@@ -43,12 +43,18 @@ type ContentTrust struct {
 	Tags    []SignedTag
 	Omitted int // signed tags that are not in Tags, being too many
 	Others  []UnreleasedTag
+	Unshown int // unreleased tags that are not in Others, being too many
 	Roles   []TrustRole
 	Void    string // why none of the tags counts; "" if they do
 }
 
 // Found reports whether there are trust data that hold.
 func (c ContentTrust) Found() bool { return c.Err == nil && c.Reason == "" }
+
+// NoAnswer reports whether it could not be asked.
+func (c ContentTrust) NoAnswer() bool {
+	return c.Err != nil && (c.Reason.NoAnswer() || c.Reason == verify.Undecided)
+}
 
 // A SignedTag is a tag with a digest that was signed for it and released.
 type SignedTag struct {
@@ -91,6 +97,16 @@ type TrustRole struct {
 	Expires   time.Time
 	Err       error // why what it signed does not count; nil if it does
 }
+
+// idle reports whether the role has signed nothing yet, as a delegation has at
+// first.
+func (r TrustRole) idle() bool { return r.Err == nil && r.Version == 0 }
+
+// signedNothing is what is said of a role that is idle.
+const signedNothing = "has signed nothing yet"
+
+// nextMoved is the next step where a tag was moved.
+const nextMoved = "find out who moved the tag: if it was meant, have the new image signed, else put the old one back"
 
 // An InspectedImage is an image, and what was found beside it in the registry.
 type InspectedImage struct {
@@ -167,6 +183,7 @@ type contentTrustDoc struct {
 	Void       string          `json:"void,omitempty"`
 	Omitted    int             `json:"omitted_tags"`
 	Unreleased []unreleasedDoc `json:"unreleased_tags"`
+	Unshown    int             `json:"omitted_unreleased_tags"`
 	Roles      []trustRoleDoc  `json:"roles"`
 }
 
@@ -243,7 +260,7 @@ func inspection(one Inspection) inspectionDoc {
 		Version: InspectionVersion, Vouched: one.Vouched, Images: []inspectedImgDoc{},
 		ContentTrust: contentTrustDoc{
 			Found: t.Found(), GUN: t.GUN, Server: t.Server, Ending: t.Ending, Root: t.Pin, Verified: t.Found() && t.Pinned, Void: t.Void,
-			Omitted: t.Omitted, Unreleased: []unreleasedDoc{}, Roles: []trustRoleDoc{},
+			Omitted: t.Omitted, Unreleased: []unreleasedDoc{}, Unshown: t.Unshown, Roles: []trustRoleDoc{},
 		},
 	}
 	if !t.Found() {
@@ -257,6 +274,9 @@ func inspection(one Inspection) inspectionDoc {
 		row.Registry = servedDoc{State: cmp.Or(tag.Served.State, ServedNotAsked), Digest: tag.Served.Digest}
 		if tag.Served.Err != nil {
 			row.Registry.Message, row.Registry.Hint = tag.Served.Err.Error(), verify.Hint(tag.Served.Err)
+		}
+		if row.Counts && tag.Served.State == ServedMoved {
+			row.Registry.Hint = nextMoved
 		}
 		d.SignedTags = append(d.SignedTags, row)
 	}
@@ -280,9 +300,12 @@ func inspection(one Inspection) inspectionDoc {
 }
 
 func trustRole(r TrustRole) trustRoleDoc {
-	d := trustRoleDoc{Role: r.Name, KeyIDs: append([]string{}, r.KeyIDs...), Threshold: r.Threshold, Version: r.Version, Expires: instant(r.Expires), Counts: r.Err == nil}
-	if r.Err != nil {
+	d := trustRoleDoc{Role: r.Name, KeyIDs: append([]string{}, r.KeyIDs...), Threshold: r.Threshold, Version: r.Version, Expires: instant(r.Expires), Counts: r.Err == nil && !r.idle()}
+	switch {
+	case r.Err != nil:
 		d.Message = r.Err.Error()
+	case r.idle():
+		d.Message = signedNothing
 	}
 	return d
 }
@@ -455,6 +478,9 @@ func (t *inspectionText) contentTrust(one Inspection) {
 		rows = append(rows, []string{u.Tag, u.Digest, Printable(clip(strings.Join(u.Signers, ", ")))})
 	}
 	t.table("Signed but not released, so that no client takes them", []string{"TAG", "DIGEST", "SIGNERS"}, rows)
+	if c.Unshown > 0 {
+		fmt.Fprintf(&t.b, "… and %s that come before them, and are not listed\n", count(c.Unshown, "more tag"))
+	}
 	t.keys(c)
 }
 
@@ -478,6 +504,12 @@ func (t *inspectionText) tags(one Inspection) {
 	t.table("Signatures for "+Printable(clip(one.Name)), []string{"SIGNED TAG", "DIGEST", "SIGNERS", "REGISTRY"}, rows)
 	if one.Trust.Omitted > 0 {
 		fmt.Fprintf(&t.b, "… and %s that come before them, and are not listed\n", count(one.Trust.Omitted, "more tag"))
+	}
+	if slices.ContainsFunc(one.Trust.Tags, func(tag SignedTag) bool {
+		return tag.Counts && one.Trust.Void == "" && tag.Served.State == ServedMoved
+	}) {
+		t.b.WriteString("\n")
+		t.say("next", nextMoved)
 	}
 }
 
@@ -521,6 +553,9 @@ func (t *inspectionText) keys(c ContentTrust) {
 		}
 		if r.Version > 0 {
 			version = fmt.Sprint(r.Version)
+		}
+		if r.idle() {
+			until, version, counts = "-", "-", signedNothing
 		}
 		roles = append(roles, []string{r.Name, fmt.Sprintf("%d of %d", r.Threshold, len(r.KeyIDs)), version, until, counts})
 	}

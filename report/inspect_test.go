@@ -31,8 +31,8 @@ func inspections() []report.Inspection {
 			{Tag: "v9", Digest: b, Role: "targets", Counts: true, Served: report.Served{State: report.ServedMissing, Err: errors.New("not found")}},
 			{Tag: "v10", Digest: b, Role: "targets/releases", Counts: true, Served: report.Served{State: report.ServedNoAnswer, Err: silent}},
 		},
-		Omitted: 2,
-		Others:  []report.UnreleasedTag{{Tag: "v11", Digest: b, Signers: []string{"bob"}}},
+		Omitted: 2, Unshown: 3,
+		Others: []report.UnreleasedTag{{Tag: "v11", Digest: b, Signers: []string{"bob"}}},
 		Roles: []report.TrustRole{
 			{Name: "root", KeyIDs: []string{hex64("1")}, Threshold: 1, Version: 1, Expires: until.AddDate(7, 0, 0)},
 			{Name: "targets", KeyIDs: []string{hex64("2")}, Threshold: 1, Version: 4, Expires: until},
@@ -40,11 +40,12 @@ func inspections() []report.Inspection {
 			{Name: "timestamp", KeyIDs: []string{hex64("4")}, Threshold: 1, Version: 12, Expires: until.AddDate(-2, 0, 0)},
 			{Name: "targets/alice", KeyIDs: []string{hex64("5"), hex64("6")}, Threshold: 1, Version: 2, Expires: until},
 			{Name: "targets/bob", KeyIDs: []string{hex64("7")}, Threshold: 1, Err: errors.New("targets/bob has expired on 2026-01-01")},
+			{Name: "targets/carol", KeyIDs: []string{hex64("8")}, Threshold: 1},
 			{Name: "targets/releases", KeyIDs: []string{hex64("5"), hex64("7")}, Threshold: 1, Version: 3, Expires: until},
 		},
 	}
 	tagged := trust
-	tagged.Pin, tagged.Pinned, tagged.Tags, tagged.Others, tagged.Omitted = "root key id", true, trust.Tags[:1], nil, 0
+	tagged.Pin, tagged.Pinned, tagged.Tags, tagged.Others, tagged.Omitted, tagged.Unshown = "root key id", true, trust.Tags[:1], nil, 0, 0
 	tagged.Ending = "content trust of Azure Container Registry ends on 2028-03-31"
 	sound := verify.Candidate{
 		System: "sigstore", Format: "bundle-v0.3", Storage: "referrer", Source: "registry.acme.example/team/app@sha256:" + hex64("c"), Reason: verify.WrongSigner,
@@ -136,13 +137,13 @@ func TestInspectionsReadAsDockers(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := docs[0]
-	if len(docs) != 2 || one.Name != "registry.acme.example/team/app" || len(one.SignedTags) != 5 || len(one.Signers) != 2 || len(one.AdministrativeKeys) != 2 {
+	if len(docs) != 2 || one.Name != "registry.acme.example/team/app" || len(one.SignedTags) != 5 || len(one.Signers) != 3 || len(one.AdministrativeKeys) != 2 {
 		t.Fatalf("%+v", docs)
 	}
 	if one.SignedTags[0].SignedTag != "v1" || one.SignedTags[0].Digest != hex64("a") || strings.Join(one.SignedTags[0].Signers, " ") != "alice bob" || one.SignedTags[3].Signers[0] != "Repo Admin" {
 		t.Errorf("%+v", one.SignedTags)
 	}
-	if one.Signers[0].Name != "bob" || one.Signers[1].Keys[1].ID != hex64("6") || one.AdministrativeKeys[0].Name != "Root" || one.AdministrativeKeys[1].Keys[0].ID != hex64("2") {
+	if one.Signers[1].Name != "bob" || one.Signers[2].Keys[1].ID != hex64("6") || one.AdministrativeKeys[0].Name != "Root" || one.AdministrativeKeys[1].Keys[0].ID != hex64("2") {
 		t.Errorf("%+v %+v", one.Signers, one.AdministrativeKeys)
 	}
 	// Without anything there are lists all the same.
