@@ -91,6 +91,8 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	if err := v.free(c); err != nil {
 		return ExitUsage, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
+	defer cancel()
 	prepare := c.prepareInit
 	if v.fromDCT {
 		prepare = c.prepareTrusted
@@ -109,7 +111,7 @@ func (c Command) runInit(ctx context.Context, v initFlags, args []string) (int, 
 	}
 	found := findSigners(r, v.instance(), run.trusted)
 	text := found.draft().Text()
-	for _, s := range slices.Concat(run.trusted.unanswered(), found.untold) {
+	for _, s := range slices.Concat(run.trusted.untold(), found.untold) {
 		c.warn(s)
 	}
 	if !found.any() {

@@ -303,8 +303,6 @@ func (c Command) prepareTrusted(ctx context.Context, v initFlags, args []string)
 	if _, err := run.trusts.of(""); err != nil { // before anybody is asked
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, v.timeout, timeoutError{v.timeout})
-	defer cancel()
 	run.trusted, run.uses = data.trusted(ctx, subjects, v.maxTags, v.jobs)
 	for _, name := range run.trusted.names() {
 		if w := unverified(run.trusted.repositories[name].trust); w.Text != "" {
@@ -328,12 +326,34 @@ func (t *contentTrusted) names() []string {
 	return out
 }
 
-// unanswered returns why trust data could not be had.
-func (t *contentTrusted) unanswered() []string {
+// unanswered reports whether trust data of some repository could not be had.
+func (t *contentTrusted) unanswered() bool {
+	for _, name := range t.names() {
+		if t.repositories[name].trust.NoAnswer() {
+			return true
+		}
+	}
+	return false
+}
+
+// untold returns why trust data could not be had, or do not count, one line for
+// each repository.
+func (t *contentTrusted) untold() []string {
 	var out []string
 	for _, name := range t.names() {
-		if trust := t.repositories[name].trust; trust.Err != nil && (trust.Reason.NoAnswer() || trust.Reason == verify.Undecided) {
-			out = append(out, fmt.Sprintf("%s could not be asked what Docker Content Trust has of %s: %s, %s", trust.Server, name, trust.Reason, errorText(trust.Err)))
+		trust := t.repositories[name].trust
+		switch {
+		case !trust.Found():
+			text := fmt.Sprintf("%s does not say what Docker Content Trust has of %s: %s, %s", trust.Server, name, trust.Reason, errorText(trust.Err))
+			if trust.NoAnswer() {
+				text = fmt.Sprintf("%s could not be asked what Docker Content Trust has of %s: %s, %s", trust.Server, name, trust.Reason, errorText(trust.Err))
+			}
+			if next := verify.Hint(trust.Err); next != "" {
+				text += "; next: " + next
+			}
+			out = append(out, text)
+		case trust.Void != "":
+			out = append(out, "Docker Content Trust does not vouch for "+name+": "+trust.Void)
 		}
 	}
 	return out

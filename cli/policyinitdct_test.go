@@ -135,6 +135,8 @@ func TestPolicyInitFromDCTRefused(t *testing.T) {
 			w.server.Down()
 		}, image: "team/app:v1", code: 3, says: []string{"could not be asked what Docker Content Trust has of"}, never: []string{"- dct:"}},
 		{name: "wrong root", flags: []string{"--dct-root-key-ids", strings.Repeat("0", 64)}, image: "team/app:v1", code: 1, says: []string{"Docker Content Trust does not vouch for it: wrong-signer"}, never: []string{"- dct:"}},
+		{name: "wrong root of a repository without latest", flags: []string{"--dct-root-key-ids", strings.Repeat("0", 64)}, code: 1, says: []string{"does not say what Docker Content Trust has of", ": wrong-signer, ", "; next: find out from its owner"}, never: []string{"- dct:"}},
+		{name: "altered, of a repository without latest", prepare: func(w *trustWorld) { w.check(w.data.SignByAnother("targets")) }, code: 1, says: []string{"does not say what Docker Content Trust has of", ": bad-signature, ", "; next: "}, never: []string{"- dct:"}},
 		{name: "expired", prepare: func(w *trustWorld) { w.check(w.data.Expire("snapshot", time.Now().Add(-time.Hour))) }, image: "team/app:v1", code: 1, says: []string{"Docker Content Trust does not vouch for it: expired"}, never: []string{"- dct:"}},
 		{name: "releases do not count", prepare: func(w *trustWorld) {
 			w.check(w.data.AddTarget("targets", "v1", w.must(w.reg.PutImage("team/app", "v1", "team/app:v1")).Digest.String(), 512))

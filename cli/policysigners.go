@@ -99,7 +99,7 @@ func (n seenNotation) under() string {
 // Trust has signed of the images, nil where that was not asked.
 func findSigners(r gate.Report, instance string, trusted *contentTrusted) foundSigners {
 	f := foundSigners{instance: instance, publishers: map[string][]string{}, trusted: trusted}
-	f.unanswered = len(trusted.unanswered()) > 0
+	f.unanswered = trusted.unanswered()
 	byRepository := map[string][]seenImage{}
 	for _, finding := range r.Findings() {
 		switch reason := finding.Reason(); {
