@@ -81,7 +81,8 @@ func flips(b []byte, step int, try func(i int, changed []byte)) {
 	wg.Wait()
 }
 
-// step is how many bytes there are from one that is flipped to the next.
+// step is how many bytes there are from one that is flipped to the next: one,
+// where there is time.
 func step() int {
 	switch {
 	case dct.Raced:
@@ -89,7 +90,7 @@ func step() int {
 	case testing.Short():
 		return 17
 	}
-	return 7
+	return 1
 }
 
 func verdict(t *testing.T, w *world, store dct.Store) verify.Verdict {
