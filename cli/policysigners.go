@@ -56,7 +56,7 @@ func (f foundSigners) draft() policy.Draft {
 	if len(f.opens) > 0 {
 		d.Head = append(d.Head,
 			`Suggestions have one # in front of each line: take "# " away from all lines of one, as editors do, and fill in`,
-			"what is empty, to use it. Lines with two # are remarks.",
+			"what is empty, to use it. Lines with two # are remarks, as are those that stand in or above a rule that counts.",
 		)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.publishers)) {
