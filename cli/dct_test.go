@@ -500,7 +500,7 @@ func TestDCTAccept(t *testing.T) {
 func TestDCTNotWhatDiffers(t *testing.T) {
 	t.Parallel()
 	w := newDocked(t, dcttest.ServerOptions{})
-	_, c := w.signed("team/app", dcttest.Options{})
+	img, c := w.signed("team/app", dcttest.Options{})
 	sigstore := `sigstore: {identities: [{issuer: "` + issuer + `", subject: "` + identity + `"}]}`
 	policy := w.file("policy.yaml", []byte(w.rule("all-of: [{"+asked{roots: []string{c.RootID()}, signers: []string{"alice"}}.policy(w)+"}, {"+sigstore+"}]")))
 	if code, text := plain(t, "verify", w.at("team/app:v1"), "--policy", policy, "--trusted-root", w.world.root); code != 1 || strings.Contains(text, "differs") || strings.Contains(text, "wanted") || !strings.Contains(text, "targets/alice") {
@@ -508,7 +508,8 @@ func TestDCTNotWhatDiffers(t *testing.T) {
 	}
 	// Bob is who differs, as long as alice has not signed.
 	w.ok(c.Remove("targets/alice", "v1"))
-	if _, text := plain(t, "verify", w.at("team/app:v1"), "--policy", policy, "--trusted-root", w.world.root); !strings.Contains(text, "targets/releases") || !strings.Contains(text, "wanted") {
+	w.ok(c.AddTarget("targets/bob", "v1", img.Digest.String(), 512))
+	if _, text := plain(t, "verify", w.at("team/app:v1"), "--policy", policy, "--trusted-root", w.world.root); strings.Count(text, "wanted") != 1 || !strings.Contains(text, "targets/bob") {
 		t.Errorf("the report says\n%s", text)
 	}
 }

@@ -11,28 +11,37 @@ import (
 )
 
 // required returns which of the signers of c have signed the same as t, and the
-// first that has not; "" if all have.
-func (l *loaded) required(c Config, t Target) (have []string, lack string) {
+// first that has not; "" if all have. Against is whether one of them has signed
+// something else by the name of t.
+func (l *loaded) required(c Config, t Target) (have []string, lack string, against bool) {
 	for _, s := range c.Signers {
-		if slices.ContainsFunc(l.of(t.Tag), func(o Target) bool { return o.Role == "targets/"+s && o.Digest == t.Digest }) {
+		i := slices.IndexFunc(l.of(t.Tag), func(o Target) bool { return o.Role == "targets/"+s })
+		switch {
+		case i >= 0 && l.of(t.Tag)[i].Digest == t.Digest:
 			have = append(have, s)
-		} else if lack == "" {
+			continue
+		case i >= 0:
+			against = true
+		}
+		if lack == "" {
 			lack = s
 		}
 	}
-	return have, lack
+	return have, lack, against
 }
 
 // instead returns how t, whose role c does not require, differs from what c lacks,
 // and what would let it count. There is neither where all have signed that c
-// requires: then nothing lacks what t could stand for.
+// requires, as then nothing lacks what t could stand for, nor of what only says
+// what tags mean. Where somebody who is required has signed another image, that is
+// for people to find out: nothing is told that would leave them out.
 func (l *loaded) instead(c Config, t, decided Target) (*verify.Difference, *verify.Acceptance) {
-	have, lack := l.required(c, t)
-	if lack == "" {
+	have, lack, against := l.required(c, t)
+	if lack == "" || isReleasing(t.Role) {
 		return nil, nil
 	}
 	differs := &verify.Difference{What: "signer", Found: t.Role, Expected: "targets/" + lack}
-	if decided.Digest != t.Digest || isReleasing(t.Role) {
+	if decided.Digest != t.Digest || against {
 		return differs, nil
 	}
 	return differs, c.accept(append(have, strings.TrimPrefix(t.Role, targets+"/")))
