@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
@@ -89,7 +88,7 @@ func readKey(text, password []byte) (*Key, error) {
 		sealed = true
 		err = checkSealed(block.Bytes)
 	case "EC PRIVATE KEY", "RSA PRIVATE KEY":
-		sealed = x509.IsEncryptedPEMBlock(block) //nolint:staticcheck // docker wrote keys this way
+		_, sealed = block.Headers["DEK-Info"] // as docker once wrote keys (RFC 1423, section 1.1)
 	case "PRIVATE KEY":
 	default: // which says what is wrong with all other kinds, and reads none of them
 		err = otherKind(block)

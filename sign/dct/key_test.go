@@ -50,7 +50,8 @@ func TestReadKey(t *testing.T) {
 	key := must(dcttest.NewKey(p256))(t)
 	sealed := must(key.PEM("alice", secret))(t)
 	plain := must(key.PEM("alice", ""))(t)
-	old, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", ec, []byte(secret), x509.PEMCipherAES256) //nolint:staticcheck // docker wrote keys this way
+	//lint:ignore SA1019 docker once wrote keys this way
+	old, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", ec, []byte(secret), x509.PEMCipherAES256) //nolint:staticcheck // the same, for golangci-lint
 	if err != nil {
 		t.Fatal(err)
 	}
