@@ -63,6 +63,9 @@ func TestBytesWritten(t *testing.T) {
 // Nobody has as many tags, and each costs.
 func TestTags(t *testing.T) {
 	t.Parallel()
+	if Raced {
+		t.Skip("the race detector makes it long")
+	}
 	tags := func(n int) []byte {
 		var b bytes.Buffer
 		b.WriteString(`{"signed":{"_type":"Targets","targets":{"":{}`)

@@ -32,6 +32,9 @@ func never(t *testing.T, w *world, store dct.Store, cache string) {
 
 // FuzzFile puts anything in the place of a file.
 func FuzzFile(f *testing.F) {
+	if dct.Raced {
+		f.Skip("its seeds run without the race detector")
+	}
 	w := newWorld(f, dcttest.Options{})
 	files := w.c.Files()
 	roles := []string{dcttest.Root, dcttest.Timestamp, dcttest.Snapshot, dcttest.Targets, dcttest.Releases, "targets/alice"}
@@ -59,6 +62,9 @@ func FuzzFile(f *testing.F) {
 // a signer who turned hostile, and the owner of the collection. None of them can
 // have alice sign what she has not.
 func FuzzSigned(f *testing.F) {
+	if dct.Raced {
+		f.Skip("its seeds run without the race detector")
+	}
 	w := newWorld(f, dcttest.Options{})
 	must(f, w.c.Sign("2.0", digestOf("2.0"), "bob"))
 	roles := []string{dcttest.Root, dcttest.Timestamp, dcttest.Snapshot, dcttest.Targets, dcttest.Releases, "targets/bob"}

@@ -105,6 +105,9 @@ func TestTagNamedCustom(t *testing.T) {
 // A server that has no key at all makes no message of megabytes.
 func TestLongTexts(t *testing.T) {
 	t.Parallel()
+	if dct.Raced {
+		t.Skip("the race detector makes it long")
+	}
 	long := strings.Repeat("A", 900<<10)
 	for name, change := range map[string]struct {
 		role   string

@@ -348,6 +348,9 @@ func TestReasonOfReleases(t *testing.T) {
 // A tag is text of a stranger where an image is named by its digest.
 func TestTagOfAStranger(t *testing.T) {
 	t.Parallel()
+	if dct.Raced {
+		t.Skip("the race detector makes it long")
+	}
 	for _, tag := range []string{strings.Repeat("A", 1<<19), "z\u202e", "a b", "-x", "::error::x"} {
 		c := signed10(t)
 		ok(t, c.AddTarget(dcttest.Releases, tag, digest("e"), 1))
