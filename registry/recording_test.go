@@ -512,6 +512,9 @@ func TestReplayRefuses(t *testing.T) {
 		{doc(`{"ask": "trust-data", "server": "https://notary.test", "repository": "a/b", "reference": "root", "text": "` + strings.Repeat("x", 32<<20+1) + `"}`), "larger than the limit"},
 		{strings.Repeat(" ", 64<<20+1), "larger than 64 MiB"},
 	} {
+		if raced && len(tc.text) > 32<<20 {
+			continue // it takes a third of the package's time then
+		}
 		if p, err := registry.Replay([]byte(tc.text)); p != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%.200s: %v, want %q", tc.text, err, tc.want)
 		}
