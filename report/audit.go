@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -93,13 +92,10 @@ func ended(r audit.Reason) string { return reason(verify.Reason(r)) }
 // because returns the cause of err, without a word on what was being done, which
 // is the audit.
 func because(err error) string {
-	if e := (*verify.Error)(nil); errors.As(err, &e) {
-		err = e.Err
-	}
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return verify.Cause(err).Error()
 }
 
 // AuditText writes r for people, escaped as [Text] escapes.

@@ -239,3 +239,12 @@ func Hint(err error) string {
 	}
 	return ""
 }
+
+// Cause returns what an [*Error] is about, without what was being done, for those
+// who say that themselves; err where there is none in it.
+func Cause(err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) && e.Err != nil {
+		return e.Err
+	}
+	return err
+}

@@ -95,7 +95,7 @@ func OpenPlugin(ctx context.Context, o PluginOptions) (*Key, error) {
 		}
 	}
 	if err := p.install(o); err != nil {
-		return nil, &verify.Error{Op: "install the plugin " + p.name, Err: bare(err), Hint: hintOf(err, "look at the file, and at the folder for temporary files (TMPDIR)")}
+		return nil, &verify.Error{Op: "install the plugin " + p.name, Err: verify.Cause(err), Hint: hintOf(err, "look at the file, and at the folder for temporary files (TMPDIR)")}
 	}
 	if err := p.introduce(ctx, k); err != nil {
 		return nil, errors.Join(err, k.Close())
@@ -410,14 +410,6 @@ func pluginAnnotations(all map[string]string) (map[string]string, error) {
 		return nil, order.Refused(verify.Unsupported, "the plugin writes more than %d annotations or %d KiB of them", maxAnnotations, maxPluginValue>>10)
 	}
 	return all, nil
-}
-
-// bare returns err without what a *verify.Error says around it.
-func bare(err error) error {
-	if e := (*verify.Error)(nil); errors.As(err, &e) && e.Err != nil {
-		return e.Err
-	}
-	return err
 }
 
 func hintOf(err error, otherwise string) string {

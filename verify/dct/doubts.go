@@ -124,10 +124,10 @@ func (f *Form) Doubts() []yamlshape.Doubt {
 			doubt(f.Server.At, "server: ", serverWarnings(s.String(), now)...)
 		}
 	}
-	for _, s := range f.stores() {
-		for _, t := range s.texts {
+	for _, l := range f.lists() {
+		for _, t := range l.Texts {
 			for _, cert := range f.made.inline[t.At] {
-				doubt(t.At, s.key+": ", expired(cert, now)...)
+				doubt(t.At, l.Key+": ", expired(cert, now)...)
 			}
 		}
 	}

@@ -2,8 +2,6 @@ package dct
 
 import (
 	"bytes"
-	"crypto/x509"
-	"errors"
 	"slices"
 	"strings"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/boltseal/boltseal/internal/yamlshape"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 	"github.com/boltseal/boltseal/verify/internal/hostile"
 )
 
@@ -44,7 +43,7 @@ type terms struct {
 	keys    [][]byte         // of roots that are PEM texts
 	files   []yamlshape.Text // of roots that are files
 	signers []string
-	inline  map[image.Position][]*x509.Certificate // of the texts that are no files
+	inline  certfile.Inline
 }
 
 // An Env is what Forms need from outside of their file.
@@ -54,19 +53,15 @@ type Env struct {
 	ReadFile func(file yamlshape.Text) ([]byte, error)
 }
 
-// A store is one of a Form's lists of certificates.
-type store struct {
-	key   string
-	texts []yamlshape.Text
-	parse func(name string, text []byte) ([]*x509.Certificate, error)
+func (f *Form) lists() []certfile.List { return []certfile.List{f.ca(), f.serverCA()} }
+
+func (f *Form) ca() certfile.List {
+	return certfile.List{Key: "ca", Texts: f.CA, Parse: ParseAuthorities}
 }
 
-func (f *Form) stores() []store {
-	return []store{{"ca", f.CA, ParseAuthorities}, {"server-ca", f.ServerCA, ParseServerAuthorities}}
+func (f *Form) serverCA() certfile.List {
+	return certfile.List{Key: "server-ca", Texts: f.ServerCA, Parse: ParseServerAuthorities}
 }
-
-// inline reports whether a text is the key or certificate itself.
-func inline(t yamlshape.Text) bool { return strings.Contains(t.Value, "-----BEGIN ") }
 
 // A checker collects faults.
 type checker struct {
@@ -75,13 +70,17 @@ type checker struct {
 }
 
 func (c *checker) fault(at image.Position, next, format string, args ...any) {
-	c.checked = false
-	c.faults = append(c.faults, yamlshape.Faultf(at, next, format, args...))
+	c.add(yamlshape.Faultf(at, next, format, args...))
+}
+
+func (c *checker) add(faults ...*yamlshape.Fault) {
+	c.checked = c.checked && len(faults) == 0
+	c.faults = append(c.faults, faults...)
 }
 
 // Check returns what is wrong with the Form beyond its shape.
 func (f *Form) Check() []*yamlshape.Fault {
-	c := &checker{terms: terms{checked: !f.Wrong, inline: map[image.Position][]*x509.Certificate{}}}
+	c := &checker{terms: terms{checked: !f.Wrong, inline: certfile.Inline{}}}
 	pinned := len(f.Roots)+len(f.CA) > 0
 	switch {
 	case f.TOFU.Value && pinned:
@@ -90,8 +89,8 @@ func (f *Form) Check() []*yamlshape.Fault {
 		c.fault(f.At, "add roots: [ID], with the ID that docker trust inspect prints under \"Root\"", "there are no roots and no ca, so that nothing could pass")
 	}
 	c.checkRoots(f.Roots)
-	for _, s := range f.stores() {
-		c.checkStore(s)
+	for _, l := range f.lists() {
+		c.add(l.Check(c.inline)...)
 	}
 	c.checkSigners(f.Signers)
 	if t := f.Server; t != nil {
@@ -100,7 +99,7 @@ func (f *Form) Check() []*yamlshape.Fault {
 			if next == "" {
 				next = "write its address as https://HOST or https://HOST:PORT"
 			}
-			c.fault(t.At, next, "server: %w", bare(err))
+			c.fault(t.At, next, "server: %w", verify.Cause(err))
 		}
 	}
 	f.made = c.terms
@@ -110,51 +109,30 @@ func (f *Form) Check() []*yamlshape.Fault {
 func (c *checker) checkRoots(texts []yamlshape.Text) {
 	seen := map[string]bool{}
 	for _, t := range texts {
+		address, is := certfile.IsAddress("roots", t)
 		switch name := t.Value; {
 		case seen[name]:
 			c.fault(t.At, "leave one of them out", "roots: the same root stands twice")
-		case inline(t):
+		case certfile.IsPEM(t):
 			key, err := ParseRootKey("the text", []byte(name))
 			if err != nil {
-				c.fault(t.At, verify.Hint(err), "roots: %w", bare(err))
+				c.fault(t.At, verify.Hint(err), "roots: %w", verify.Cause(err))
 				continue
 			}
 			if !slices.ContainsFunc(c.keys, func(have []byte) bool { return bytes.Equal(have, key) }) {
 				c.keys = append(c.keys, key)
 			}
-		case strings.Contains(name, "://"):
-			c.fault(t.At, "download it once, see that it is the right one, and keep it with the policy", "roots: %s is an address: whoever answers there would decide whom to trust", hostile.Quoted(name))
+		case is:
+			c.add(address)
 		case strings.ContainsAny(name, "./\\") && !strings.ContainsAny(name, "\r\n"):
 			c.files = append(c.files, t)
 		default:
 			id, err := ParseRootKeyID(name)
 			if err != nil {
-				c.fault(t.At, verify.Hint(err), "roots: %s: %w", hostile.Quoted(name), bare(err))
+				c.fault(t.At, verify.Hint(err), "roots: %s: %w", hostile.Quoted(name), verify.Cause(err))
 				continue
 			}
 			c.ids = append(c.ids, id)
-		}
-		seen[t.Value] = true
-	}
-}
-
-func (c *checker) checkStore(s store) {
-	seen := map[string]bool{}
-	for _, t := range s.texts {
-		switch {
-		case seen[t.Value]:
-			c.fault(t.At, "leave one of them out", "%s: the same certificate stands twice", s.key)
-		case inline(t):
-			certs, err := s.parse("the text", []byte(t.Value))
-			if err != nil {
-				c.fault(t.At, verify.Hint(err), "%s: %w", s.key, bare(err))
-				continue
-			}
-			c.inline[t.At] = certs
-		case strings.Contains(t.Value, "://"):
-			c.fault(t.At, "download it once, see that it is the right one, and keep it with the policy", "%s: %s is an address: whoever answers there would decide whom to trust", s.key, hostile.Quoted(t.Value))
-		case strings.ContainsAny(t.Value, "\n\r"):
-			c.fault(t.At, "write the name of a file, or the PEM text with its BEGIN and END lines", "%s: this is neither", s.key)
 		}
 		seen[t.Value] = true
 	}
@@ -165,20 +143,12 @@ func (c *checker) checkSigners(texts []yamlshape.Text) {
 		name, err := ParseSigner(t.Value)
 		switch {
 		case err != nil:
-			c.fault(t.At, verify.Hint(err), "signers: %s: %w", hostile.Quoted(t.Value), bare(err))
+			c.fault(t.At, verify.Hint(err), "signers: %s: %w", hostile.Quoted(t.Value), verify.Cause(err))
 		case slices.Contains(c.signers, name):
 			c.fault(t.At, "leave one of them out", "signers: %s stands twice", name)
 		}
 		c.signers = append(c.signers, name)
 	}
-}
-
-// bare is err without what was being done, where a place says that.
-func bare(err error) error {
-	if e := (*verify.Error)(nil); errors.As(err, &e) {
-		return e.Err
-	}
-	return err
 }
 
 // Config returns the requirement that a checked Form makes. The error is a
@@ -189,7 +159,7 @@ func (f *Form) Config(env Env) (Config, error) {
 	}
 	c := Config{RootKeyIDs: f.made.ids, RootKeys: slices.Clone(f.made.keys), Signers: f.made.signers, TOFU: f.TOFU.Value}
 	for _, t := range f.made.files {
-		body, err := readFile(env, "roots", t, "give the public key of the root, as PEM, in a file beside the policy")
+		body, err := certfile.ReadFile("roots", t, "give the public key of the root, as PEM, in a file beside the policy", env.ReadFile)
 		if err != nil {
 			return Config{}, err
 		}
@@ -201,58 +171,17 @@ func (f *Form) Config(env Env) (Config, error) {
 			c.RootKeys = append(c.RootKeys, key)
 		}
 	}
-	for i, into := range []*[]*x509.Certificate{&c.RootCA, &c.ServerCA} {
-		s := f.stores()[i]
-		for _, t := range s.texts {
-			certs, err := f.read(env, s, t)
-			if err != nil {
-				return Config{}, err
-			}
-			*into = with(*into, certs...)
-		}
+	var err error
+	if c.RootCA, err = f.ca().Certificates(f.made.inline, env.ReadFile); err != nil {
+		return Config{}, err
+	}
+	if c.ServerCA, err = f.serverCA().Certificates(f.made.inline, env.ReadFile); err != nil {
+		return Config{}, err
 	}
 	if f.Server != nil {
-		var err error
 		if c.Server, err = registry.ParseTrustServer(f.Server.Value, c.ServerCA...); err != nil {
 			return Config{}, yamlshape.Faultf(f.Server.At, verify.Hint(err), "server: %w", err)
 		}
 	}
 	return c, nil
-}
-
-// read returns the certificates of one text of a store.
-func (f *Form) read(env Env, s store, t yamlshape.Text) ([]*x509.Certificate, error) {
-	if certs := f.made.inline[t.At]; certs != nil {
-		return certs, nil
-	}
-	body, err := readFile(env, s.key, t, "give the certificate, as PEM or DER, in a file beside the policy")
-	if err != nil {
-		return nil, err
-	}
-	certs, err := s.parse(hostile.Quoted(t.Value), body)
-	if err != nil {
-		return nil, yamlshape.Faultf(t.At, verify.Hint(err), "%s: %w", s.key, err)
-	}
-	return certs, nil
-}
-
-func readFile(env Env, key string, t yamlshape.Text, next string) ([]byte, error) {
-	body, err := env.ReadFile(t)
-	if err == nil {
-		return body, nil
-	}
-	if hint := verify.Hint(err); hint != "" {
-		next = hint
-	}
-	return nil, yamlshape.Faultf(t.At, next, "%s: %w", key, err)
-}
-
-// with returns certs and those of more that are not among them.
-func with(certs []*x509.Certificate, more ...*x509.Certificate) []*x509.Certificate {
-	for _, m := range more {
-		if !slices.ContainsFunc(certs, m.Equal) {
-			certs = append(certs, m)
-		}
-	}
-	return certs
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"slices"
 
 	"github.com/notaryproject/notation-go/verifier/truststore"
 
@@ -57,13 +56,3 @@ func sum(cert *x509.Certificate) string {
 
 // quoted returns s for a message.
 func quoted(s string) string { return hostile.Quoted(s) }
-
-// with returns certs and those of more that are not among them.
-func with(certs []*x509.Certificate, more ...*x509.Certificate) []*x509.Certificate {
-	for _, m := range more {
-		if !slices.ContainsFunc(certs, m.Equal) {
-			certs = append(certs, m)
-		}
-	}
-	return certs
-}

@@ -1,15 +1,12 @@
 package notation
 
 import (
-	"crypto/x509"
-	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/yamlshape"
-	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 )
 
 // A Form is a requirement "notation" of a policy file. It is filled by package
@@ -39,7 +36,7 @@ func (Form) RefineSchema(schema map[string]any) {
 type terms struct {
 	checked    bool // without a fault
 	identities []Identity
-	inline     map[image.Position][]*x509.Certificate // of the texts that are no files
+	inline     certfile.Inline
 	repository image.Ref
 }
 
@@ -50,23 +47,21 @@ type Env struct {
 	ReadFile func(file yamlshape.Text) ([]byte, error)
 }
 
-// A store is one of a Form's lists of certificates.
-type store struct {
-	key   string
-	texts []yamlshape.Text
-	parse func(name string, text []byte) ([]*x509.Certificate, error)
+func (f *Form) lists() []certfile.List {
+	return []certfile.List{f.certificates(), f.signingAuthority(), f.tsa()}
 }
 
-func (f *Form) stores() []store {
-	return []store{
-		{"certificates", f.Certificates, ParseCertificates},
-		{"signing-authority", f.SigningAuthority, ParseCertificates},
-		{"tsa", f.TSA, ParseTSACertificates},
-	}
+func (f *Form) certificates() certfile.List {
+	return certfile.List{Key: "certificates", Texts: f.Certificates, Parse: ParseCertificates}
 }
 
-// inline reports whether a text is the certificate itself.
-func inline(t yamlshape.Text) bool { return strings.Contains(t.Value, "-----BEGIN ") }
+func (f *Form) signingAuthority() certfile.List {
+	return certfile.List{Key: "signing-authority", Texts: f.SigningAuthority, Parse: ParseCertificates}
+}
+
+func (f *Form) tsa() certfile.List {
+	return certfile.List{Key: "tsa", Texts: f.TSA, Parse: ParseTSACertificates}
+}
 
 // A checker collects faults.
 type checker struct {
@@ -75,18 +70,22 @@ type checker struct {
 }
 
 func (c *checker) fault(at image.Position, next, format string, args ...any) {
-	c.checked = false
-	c.faults = append(c.faults, yamlshape.Faultf(at, next, format, args...))
+	c.add(yamlshape.Faultf(at, next, format, args...))
+}
+
+func (c *checker) add(faults ...*yamlshape.Fault) {
+	c.checked = c.checked && len(faults) == 0
+	c.faults = append(c.faults, faults...)
 }
 
 // Check returns what is wrong with the Form beyond its shape.
 func (f *Form) Check() []*yamlshape.Fault {
-	c := &checker{terms: terms{checked: !f.Wrong, inline: map[image.Position][]*x509.Certificate{}}}
+	c := &checker{terms: terms{checked: !f.Wrong, inline: certfile.Inline{}}}
 	if len(f.Certificates) == 0 && len(f.SigningAuthority) == 0 && !f.Wrong {
 		c.fault(f.At, "add certificates: [acme-ca.crt], those of whom you trust", "there are no certificates, so that nothing could pass")
 	}
-	for _, s := range f.stores() {
-		c.checkStore(s)
+	for _, l := range f.lists() {
+		c.add(l.Check(c.inline)...)
 	}
 	c.checkIdentities(f.Identities)
 	if t := f.Timestamp; t != nil && len(f.TSA) == 0 && t.Value == string(Always) && !f.Wrong {
@@ -110,28 +109,6 @@ func (f *Form) Check() []*yamlshape.Fault {
 // maxMetadata bounds a key, and a value, of user metadata, in bytes.
 const maxMetadata = 4096
 
-func (c *checker) checkStore(s store) {
-	seen := map[string]bool{}
-	for _, t := range s.texts {
-		switch {
-		case seen[t.Value]:
-			c.fault(t.At, "leave one of them out", "%s: the same certificate stands twice", s.key)
-		case inline(t):
-			certs, err := s.parse("the text", []byte(t.Value))
-			if err != nil {
-				c.fault(t.At, verify.Hint(err), "%s: %w", s.key, bare(err))
-				continue
-			}
-			c.inline[t.At] = certs
-		case strings.Contains(t.Value, "://"):
-			c.fault(t.At, "download it once, see that it is the right one, and keep it with the policy", "%s: %s is an address: whoever answers there would decide whom to trust", s.key, quoted(t.Value))
-		case strings.ContainsAny(t.Value, "\n\r"):
-			c.fault(t.At, "write the name of a file, or the PEM text with its BEGIN and END lines", "%s: this is neither", s.key)
-		}
-		seen[t.Value] = true
-	}
-}
-
 func (c *checker) checkIdentities(texts []yamlshape.Text) {
 	before := len(c.faults)
 	if len(texts) > maxIdentities {
@@ -151,14 +128,6 @@ func (c *checker) checkIdentities(texts []yamlshape.Text) {
 	if which, next, err := checkIdentities(c.identities); err != nil {
 		c.fault(texts[which].At, next, "identity %s: %w", quoted(texts[which].Value), err)
 	}
-}
-
-// bare is err without what was being done, where a place says that.
-func bare(err error) error {
-	if e := (*verify.Error)(nil); errors.As(err, &e) {
-		return e.Err
-	}
-	return err
 }
 
 // Config returns the requirement that a checked Form makes; its Platforms are for
@@ -183,35 +152,15 @@ func (f *Form) Config(env Env) (Config, error) {
 		}
 		c.Metadata[key] = t.Value
 	}
-	for i, into := range []*[]*x509.Certificate{&c.Certificates, &c.SigningAuthority, &c.TSA} {
-		s := f.stores()[i]
-		for _, t := range s.texts {
-			certs, err := f.read(env, s, t)
-			if err != nil {
-				return Config{}, err
-			}
-			*into = with(*into, certs...)
-		}
+	var err error
+	if c.Certificates, err = f.certificates().Certificates(f.made.inline, env.ReadFile); err != nil {
+		return Config{}, err
+	}
+	if c.SigningAuthority, err = f.signingAuthority().Certificates(f.made.inline, env.ReadFile); err != nil {
+		return Config{}, err
+	}
+	if c.TSA, err = f.tsa().Certificates(f.made.inline, env.ReadFile); err != nil {
+		return Config{}, err
 	}
 	return c, nil
-}
-
-// read returns the certificates of one text of a store.
-func (f *Form) read(env Env, s store, t yamlshape.Text) ([]*x509.Certificate, error) {
-	if certs := f.made.inline[t.At]; certs != nil {
-		return certs, nil
-	}
-	body, err := env.ReadFile(t)
-	if err != nil {
-		next := verify.Hint(err)
-		if next == "" {
-			next = "give the certificate, as PEM or DER, in a file beside the policy"
-		}
-		return nil, yamlshape.Faultf(t.At, next, "%s: %w", s.key, err)
-	}
-	certs, err := s.parse(quoted(t.Value), body)
-	if err != nil {
-		return nil, yamlshape.Faultf(t.At, verify.Hint(err), "%s: %w", s.key, err)
-	}
-	return certs, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/boltseal/boltseal/internal/spelling"
 	"github.com/boltseal/boltseal/internal/strictjson"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/certfile"
 )
 
 const (
@@ -89,7 +90,7 @@ func ReadTrustPolicy(name string, body []byte, stores fs.FS) (*TrustPolicy, erro
 		p, err = newTrustPolicy(name, doc, stores)
 	}
 	if err != nil {
-		return nil, &verify.Error{Op: "read trust policy " + name, Hint: verify.Hint(err), Err: bare(err)}
+		return nil, &verify.Error{Op: "read trust policy " + name, Hint: verify.Hint(err), Err: verify.Cause(err)}
 	}
 	return p, nil
 }
@@ -193,12 +194,12 @@ func newTrustPolicy(name string, doc *trustpolicy.Document, root fs.FS) (*TrustP
 			}
 			var err error
 			if stores, err = openStores(root); err != nil {
-				return nil, refused(verify.Hint(err), "statement %s: trust store %s: %w", quoted(s.Name), quoted(s.TrustStores[0]), bare(err))
+				return nil, refused(verify.Hint(err), "statement %s: trust store %s: %w", quoted(s.Name), quoted(s.TrustStores[0]), verify.Cause(err))
 			}
 		}
 		c, err := statementConfig(s, stores)
 		if err != nil {
-			return nil, refused(verify.Hint(err), "statement %s: %w", quoted(s.Name), bare(err))
+			return nil, refused(verify.Hint(err), "statement %s: %w", quoted(s.Name), verify.Cause(err))
 		}
 		for _, scope := range s.RegistryScopes {
 			if scope == anybody {
@@ -230,15 +231,15 @@ func statementConfig(s trustpolicy.TrustPolicy, stores *directory) (Config, erro
 	for _, named := range s.TrustStores {
 		certs, err := stores.store(named)
 		if err != nil {
-			return Config{}, refused(verify.Hint(err), "trust store %s: %w", quoted(named), bare(err))
+			return Config{}, refused(verify.Hint(err), "trust store %s: %w", quoted(named), verify.Cause(err))
 		}
 		switch kind, _, _ := strings.Cut(named, ":"); kind {
 		case storeCA:
-			c.Certificates = with(c.Certificates, certs...)
+			c.Certificates = certfile.Union(c.Certificates, certs)
 		case storeSigningAuthority:
-			c.SigningAuthority = with(c.SigningAuthority, certs...)
+			c.SigningAuthority = certfile.Union(c.SigningAuthority, certs)
 		case storeTSA:
-			c.TSA = with(c.TSA, certs...)
+			c.TSA = certfile.Union(c.TSA, certs)
 		default:
 			return Config{}, refused("", "trust store %s: its type is not known", quoted(named))
 		}

@@ -104,9 +104,9 @@ func (d *directory) store(named string) ([]*x509.Certificate, error) {
 	for _, e := range entries {
 		more, err := readStored(d.fsys, kind, path.Join(dir, e.Name()))
 		if err != nil {
-			return nil, fault(cmp.Or(verify.Hint(err), "leave only files of certificates there"), "%s: %w", quoted(e.Name()), bare(err))
+			return nil, fault(cmp.Or(verify.Hint(err), "leave only files of certificates there"), "%s: %w", quoted(e.Name()), verify.Cause(err))
 		}
-		certs = with(certs, more...)
+		certs = certfile.Union(certs, more)
 		if d.stored += len(more); d.stored > maxStored {
 			return nil, fault("put only what is to be trusted there", "the trust stores hold more than %d certificates", maxStored)
 		}
