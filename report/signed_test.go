@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -305,6 +306,30 @@ func TestSignedCommands(t *testing.T) {
 			if err != nil || len(got) < 5 || got[2] != want || got[4] != s {
 				t.Errorf("%q: %s: %q (%v)", s, command, got, err)
 			}
+		}
+	}
+}
+
+// cosign reads each -a as a line of CSV: what has commas or quotes stays one
+// annotation.
+func TestSignedAnnotations(t *testing.T) {
+	t.Parallel()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, value := range []string{"plain", "1,y=2", ",", `"`, `a"b`, `"a"`, `"a","b"`, `it's, "it"`, " a", "a ", "", "=", "a b"} {
+		run := report.Signed{Items: []report.SignedItem{made("ghcr.io/acme/app:v1", "a")}, Consumer: report.Consumer{Annotations: map[string]string{"k": value}}}
+		command := run.Commands()[0]
+		out, err := exec.CommandContext(t.Context(), sh, "-c", `cosign() { printf '%s\0' "$@"; }; `+command).Output() //nolint:gosec // that is the question
+		args := strings.Split(string(out), "\x00")
+		at := slices.Index(args, "-a")
+		if err != nil || at < 0 {
+			t.Fatalf("%q: %s: %q (%v)", value, command, args, err)
+		}
+		// As pflag does it, by which cosign reads its flags.
+		if got, err := csv.NewReader(strings.NewReader(args[at+1])).Read(); err != nil || !slices.Equal(got, []string{"k=" + value}) {
+			t.Errorf("%q: %s: %q (%v)", value, command, got, err)
 		}
 	}
 }

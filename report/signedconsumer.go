@@ -88,13 +88,22 @@ func (c Consumer) cosign(i SignedItem) string {
 	}
 	if !i.attestation() {
 		for _, key := range slices.Sorted(maps.Keys(c.Annotations)) {
-			words = append(words, "-a", quoted(key+"="+c.Annotations[key]))
+			words = append(words, "-a", quoted(listed(key+"="+c.Annotations[key])))
 		}
 	}
 	if slices.Contains(c.Insecure, i.Image.Ref().Registry()) {
 		words = append(words, "--allow-http-registry")
 	}
 	return strings.Join(append(words, quoted(i.Image.String())), " ")
+}
+
+// listed returns text as one element of the list that cosign reads each -a as,
+// which is a line of CSV.
+func listed(text string) string {
+	if !strings.ContainsAny(text, `,"`) {
+		return text
+	}
+	return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 }
 
 // boltseal returns ours, for what is known of one image.

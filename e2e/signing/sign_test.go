@@ -111,6 +111,19 @@ func TestSign(t *testing.T) {
 	}
 }
 
+// An annotation with a comma is one annotation, also in the command line that
+// consumers are told.
+func TestSignAnnotationWithComma(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	img := w.push(w.Registry, "acme/app")
+	s := w.signed(img.pinned(), "--signing-config", w.signingConfig(w.RekorV1), "--format", "legacy", "--format", "bundle", "-a", `who="Doe, Jane", role=qa`)
+	w.consume(s.Verify)
+	if o := w.cosign(3)(slices.Concat([]string{"verify"}, byWorkflow(), []string{"-a", "who=Doe", img.pinned()})...); o.code == 0 {
+		t.Errorf("cosign 3 finds another annotation:\n%s", o)
+	}
+}
+
 // nothingMade fails the test if since the last Forget anything was logged,
 // timestamped or pushed. A certificate may have been asked for: it says who the
 // job is, and so what of the signatures that are there are its own.
