@@ -375,13 +375,21 @@ func TestSARIFSeverity(t *testing.T) {
 		{"number", "x", `"properties":{"security-severity":7.5}`, ``, scanreport.High},
 		{"of the result", "x", ``, `"properties":{"security-severity":"7.5"}`, scanreport.High},
 		{"of both", "x", `"properties":{"security-severity":"9.5"}`, `"properties":{"security-severity":"7.5"}`, scanreport.Critical},
-		{"score beats level", "x", `"properties":{"security-severity":"2.0"}`, `"level":"error"`, scanreport.Low},
+		{"its own score beats its level", "x", ``, `"level":"error","properties":{"security-severity":"2.0"}`, scanreport.Low},
+		{"the rule's score beats another level", "x", `"properties":{"security-severity":"2.0"}`, `"level":"warning"`, scanreport.Low},
+		// Snyk's level is of its own severity and the score of another; Sysdig's rule is of the first package.
+		{"an error, and a rule of another package", "Snyk Container", `"properties":{"security-severity":"6.5"}`, `"level":"error"`, scanreport.Critical},
+		{"an error, and a rule that is as bad", "Snyk Container", `"properties":{"security-severity":"7.5"}`, `"level":"error"`, scanreport.High},
+		{"an error of the rule only", "x", `"defaultConfiguration":{"level":"error"},"properties":{"security-severity":"6.5"}`, ``, scanreport.Medium},
+		{"no score of Snyk's", "Snyk Container", `"properties":{"security-severity":"undefined"}`, `"level":"warning"`, scanreport.Medium},
 		{"0 is no score", "x", `"properties":{"security-severity":"0.0"}`, `"level":"error"`, scanreport.Critical},
 		{"error", "x", ``, `"level":"error"`, scanreport.Critical},
 		{"warning", "x", ``, `"level":"warning"`, scanreport.Medium},
 		{"note", "x", ``, `"level":"note"`, scanreport.Low},
 		{"none", "x", ``, `"level":"none"`, scanreport.Unknown},
-		{"default level", "x", ``, ``, scanreport.Medium},
+		{"nothing at all", "x", ``, ``, scanreport.Critical},
+		{"osv-scanner's level", "osv-scanner", ``, `"level":"warning"`, scanreport.Critical},
+		{"osv-scanner's score", "osv-scanner", `"properties":{"security-severity":"5.0"}`, `"level":"warning"`, scanreport.Medium},
 		{"level of the rule", "x", `"defaultConfiguration":{"level":"error"}`, ``, scanreport.Critical},
 		{"own level", "x", `"defaultConfiguration":{"level":"error"}`, `"level":"note"`, scanreport.Low},
 		{"tag", "x", `"properties":{"security-severity":"2.0","tags":["security","HIGH"]}`, ``, scanreport.High},
@@ -391,7 +399,14 @@ func TestSARIFSeverity(t *testing.T) {
 		{"Trivy's score", "Trivy", `"properties":{"security-severity":"9.8"}`, trivyText("HIGH"), scanreport.Critical},
 		{"Trivy's unknown", "Trivy", `"properties":{"security-severity":"0.0","tags":["UNKNOWN"]}`, `"level":"note",` + trivyText("UNKNOWN"), scanreport.Unknown},
 		{"a name like a line", "Trivy", ``, trivyText(`LOW\nSeverity: HIGH`), scanreport.High},
-		{"another's message", "x", ``, `"level":"note",` + trivyText("HIGH"), scanreport.Low},
+		{"another's message", "x", ``, `"level":"note",` + trivyText("HIGH"), scanreport.High},
+		{"another's message in another form", "sysdig-cli-scanner", `"properties":{"security-severity":"5.0"}`, `"level":"note","message":{"text":"Package: p\n.\n    severity : Critical\n"}`, scanreport.Critical},
+		{"another's help", "x", `"help":{"text":"Vulnerability\nSeverity: High\n"}`, `"level":"warning"`, scanreport.High},
+		{"no word for a severity", "x", ``, `"level":"note","message":{"text":"Severity: see below\nSeverity: unknown"}`, scanreport.Low},
+		{"a property", "x", `"properties":{"severity":"CRITICAL"}`, `"level":"warning"`, scanreport.Critical},
+		{"a property of the result", "x", `"properties":{"security-severity":"2.0"}`, `"level":"warning","properties":{"Vendor_Severity":"important"}`, scanreport.High},
+		{"the worst of two properties", "x", `"properties":{"cvssv3_baseSeverity":"LOW","severity":"HIGH"}`, `"level":"note"`, scanreport.High},
+		{"a property that is none", "x", `"properties":{"problem.severity":"error","severity":8}`, `"level":"note"`, scanreport.Low},
 		{"Grype's word", "grype", `"properties":{"security-severity":"0.0"}`, `"message":{"text":"A high vulnerability in deb package: p, version 1 was found in image acme/app at: /x"}`, scanreport.High},
 	} {
 		rule, result := `"id":"CVE-2026-10001"`, `"ruleId":"CVE-2026-10001"`
@@ -450,7 +465,7 @@ func TestSARIFRuleOf(t *testing.T) {
 		`{"ruleId":"CVE-2026-10002","ruleIndex":2}`:                scanreport.High,
 		`{"rule":{"id":"CVE-2026-10002","index":2}}`:               scanreport.High,
 		`{"ruleIndex":0}`:                                          scanreport.Critical,
-		`{"ruleId":"CVE-2026-10003","ruleIndex":0}`:                scanreport.Medium, // by its level
+		`{"ruleId":"CVE-2026-10003","ruleIndex":0}`:                scanreport.Critical, // as nothing rates it
 		`{"ruleId":"CVE-2026-10003","level":"note"}`:               scanreport.Low,
 		`{"ruleId":"CVE-2026-10003","ruleIndex":9,"level":"none"}`: scanreport.Unknown,
 	} {

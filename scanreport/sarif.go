@@ -75,7 +75,8 @@ type (
 		} `json:"physicalLocation"`
 	}
 	// The properties of a rule or a result. GitHub reads security-severity and
-	// tags, Docker Scout writes the rest, Grype purls.
+	// tags, Docker Scout writes the rest, Grype purls, and others severities of
+	// their own.
 	sarifBag struct {
 		Score    json.RawMessage `json:"security-severity"`
 		Tags     list[string]    `json:"tags"`
@@ -83,6 +84,8 @@ type (
 		PURLs    list[string]    `json:"purls"`
 		FixedIn  string          `json:"fixed_version"`
 		Affected string          `json:"affected_version"`
+
+		said Severity // the worst word in a property that is called a severity
 	}
 )
 
@@ -154,6 +157,7 @@ const (
 	trivyTool
 	grypeTool
 	scoutTool
+	osvTool
 )
 
 func toolOf(driver string) sarifTool {
@@ -164,6 +168,8 @@ func toolOf(driver string) sarifTool {
 		return grypeTool
 	case "docker scout":
 		return scoutTool
+	case "osv-scanner":
+		return osvTool
 	}
 	return anyTool
 }

@@ -1,6 +1,7 @@
 package scanreport
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -9,64 +10,112 @@ import (
 
 // severity returns the worst that is said of the finding: in words, or as a CVSS
 // score. Where nothing rates it, its level does.
+//
+// A rule is shared by the results of many packages, and may have been written for
+// another one: what the result itself calls an error is none of the lower ratings.
 func (s *sarifFinding) severity(f *Finding) (Severity, error) {
-	worst, rated := Unknown, false
-	rate := func(sev Severity) {
-		worst, rated = max(worst, sev), true
+	own, ownRated, err := s.rating(f, s.result.Properties, s.words(s.result.Message.Text, true))
+	if err != nil {
+		return Unknown, err
 	}
-	for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
-		score, ok, err := scoreOf(bag.Score)
-		switch {
-		case err != nil:
-			return Unknown, malformed("%s: %w", quoted(f.ID), err)
-		case ok:
-			rate(score)
-		}
-		// Docker Scout writes UNSPECIFIED of what nobody has rated.
-		if bag.Word != "" && !strings.EqualFold(bag.Word, "unspecified") {
-			word, err := ParseSeverity(bag.Word)
-			if err != nil {
-				return Unknown, malformed("%s: %w", quoted(f.ID), err)
-			}
-			rate(word)
-		}
-		err = bag.Tags.each("tags of "+quoted(f.ID), maxFindings, func(_ int, tag string) error {
-			if word, err := ParseSeverity(tag); err == nil && word != Unknown {
-				rate(word)
-			}
-			return nil
-		})
-		if err != nil {
-			return Unknown, err
-		}
-	}
-	for _, word := range s.words() {
-		sev, err := ParseSeverity(word)
-		if err != nil {
-			return Unknown, malformed("%s: %w", quoted(f.ID), err)
-		}
-		rate(sev)
-	}
-	if rated {
+	shared, sharedRated, err := s.rating(f, s.rule.Properties, s.words(s.rule.Help.Text, false))
+	switch worst := max(own, shared); {
+	case err != nil:
+		return Unknown, err
+	case sharedRated && !ownRated && worst < High && s.result.Level == levelError:
+		return s.level(f)
+	case ownRated || sharedRated:
 		return worst, nil
 	}
 	return s.level(f)
 }
 
-// words returns the words for its severity in Trivy's and Grype's messages. All
-// of those of one message count.
-func (s *sarifFinding) words() []string {
+// rating returns the worst that a rule or a result says of a finding in its
+// properties, or in words, and whether it says anything.
+func (s *sarifFinding) rating(f *Finding, bag sarifBag, words []string) (worst Severity, rated bool, err error) {
+	rate := func(sev Severity) {
+		worst, rated = max(worst, sev), true
+	}
+	score, ok, err := scoreOf(bag.Score)
+	switch {
+	case err != nil:
+		return Unknown, false, malformed("%s: %w", quoted(f.ID), err)
+	case ok:
+		rate(score)
+	}
+	// Docker Scout writes UNSPECIFIED of what nobody has rated.
+	if bag.Word != "" && !strings.EqualFold(bag.Word, "unspecified") {
+		words = append(words, bag.Word)
+	}
+	for _, word := range words {
+		sev, err := ParseSeverity(word)
+		if err != nil {
+			return Unknown, false, malformed("%s: %w", quoted(f.ID), err)
+		}
+		rate(sev)
+	}
+	if bag.said > Unknown {
+		rate(bag.said)
+	}
+	err = bag.Tags.each("tags of "+quoted(f.ID), maxFindings, func(_ int, tag string) error {
+		if word, err := ParseSeverity(tag); err == nil && word != Unknown {
+			rate(word)
+		}
+		return nil
+	})
+	return worst, rated, err
+}
+
+// UnmarshalJSON reads the properties, and the worst word for a severity in those
+// that are called so in any way. Words that are none are of another kind, such as
+// CodeQL's problem.severity.
+func (b *sarifBag) UnmarshalJSON(text []byte) error {
+	type plain sarifBag
+	if err := json.Unmarshal(text, (*plain)(b)); err != nil {
+		return err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	for name, value := range all {
+		var word string
+		if !strings.Contains(strings.ToLower(name), "severity") || json.Unmarshal(value, &word) != nil {
+			continue
+		}
+		if sev, err := ParseSeverity(word); err == nil {
+			b.said = max(b.said, sev)
+		}
+	}
+	return nil
+}
+
+// words returns the words for a severity in the message of a result, or else in
+// the help of a rule. All of those of one text count.
+func (s *sarifFinding) words(text string, message bool) []string {
 	var all []string
-	switch s.tool {
-	case trivyTool:
-		for line := range strings.SplitSeq(s.result.Message.Text, "\n") {
+	switch {
+	case s.tool == trivyTool && message:
+		for line := range strings.SplitSeq(text, "\n") {
 			if word, ok := strings.CutPrefix(line, "Severity: "); ok {
 				all = append(all, strings.TrimSpace(word))
 			}
 		}
-	case grypeTool:
-		if m := grypeMessage().FindStringSubmatch(s.result.Message.Text); m != nil {
+	case s.tool == grypeTool && message:
+		if m := grypeMessage().FindStringSubmatch(text); m != nil {
 			all = append(all, m[1])
+		}
+	case s.tool != trivyTool && s.tool != grypeTool:
+		// Many write lines as Trivy does. What else such a line says is no word for
+		// a severity.
+		for line := range strings.SplitSeq(text, "\n") {
+			key, word, _ := strings.Cut(line, ":")
+			if word = strings.TrimSpace(word); !strings.EqualFold(strings.TrimSpace(key), "severity") {
+				continue
+			}
+			if sev, err := ParseSeverity(word); err == nil && sev != Unknown {
+				all = append(all, word)
+			}
 		}
 	}
 	return all
@@ -77,7 +126,7 @@ func (s *sarifFinding) words() []string {
 // nobody has rated.
 func scoreOf(raw json.RawMessage) (Severity, bool, error) {
 	text := strings.Trim(string(raw), `"`)
-	if len(raw) == 0 || text == "null" || text == "" {
+	if len(raw) == 0 || text == "null" || text == "undefined" || text == "" { // as Snyk's JavaScript writes none
 		return Unknown, false, nil
 	}
 	score, err := strconv.ParseFloat(text, 64)
@@ -96,17 +145,21 @@ func scoreOf(raw json.RawMessage) (Severity, bool, error) {
 	return Low, true, nil
 }
 
-// level returns what the level of a result may stand for, at worst: error is
-// what Trivy and others write of both high and critical findings.
+// levelError is what Trivy and others write of both high and critical findings.
+const levelError = "error"
+
+// level returns what the level of a result may stand for, at worst. Where nobody
+// has written one, nothing says how bad it is; SARIF's default, warning, is no
+// opinion of the tool's. osv-scanner writes warning of everything.
 func (s *sarifFinding) level(f *Finding) (Severity, error) {
-	level := s.result.Level
-	if level == "" {
-		level = s.rule.Configuration.Level
+	level := cmp.Or(s.result.Level, s.rule.Configuration.Level)
+	if s.tool == osvTool && level == "warning" {
+		level = ""
 	}
 	switch level {
-	case "error":
+	case levelError, "":
 		return Critical, nil
-	case "warning", "": // the default: sarif-v2.1.0, 3.27.10
+	case "warning":
 		return Medium, nil
 	case "note":
 		return Low, nil
