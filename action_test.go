@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/programtest"
 )
 
 // actionFile is action.yml, as far as the tests read it.
@@ -336,7 +337,7 @@ func runExample(t *testing.T, where string, a actionFile, with map[string]string
 // that the outputs name; without those they fail.
 func TestActionBuildExamples(t *testing.T) {
 	t.Parallel()
-	need(t, "jq")
+	programtest.Found(t, "jq")
 	const base, node = "gcr.io/distroless/static-debian12:nonroot", "gcr.io/distroless/nodejs22-debian12:latest"
 	verified := func(reference, pinned string) string {
 		return `{"reference":"` + reference + `","pinned":"` + pinned + `","passed":true}`

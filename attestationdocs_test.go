@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 	"github.com/boltseal/boltseal/sign/predicate"
@@ -113,7 +114,7 @@ func TestDocsSummary(t *testing.T) {
 			t.Errorf("the page does not explain %s", member)
 		}
 	}
-	need(t, "jq")
+	programtest.Found(t, "jq")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "vsa.json"), body, 0o600); err != nil {
 		t.Fatal(err)

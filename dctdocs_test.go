@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/internal/dcttest"
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/servicetest"
 )
@@ -276,7 +277,7 @@ func TestTrustDataExamples(t *testing.T) {
 func TestTrustDataOwner(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"sh", "jq", "base64", "openssl"} {
-		need(t, program)
+		programtest.Found(t, program)
 	}
 	w := newTrusted(t, dcttest.Options{})
 	kept := filepath.Join(w.dir, ".docker/trust/tuf/registry.acme.example/app/metadata")

@@ -90,6 +90,7 @@ var own = []rule{
 	{module + "/internal/golden", nil},
 	{module + "/internal/runnertest", nil},
 	{module + "/internal/startup", nil},
+	{module + "/internal/programtest", nil},
 	{module + "/bench", nil},
 	{module + "/examples", nil},
 }
@@ -108,7 +109,7 @@ var calls = []struct {
 
 // free are trees that are no part of the product: what signs and serves for
 // the tests, what measures, what shows. They may import and call anything.
-var free = []string{"internal/registrytest", "internal/sigstoretest", "internal/notationtest", "internal/dcttest", "internal/servicetest", "internal/pkitest", "internal/startup", "bench", "e2e", "examples"}
+var free = []string{"internal/registrytest", "internal/sigstoretest", "internal/notationtest", "internal/dcttest", "internal/servicetest", "internal/pkitest", "internal/programtest", "internal/startup", "bench", "e2e", "examples"}
 
 // complaints returns what a source file outside of tests does that its place
 // does not allow. Name is slash-separated and relative to the module's root.

@@ -28,6 +28,7 @@ import (
 	"github.com/boltseal/boltseal/cli"
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/internal/notationtest"
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/internal/sigstoretest"
 	"github.com/boltseal/boltseal/verify/sigstore"
 )
@@ -653,7 +654,7 @@ func TestDocsCommands(t *testing.T) {
 // run that was killed leaves an empty file, of which jq says nothing.
 func TestDocsFilters(t *testing.T) {
 	t.Parallel()
-	need(t, "jq")
+	programtest.Found(t, "jq")
 	seen := 0
 	for _, p := range pages(t) {
 		for _, m := range regexp.MustCompile(`jq (-[a-z]+) '([^']*\.passed[^']*)'( boltseal\.json)?\n`).FindAllStringSubmatch(p.text, -1) {

@@ -27,6 +27,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/internal/runnertest"
 )
 
@@ -50,28 +51,13 @@ type checkout struct {
 	mirror                 *mirror
 }
 
-// need returns the path of a program that a test runs. Without it a developer's
-// machine leaves the test out; CI, which installs it, does not.
-func need(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	switch {
-	case err == nil:
-	case os.Getenv("CI") == "true":
-		t.Fatal(err)
-	default:
-		t.Skip("not checked:", err)
-	}
-	return path
-}
-
 func newCheckout(t *testing.T) *checkout {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("not checked: the tests' programs are shell scripts")
 	}
 	for _, tool := range []string{"bash", "curl"} {
-		need(t, tool)
+		programtest.Found(t, tool)
 	}
 	dir := t.TempDir()
 	c := &checkout{
@@ -359,7 +345,7 @@ func farm(t *testing.T, tools ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, tool := range tools {
-		if err := os.Symlink(need(t, tool), filepath.Join(dir, tool)); err != nil {
+		if err := os.Symlink(programtest.Found(t, tool), filepath.Join(dir, tool)); err != nil {
 			t.Fatal(err)
 		}
 	}

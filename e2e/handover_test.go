@@ -11,6 +11,7 @@ import (
 
 	"github.com/boltseal/boltseal/e2e/internal/builder"
 	"github.com/boltseal/boltseal/e2e/internal/stage"
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 )
 
@@ -46,11 +47,7 @@ type jobsite struct {
 func newJobsite(t *testing.T) *jobsite {
 	t.Helper()
 	if _, err := builder.Find(os.Getenv); err != nil {
-		text := "not checked: " + err.Error()
-		if os.Getenv("CI") == "true" {
-			t.Fatal(text)
-		}
-		t.Skip(text)
+		programtest.NotChecked(t, err)
 	}
 	j := &jobsite{runner: newRunner(t)}
 	b, err := building()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/e2e/internal/stage"
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
 	"github.com/boltseal/boltseal/internal/runnertest"
 )
@@ -88,14 +89,7 @@ func newRunner(t *testing.T) *runner { return newRunnerIn(t, t.TempDir()) }
 // newRunnerIn has whatever the runner's user keeps in dir.
 func newRunnerIn(t *testing.T, dir string) *runner {
 	t.Helper()
-	r := &runner{t: t, act: os.Getenv("BOLTSEAL_ACT"), dir: dir, work: t.TempDir()}
-	if r.act == "" {
-		const text = "not checked: BOLTSEAL_ACT does not name a github.com/nektos/act program"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(text)
-		}
-		t.Skip(text)
-	}
+	r := &runner{t: t, act: programtest.Named(t, "BOLTSEAL_ACT", "a github.com/nektos/act program"), dir: dir, work: t.TempDir()}
 	var err error
 	r.release, err = release()
 	check(t, err)

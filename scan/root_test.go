@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/scan"
 )
 
@@ -52,12 +53,7 @@ func write(t testing.TB, dir string, files ...string) {
 // there.
 func git(t *testing.T, dir string, track ...string) {
 	t.Helper()
-	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("NOT CHECKED: what git tracks: ", err)
-	}
+	programtest.Found(t, "git")
 	for _, args := range [][]string{{"init", "-q", "."}, append([]string{"add", "-f", "--"}, track...)} {
 		cmd := exec.CommandContext(t.Context(), "git", args...) //nolint:gosec // of the test itself
 		cmd.Dir = dir

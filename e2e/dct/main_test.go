@@ -8,13 +8,13 @@ package dct_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/boltseal/boltseal/internal/programtest"
 )
 
 // What all tests share. TestMain sets it before the first one.
@@ -26,28 +26,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	programtest.Main(func(dir string) (int, error) { return run(m, dir) })
 }
 
-func run(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "boltseal-dct-")
-	if err != nil {
+func run(m *testing.M, dir string) (code int, err error) {
+	if boltseal, err = programtest.Boltseal(filepath.Join("..", ".."), dir); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	boltseal = filepath.Join(dir, "boltseal")
-	cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", boltseal, ".") //nolint:gosec,noctx // our own program
-	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build boltseal: %w\n%s", err, out)
-	}
-
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var started *service
@@ -76,19 +61,10 @@ func run(m *testing.M) (code int, err error) {
 // programs names the folder of notary, notary-server and notary-signer.
 const programs = "BOLTSEAL_NOTARY"
 
-// notaryProgram returns the path of notary. Without it the test is skipped, but
-// not in CI.
+// notaryProgram returns the path of notary.
 func notaryProgram(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv(programs)
-	if dir == "" {
-		const text = "not checked: " + programs + " does not name the folder that build.sh builds"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(text)
-		}
-		t.Skip(text)
-	}
-	return filepath.Join(dir, "notary")
+	return filepath.Join(programtest.Named(t, programs, "the folder that build.sh builds"), "notary")
 }
 
 // check ends the test on an error of what it only prepares or reads.

