@@ -16,7 +16,7 @@ import (
 	"github.com/notaryproject/notation-go"
 	"github.com/notaryproject/notation-go/signer"
 
-	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/sign/internal/privatekey"
 	"github.com/boltseal/boltseal/verify"

@@ -26,7 +26,7 @@ import (
 	framework "github.com/notaryproject/notation-plugin-framework-go/plugin"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/sign/internal/program"
 	"github.com/boltseal/boltseal/verify"

@@ -19,9 +19,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/boltseal/boltseal/image"
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/sign"
-	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 	vnot "github.com/boltseal/boltseal/verify/notation"

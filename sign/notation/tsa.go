@@ -17,7 +17,7 @@ import (
 	"github.com/notaryproject/notation-core-go/signature"
 	"github.com/notaryproject/tspclient-go"
 
-	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/sign/internal/retry"
 	"github.com/boltseal/boltseal/verify"

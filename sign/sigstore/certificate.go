@@ -15,7 +15,7 @@ import (
 	sgsign "github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
-	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/verify"
 )
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/internal/strictjson"
-	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/privatekey"
 	"github.com/boltseal/boltseal/verify"
 )

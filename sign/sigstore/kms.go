@@ -20,7 +20,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/encoding"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
-	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/program"
 	"github.com/boltseal/boltseal/verify"
 )

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/internal/strictjson"
-	"github.com/boltseal/boltseal/sign/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/order"
 	"github.com/boltseal/boltseal/verify"
 )

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/sign/internal/retry"
 	"github.com/boltseal/boltseal/verify"
 )

@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/boltseal/boltseal/sign/internal/legible"
+	"github.com/boltseal/boltseal/internal/legible"
 )
 
 // MaxFile bounds what is read as a private key, in bytes. That of RSA with 4096
