@@ -24,14 +24,15 @@ import (
 // wanted. With credentials the question is asked once, since a registry may
 // answer an anonymous request for a private image with 404.
 type host struct {
-	reg    name.Registry
-	scheme string
-	auth   authn.Authenticator
-	base   http.RoundTripper // what sends its requests
-	prefix string            // of the paths that it answers, "" or such as "/notary"
-	trust  bool              // it is a server of trust data
-	ready  chan struct{}     // closed once all of these and err are there
-	err    error
+	reg     name.Registry
+	scheme  string
+	auth    authn.Authenticator
+	secrets []string          // of auth
+	base    http.RoundTripper // what sends its requests
+	prefix  string            // of the paths that it answers, "" or such as "/notary"
+	trust   bool              // it is a server of trust data
+	ready   chan struct{}     // closed once all of these and err are there
+	err     error
 
 	mu        sync.Mutex // held while the first request settles the challenge
 	settled   bool
@@ -80,7 +81,10 @@ func (c *Client) host(ctx context.Context, of server) (*host, error) {
 		// other registries, or the end of the run, waiting.
 		go func() {
 			defer close(h.ready)
-			h.err = h.prepare(context.WithoutCancel(ctx), c, of)
+			ctx := context.WithoutCancel(ctx)
+			if h.err = h.prepare(ctx, c, of); h.err == nil {
+				h.err = h.knowSecrets(ctx)
+			}
 		}()
 	}
 	c.mu.Unlock()
@@ -111,6 +115,16 @@ func (h *host) prepare(ctx context.Context, c *Client, of server) error {
 	if h.auth, err = authn.Resolve(ctx, c.opts.Keychain, h.reg); err != nil {
 		return fmt.Errorf("%w: %w", errCredentials, err)
 	}
+	return nil
+}
+
+// knowSecrets finds out what of auth no error may hold.
+func (h *host) knowSecrets(ctx context.Context) error {
+	config, err := authn.Authorization(ctx, h.auth)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCredentials, err)
+	}
+	h.secrets = secrets(*config)
 	return nil
 }
 

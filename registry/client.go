@@ -210,13 +210,14 @@ func (c *Client) get(ctx context.Context, q query) (answer, error) {
 
 // insist asks by means of once, again where that may help.
 func (c *Client) insist(ctx context.Context, q query, once func(context.Context, query) (answer, error)) (answer, error) {
-	waited := time.Duration(0)
+	waited, seen := time.Duration(0), &shown{}
+	ctx = remembering(ctx, seen)
 	for attempt := 1; ; attempt++ {
 		a, err := once(ctx, q)
 		if err == nil && q.isGood(a) {
 			return a, nil
 		}
-		e := q.failure(a, err)
+		e := q.failure(a, err, seen)
 		wait, again := retryAfter(a, err, attempt)
 		if !again || ctx.Err() != nil {
 			return answer{}, e
@@ -305,6 +306,7 @@ func (c *Client) once(ctx context.Context, q query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	remember(ctx, h.secrets...)
 	target := h.scheme + "://" + h.reg.RegistryStr() + q.at.path() + q.path
 	if q.to != nil {
 		target = q.to.String()
@@ -360,22 +362,22 @@ func (q query) read(resp *http.Response) (answer, error) {
 	}, nil
 }
 
-// failure says what an attempt that gave no 200 means.
-func (q query) failure(a answer, err error) *Error {
-	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err), page: q.page, trust: q.trust, push: q.push}
+// failure says what an attempt that gave no 200 means, without what was shown.
+func (q query) failure(a answer, err error, seen *shown) *Error {
+	e := &Error{Op: q.op, Status: a.status, Kind: ErrUnavailable, Err: scrub(err, seen), page: q.page, trust: q.trust, push: q.push}
 	if te := (*transport.Error)(nil); errors.As(err, &te) {
 		// The token service or the /v2/ ping refused; its error text is the
 		// same kind of hostile text as a registry's.
 		e.Status, e.Err = te.StatusCode, errAuthenticating
 		for _, d := range te.Errors {
-			e.Detail = clip(string(d.Code) + ": " + d.Message)
+			e.Detail = seen.quote(string(d.Code) + ": " + d.Message)
 			break
 		}
 	} else if err == nil {
-		e.Detail = detail(a)
+		e.Detail = seen.quote(detail(a))
 		switch {
 		case q.trust:
-			if r := refusal(a); r != nil {
+			if r := refusal(a, seen); r != nil {
 				e.Err = r
 			}
 		case q.push:
@@ -418,8 +420,9 @@ var (
 	userinfoPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`//[^/?#"]*@`) })
 )
 
-// scrub returns err without query strings, user names and passwords of URLs.
-func scrub(err error) error {
+// scrub returns err without query strings, user names and passwords of URLs, and
+// without what was shown: errors of net/http quote what is no HTTP.
+func scrub(err error, seen *shown) error {
 	if err == nil {
 		return nil
 	}
@@ -428,7 +431,7 @@ func scrub(err error) error {
 	for ue := (*url.Error)(nil); errors.As(err, &ue); {
 		err = ue.Err
 	}
-	return &cause{clip(text), err}
+	return &cause{seen.quote(text), err}
 }
 
 // checkRedirect bounds redirects and keeps them from leaving https, and from

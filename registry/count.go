@@ -20,7 +20,7 @@ func WithCounter(ctx context.Context, n *Counter) context.Context {
 }
 
 // counting counts what is really sent, for the whole run and for the image
-// that the context belongs to.
+// that the context belongs to, and has its query remember the credentials in it.
 type counting struct {
 	total *Counter
 	inner http.RoundTripper
@@ -31,5 +31,6 @@ func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
 	if n, ok := req.Context().Value(counterKey{}).(*Counter); ok {
 		n.n.Add(1)
 	}
+	rememberRequest(req)
 	return c.inner.RoundTrip(req)
 }

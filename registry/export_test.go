@@ -32,4 +32,4 @@ func Pushing(e *Error) *Error {
 }
 
 // Scrub is scrub, for the fuzz tests.
-func Scrub(err error) error { return scrub(err) }
+func Scrub(err error) error { return scrub(err, &shown{}) }

@@ -10,10 +10,8 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -258,11 +256,7 @@ func mediaType(a answer) string {
 	return doc.MediaType
 }
 
-// authorization is what a registry must have been sent to know it.
-var authorization = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]+`) })
-
-// detail returns the first error that the registry gave in its answer. Some
-// gateways quote the request, credentials and all.
+// detail returns the first error that the registry gave in its answer, as it came.
 func detail(a answer) string {
 	var doc struct {
 		Errors []struct{ Code, Message string }
@@ -270,12 +264,8 @@ func detail(a answer) string {
 	if json.Unmarshal(a.body, &doc) != nil || len(doc.Errors) == 0 {
 		return ""
 	}
-	said := strings.TrimSuffix(doc.Errors[0].Code+": "+doc.Errors[0].Message, ": ")
-	return quote(said)
+	return strings.TrimSuffix(doc.Errors[0].Code+": "+doc.Errors[0].Message, ": ")
 }
-
-// quote returns what a server said as it may be repeated.
-func quote(said string) string { return clip(authorization().ReplaceAllString(said, "$1 ***")) }
 
 // sameOrigin reports whether next stays on the registry that was asked. Some
 // name the port that the scheme has anyway.

@@ -44,9 +44,9 @@ func (r *Refusal) Error() string {
 	return s
 }
 
-// refusal returns what a server of trust data answered where it refused, nil
-// where it says nothing of the kind.
-func refusal(a answer) *Refusal {
+// refusal returns what a server of trust data answered where it refused, without
+// what was shown; nil where it says nothing of the kind.
+func refusal(a answer, seen *shown) *Refusal {
 	var doc struct {
 		Errors []struct {
 			Code   string
@@ -62,7 +62,7 @@ func refusal(a answer) *Refusal {
 		Error struct{ Msg string }
 	}
 	if json.Unmarshal(doc.Errors[0].Detail, &detail) == nil && wordPattern().MatchString(detail.Name) { // most have another form, or none
-		r.Name, r.Words = detail.Name, quote(detail.Error.Msg)
+		r.Name, r.Words = detail.Name, seen.quote(detail.Error.Msg)
 	}
 	return r
 }
