@@ -48,12 +48,8 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	boltseal = filepath.Join(dir, "boltseal")
-	build := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", boltseal, ".") //nolint:gosec,noctx // our own program
-	build.Dir = filepath.Join("..", "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
+	if boltseal, err = program(dir); err != nil {
+		return 0, err
 	}
 	generatedKey = sync.OnceValues(func() (string, error) { return generateKey(filepath.Join(dir, "key")) })
 	if stack, err = sigstack.Start(context.Background(), dir); err != nil {
@@ -61,6 +57,22 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer stack.Close()
 	return m.Run(), nil
+}
+
+// program returns the path of boltseal: the one that .ci/run has built, or one
+// that it builds into dir.
+func program(dir string) (string, error) {
+	if path := os.Getenv("BOLTSEAL_PROGRAM"); path != "" {
+		return path, nil
+	}
+	path := filepath.Join(dir, "boltseal")
+	build := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", path, ".") //nolint:gosec,noctx // our own program
+	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return path, nil
 }
 
 // waitTogether lets more tests run at the same time than there are processors:
