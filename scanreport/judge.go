@@ -123,7 +123,7 @@ func (j Judgement) Warnings() []string {
 		all = append(all, fmt.Sprintf("the scanner was told to leave out %s, which the limits do not see", count(j.suppressed, "finding")))
 	}
 	for _, what := range j.ignored {
-		all = append(all, what+" are of no program that is known to look for vulnerabilities, and are left out")
+		all = append(all, what+", which looks for other things than vulnerabilities in packages, are left out")
 	}
 	if j.unsupported {
 		all = append(all, "the scanner says that the distribution has reached its end of life: that nothing is found in its packages says little")

@@ -456,7 +456,7 @@ func TestSARIFIDs(t *testing.T) {
 // have that ID or the result has none.
 func TestSARIFRuleOf(t *testing.T) {
 	t.Parallel()
-	const rules = `[{"id":"CVE-2026-10001","properties":{"security-severity":"9.8"}},{"id":"CVE-2026-10002","properties":{"security-severity":"2.0"}},{"id":"CVE-2026-10002","properties":{"security-severity":"7.0"}}]`
+	const rules = `[{"id":"CVE-2026-10001","properties":{"security-severity":"9.8"}},{"id":"CVE-2026-10002","properties":{"security-severity":"2.0"}},{"id":"CVE-2026-10002","properties":{"security-severity":"7.0"}},{"id":"CVE-2026-10004","properties":{"security-severity":"5.0"}},{"id":"","properties":{"security-severity":"9.0"}}]`
 	for result, want := range map[string]scanreport.Severity{
 		`{"ruleId":"CVE-2026-10001"}`:                              scanreport.Critical,
 		`{"ruleId":"CVE-2026-10001","ruleIndex":1}`:                scanreport.Critical, // as old Grypes have it
@@ -465,6 +465,11 @@ func TestSARIFRuleOf(t *testing.T) {
 		`{"ruleId":"CVE-2026-10002","ruleIndex":2}`:                scanreport.High,
 		`{"rule":{"id":"CVE-2026-10002","index":2}}`:               scanreport.High,
 		`{"ruleIndex":0}`:                                          scanreport.Critical,
+		`{"ruleId":"CVE-2026-10001/openssl","ruleIndex":0}`:        scanreport.Critical,
+		`{"ruleId":"CVE-2026-10002/a/b","ruleIndex":2}`:            scanreport.High,
+		`{"ruleId":"CVE-2026-10004/a/b","level":"note"}`:           scanreport.Medium, // by the rule in front of the slashes
+		`{"ruleId":"CVE-2026-10001-x","level":"note"}`:             scanreport.Low,
+		`{"ruleId":"/CVE-2026-10005","level":"note"}`:              scanreport.Low,
 		`{"ruleId":"CVE-2026-10003","ruleIndex":0}`:                scanreport.Critical, // as nothing rates it
 		`{"ruleId":"CVE-2026-10003","level":"note"}`:               scanreport.Low,
 		`{"ruleId":"CVE-2026-10003","ruleIndex":9,"level":"none"}`: scanreport.Unknown,
@@ -499,9 +504,11 @@ func TestSARIFRuns(t *testing.T) {
 func TestSARIFNoForgedLines(t *testing.T) {
 	t.Parallel()
 	body := sarif("Trivy", "[]", `[{"ruleId":"CVE-2026-10001","level":"error","message":{"text":"Package: p\nFixed Version: \nInstalled Version: 1\nSeverity: HIGH\nFixed Version: 2"}}]`)
-	r, err := scanreport.Read([]byte(body))
-	if err != nil || r.Findings()[0].Fix != scanreport.FixUnknown {
-		t.Errorf("%+v (%v)", r.Findings(), err)
+	for _, body := range []string{body, strings.Replace(body, `Installed Version: 1`, `Installed Version: 1`+strings.Repeat(`\n`, 5000), 1)} {
+		r, err := scanreport.Read([]byte(body))
+		if err != nil || r.Findings()[0].Fix != scanreport.FixUnknown {
+			t.Errorf("%+v (%v)", r.Findings(), err)
+		}
 	}
 }
 
@@ -548,13 +555,67 @@ func TestTrivyClean(t *testing.T) {
 	}
 }
 
-// What other programs found is left out with a word.
+// What programs of another kind found is left out with a word.
 func TestSARIFOtherRuns(t *testing.T) {
 	t.Parallel()
 	r := mustRead(t, []byte(`{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}},"results":[{"ruleId":"CVE-2026-10001","level":"note"}]},
-		{"tool":{"driver":{"name":"Acme\u001b"}},"results":[{"ruleId":"ACME-1","level":"error"},{"ruleId":"ACME-2"}]}]}`))
+		{"tool":{"driver":{"name":"CodeQL"}},"results":[{"ruleId":"js/1","level":"error"},{"ruleId":"js/2"}]}]}`))
 	j := r.Judge(scanreport.Limits{FailOn: scanreport.High}, today)
-	if want := []string{`2 results of Acme\x1b are of no program that is known to look for vulnerabilities, and are left out`}; !j.Passed() || !slices.Equal(j.Warnings(), want) {
+	if want := []string{`2 results of CodeQL, which looks for other things than vulnerabilities in packages, are left out`}; !j.Passed() || !slices.Equal(j.Warnings(), want) {
 		t.Errorf("%v: %q", j.Err(), j.Warnings())
+	}
+}
+
+// A scanner beside another one is not overlooked because it calls vulnerabilities
+// in a way of its own.
+func TestSARIFUnclearRuns(t *testing.T) {
+	t.Parallel()
+	beside := func(run string) []byte {
+		return []byte(`{"version":"2.1.0","runs":[` + run + `,{"tool":{"driver":{"name":"grype"}},"results":[{"ruleId":"CVE-2026-10001","level":"note"}]}]}`)
+	}
+	acme := func(result string) []byte {
+		return beside(`{"tool":{"driver":{"name":"Acme\u001b"}},"results":[` + result + `]}`)
+	}
+	for _, id := range []string{
+		"cve-2026-10002", "ALAS2-2026-1234", "ALASKERNEL-5.4-2026-001", "SUSE-SU-2026:1234-1", "openSUSE-SU-2026:1234-1", "MAL-2026-1234", "ELSA-2026-1234", "RHBA-2026:1234",
+		"PRISMA-2026-0049", "WS-2026-0123", "sonatype-2026-1234", "CGA-aaaa-bbbb-cccc", "BIT-nginx-2026-7347", "GLSA-202601-01", "XRAY-123456", "TEMP-0841856-B18BAF", "DEBIAN-CVE-2026-1234",
+	} {
+		r, err := scanreport.Read(acme(`{"ruleId":"` + id + `","level":"error"}`))
+		if err != nil || len(r.Findings()) != 2 || r.Judge(scanreport.Limits{FailOn: scanreport.High}, today).Passed() {
+			t.Errorf("%s: %+v (%v)", id, r.Findings(), err)
+		}
+	}
+	if r, err := scanreport.Read(acme("")); err != nil || len(r.Findings()) != 1 {
+		t.Errorf("nothing: %+v (%v)", r.Findings(), err)
+	}
+	for name, tc := range map[string]struct {
+		body []byte
+		kind error
+		says string
+	}{
+		"an ID of its own":   {acme(`{"ruleId":"ACME-1","level":"error"}`), scanreport.ErrAmbiguous, `nothing shows whether what "Acme\x1b" found beside the others are vulnerabilities`},
+		"no name":            {beside(`{"tool":{"driver":{}},"results":[{"ruleId":"ACME-1"}]}`), scanreport.ErrAmbiguous, "a program without a name"},
+		"in other files":     {beside(`{"tool":{"driver":{"name":"Acme"}},"results":[],"externalPropertyFileReferences":{"results":[{"location":{"uri":"x"}}]}}`), scanreport.ErrIncomplete, "externalPropertyFileReferences"},
+		"outside of the run": {bytes.Replace(acme(""), []byte(`"runs"`), []byte(`"inlineExternalProperties":[{"results":[]}],"runs"`), 1), scanreport.ErrIncomplete, "inlineExternalProperties"},
+	} {
+		_, err := scanreport.Read(tc.body)
+		if why := refusal(err, tc.kind); why != "" || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %s (%v)", name, why, err)
+		}
+	}
+}
+
+// The rule of a result that Trivy shares with a license of the same ID, which the
+// name of a package makes up, does not hide a vulnerability.
+func TestSARIFLicenseRule(t *testing.T) {
+	t.Parallel()
+	body := func(message string) []byte {
+		return []byte(sarif("Trivy", `[{"id":"SUSE-SU-2026:1234-1","name":"License"},{"id":"CVE-2026-10001"}]`,
+			`[{"ruleId":"CVE-2026-10001","level":"note"},{"ruleId":"SUSE-SU-2026:1234-1","ruleIndex":0,"level":"error","message":{"text":"`+message+`"}}]`))
+	}
+	for message, want := range map[string]int{`Package: glibc\nInstalled Version: 1\nSeverity: CRITICAL`: 2, `Artifact: app\nLicense 1234-1\nPkgName: SUSE-SU-2026`: 1} {
+		if r, err := scanreport.Read(body(message)); err != nil || len(r.Findings()) != want {
+			t.Errorf("%s: %+v (%v)", message, r.Findings(), err)
+		}
 	}
 }

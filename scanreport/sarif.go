@@ -1,6 +1,7 @@
 package scanreport
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +14,9 @@ import (
 // What is read of SARIF 2.1.0 (OASIS, sarif-v2.1.0).
 type (
 	sarifDoc struct {
-		Version string         `json:"version"`
-		Runs    list[sarifRun] `json:"runs"`
+		Version string          `json:"version"`
+		Runs    list[sarifRun]  `json:"runs"`
+		Inline  json.RawMessage `json:"inlineExternalProperties"`
 	}
 	sarifRun struct {
 		Tool struct {
@@ -101,7 +103,19 @@ func sarifOpaque() []string {
 
 // vulnerabilityID matches the ID of a vulnerability in the ID of a rule.
 var vulnerabilityID = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?:^|[^A-Za-z0-9])((?:CVE-[0-9]{4}-[0-9]{4,}|GHSA(?:-[0-9a-z]{4}){3}|GO-[0-9]{4}-[0-9]{4,}|(?:RUSTSEC|PYSEC|GMS|DSA|DLA|USN)-[0-9][0-9-]*[0-9]|(?:RHSA|ELSA|ALSA|RLSA)-[0-9]{4}:[0-9]+|SNYK-[A-Z0-9]+-[A-Za-z0-9.-]+-[0-9]+))(?:$|[^A-Za-z0-9])`)
+	ids := strings.Join([]string{
+		`(?:CVE|GO)-[0-9]{4}-[0-9]{4,}`,
+		`(?:GHSA|CGA)(?:-[0-9a-z]{4}){3}`,
+		`(?:RUSTSEC|PYSEC|GMS|DSA|DLA|USN|GLSA)-[0-9][0-9-]*[0-9]`,
+		`(?:MAL|OSV|MGASA|PRISMA|WS|SONATYPE)-[0-9]{4}-[0-9]+`,
+		`(?:RHSA|RHBA|RHEA|ELSA|ELBA|ALSA|ALBA|RLSA|RXSA|OESA|(?:OPEN)?SUSE-[SR]U)-[0-9]{4}[:-][0-9]+(?:-[0-9]+)?`,
+		`ALAS[A-Z0-9.-]*-[0-9]{4}-[0-9]+`,
+		`SNYK-[A-Z0-9]+-[A-Z0-9.-]+-[0-9]+`,
+		`BIT-[A-Z0-9.-]+-[0-9]{4}-[0-9]+`,
+		`TEMP-[0-9]{7}-[0-9A-F]{6}`,
+		`XRAY-[0-9]+`,
+	}, "|")
+	return regexp.MustCompile(`(?i)(?:^|[^A-Z0-9])(` + ids + `)(?:$|[^A-Z0-9])`)
 })
 
 // findID returns the first ID of a vulnerability in text, "" if there is none.
@@ -120,6 +134,9 @@ func readSARIF(text []byte) (Report, error) {
 	if doc.Version != "2.1.0" {
 		return Report{}, refuse(ErrNotReport, "write it as SARIF 2.1.0", "it is SARIF of version %s, and only 2.1.0 is known", quoted(doc.Version))
 	}
+	if elsewhere(doc.Inline) {
+		return Report{}, refuse(ErrIncomplete, "write all of it into the runs", "a part of what was found is outside of the runs (inlineExternalProperties)")
+	}
 	r := Report{format: SARIF, sound: true}
 	s := sarifReader{report: &r}
 	if err := doc.Runs.each("runs", maxRuns, s.run); err != nil {
@@ -128,6 +145,9 @@ func readSARIF(text []byte) (Report, error) {
 	r.tool = strings.Join(s.tools, ", ")
 	const nextJSON = "give the scanner's own JSON, which says more: " + trivyCommand + ", or grype IMAGE -o json=FILE"
 	switch {
+	case len(r.findings) > 0 && s.unclear != "":
+		return Report{}, refuse(ErrAmbiguous, "give what the scanner of the image wrote in a file of its own, and leave out what others wrote",
+			"nothing shows whether what %s found beside the others are vulnerabilities", quoted(s.unclear))
 	case len(r.findings) > 0:
 		return r, nil
 	case s.others > 0:
@@ -139,6 +159,9 @@ func readSARIF(text []byte) (Report, error) {
 	return r, refuse(ErrNothingScanned, nextJSON+"; --allow-empty-scan takes it as it is", "SARIF without results does not tell a clean image from one in which no packages were found")
 }
 
+// elsewhere reports whether something is said to be in another place.
+func elsewhere(at json.RawMessage) bool { return len(at) > 0 && string(at) != "null" }
+
 // errExtension says that an extension has a rule.
 var errExtension = errors.New("a rule of an extension")
 
@@ -147,6 +170,9 @@ type sarifReader struct {
 	report *Report
 	tools  []string // those that look for vulnerabilities
 	others int      // results that are something else
+	// unclear is the first program whose results may be vulnerabilities or
+	// something else; "" for none.
+	unclear string
 }
 
 // A sarifTool is a program that is known to look for vulnerabilities.
@@ -172,6 +198,17 @@ func toolOf(driver string) sarifTool {
 		return osvTool
 	}
 	return anyTool
+}
+
+// otherKind reports whether a program is known to look for something else than
+// vulnerabilities in packages. Whatever is not known may be one that calls them in
+// a way of its own.
+func otherKind(driver string) bool {
+	switch strings.ToLower(driver) {
+	case "codeql", "gosec", "eslint", "bandit", "hadolint", "dockle", "kics", "tfsec", "gitleaks", "scorecard", "shellcheck", "zizmor":
+		return true
+	}
+	return false
 }
 
 func (s *sarifReader) run(i int, run sarifRun) error {
@@ -209,7 +246,7 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 		if err != nil {
 			return err
 		}
-		if tool == trivyTool && slices.Contains([]string{"Misconfiguration", "Secret", "License"}, rule.Name) {
+		if tool == trivyTool && slices.Contains([]string{"Misconfiguration", "Secret", "License"}, rule.Name) && !vulnerable(result) {
 			others++
 			return nil
 		}
@@ -232,9 +269,14 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	switch {
 	case err != nil:
 		return err
-	case !named: // of another kind of program: nothing in it is a vulnerability
+	case elsewhere(run.External):
+		return refuse(ErrIncomplete, "write all of it into one file", "a part of what %s found is in other files (externalPropertyFileReferences)", quoted(driver.Name))
+	case !named:
 		if n := others + len(s.report.findings) - at; n > 0 {
 			s.others += n
+			if !otherKind(driver.Name) {
+				s.unclear = cmp.Or(s.unclear, driver.Name, "a program without a name")
+			}
 			if len(s.report.ignored) == maxNamed { // more would say no more
 				s.report.ignored = s.report.ignored[:maxNamed-1]
 			}
@@ -242,8 +284,6 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 		}
 		s.report.findings = s.report.findings[:at]
 		return nil
-	case len(run.External) > 0 && string(run.External) != "null":
-		return refuse(ErrIncomplete, "write all of it into one file", "a part of what %s found is in other files (externalPropertyFileReferences)", quoted(driver.Name))
 	}
 	err = run.Tool.Extensions.each("extensions", maxRules, func(_ int, e sarifExtension) error {
 		return e.Rules.each("rules of an extension", 1, func(int, sarifRule) error { return errExtension })
@@ -268,6 +308,11 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	return nil
 }
 
+// vulnerable reports whether Trivy says in a result that it is of a package.
+// What its rule says does not tell: results of one ID have one rule, that of the
+// last, and the ID of a license has the name of a package, which anybody chooses.
+func vulnerable(r sarifResult) bool { return strings.HasPrefix(r.Message.Text, "Package: ") }
+
 // sarifRules are the rules of a run. IDs need not be unique.
 type sarifRules struct {
 	all  []sarifRule
@@ -290,15 +335,20 @@ func (s *sarifReader) rules(l list[sarifRule]) (sarifRules, error) {
 
 // of returns the rule of a result; the zero rule where it has none. Its index
 // counts only where the rule there has the ID of the result, or the result none:
-// indexes of old Grypes are all 0.
+// indexes of old Grypes are all 0. The ID of a result may have more behind that of
+// the rule and a slash (sarif-v2.1.0, 3.27.5).
 func (r sarifRules) of(result sarifResult) (sarifRule, error) {
 	id := result.id(sarifRule{})
 	for _, i := range []*int{result.RuleIndex, result.Rule.Index} {
-		if i != nil && *i >= 0 && *i < len(r.all) && (id == "" || r.all[*i].ID == id) {
+		if i != nil && *i >= 0 && *i < len(r.all) && (id == "" || r.all[*i].ID == id || r.all[*i].ID != "" && strings.HasPrefix(id, r.all[*i].ID+"/")) {
 			return r.all[*i], nil
 		}
 	}
-	switch i, ok := r.byID[id]; {
+	i, ok := r.byID[id]
+	for end := strings.LastIndexByte(id, '/'); !ok && end > 0 && len(id) <= maxText; end = strings.LastIndexByte(id[:end], '/') {
+		i, ok = r.byID[id[:end]]
+	}
+	switch {
 	case !ok || id == "":
 		return sarifRule{}, nil
 	case i < 0:

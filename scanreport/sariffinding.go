@@ -20,7 +20,7 @@ func (s *sarifFinding) tagged(tag string) bool {
 	found := false
 	for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
 		_ = bag.Tags.each("tags", maxFindings, func(_ int, t string) error { // severity has read them
-			found = found || t == tag
+			found = found || strings.EqualFold(t, tag)
 			return nil
 		})
 	}
@@ -73,13 +73,13 @@ func (s *sarifFinding) elsewhere() bool {
 func (s *sarifFinding) described(f *Finding) error {
 	switch s.tool {
 	case trivyTool:
-		lines := linesOf(s.result.Message.Text)
+		lines := linesOf(s.result.Message.Text, "Package", "Installed Version", "Fixed Version")
 		f.Package, f.Version = lines["Package"], lines["Installed Version"]
 		if fixed, ok := lines["Fixed Version"]; ok {
 			f.Fix, f.FixedIn = fixOf(fixed)
 		}
 	case grypeTool:
-		lines := linesOf(s.rule.Help.Text)
+		lines := linesOf(s.rule.Help.Text, "Package", "Version", "Fix Version")
 		f.Package, f.Version = lines["Package"], lines["Version"]
 		// Without a version Grype's database may have said that there is no fix,
 		// or nothing.
@@ -116,21 +116,20 @@ func fixOf(text string) (Fix, []string) {
 	return NotFixed, nil
 }
 
-// linesOf reads lines of "Key: value". A key that stands twice is left out: the
-// name of a package may have been made to look like such lines.
-func linesOf(text string) map[string]string {
+// linesOf reads lines of "Key: value" with one of the keys. A key that stands
+// twice is left out: the name of a package may have been made to look like such
+// lines.
+func linesOf(text string, keys ...string) map[string]string {
 	found := map[string]string{}
 	twice := map[string]bool{}
-	for range maxList {
-		line, rest, more := strings.Cut(text, "\n")
-		if key, value, ok := strings.Cut(line, ":"); ok && len(key) < 30 {
-			_, again := found[key]
-			twice[key] = twice[key] || again
-			found[key] = strings.TrimSpace(value)
+	for line := range strings.SplitSeq(text, "\n") {
+		key, value, ok := strings.Cut(line, ":")
+		if !ok || !slices.Contains(keys, key) {
+			continue
 		}
-		if text = rest; !more {
-			break
-		}
+		_, again := found[key]
+		twice[key] = twice[key] || again
+		found[key] = strings.TrimSpace(value)
 	}
 	for key, t := range twice {
 		if t {
