@@ -13,6 +13,12 @@ func TestNearest(t *testing.T) {
 		{"imags", "rules images image", "images"}, // one letter in; image is one exchange
 		{"image", "rules images", "images"},
 		{"subjcet", "issuer subject", "subject"},
+		{"sgin", "pin sign", "sign"}, // one swap; pin is one letter out and one exchange
+		{"sing", "pin sign", "sign"},
+		{"ba", "ab", "ab"},
+		{"bca", "abc", "abc"},
+		{"cab", "xyz abc", "abc"},
+		{"dcba", "abcd", ""},
 		{"require-digests", "require require-digest", "require-digest"},
 		{"requires", "require", "require"},
 		{"req", "require", ""},
