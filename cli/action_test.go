@@ -294,7 +294,11 @@ func TestActionBadInput(t *testing.T) {
 		says   []string
 	}{
 		{"misspelt", w.inputs(img, with("certificate-identiy", identity)), "input certificate-identiy", []string{"input certificate-identiy: there is no such input", "did you mean certificate-identity?"}},
-		{"of another Action", w.inputs(img, with("cosign-release", "v3")), "input cosign-release", []string{"no such input", "docs/action.md"}},
+		{"of nobody", w.inputs(img, with("frobnicate", "x")), "input frobnicate", []string{"no such input", "docs/action.md"}},
+		{"of another Action", w.inputs(img, with("cosign-release", "v3")), "input cosign-release", []string{"no such input", "next: leave it out: nothing has to be installed before"}},
+		{"of Notation's Action", w.inputs(img, with("trust_policy", "x.json")), "input trust_policy", []string{"no such input", "next: write notation-trust-policy"}},
+		{"another of Notation's Action", w.inputs(img, with("plugin_config", "a=b")), "input plugin_config", []string{"no such input", "next: did you mean plugin-config?"}},
+		{"of cosign verify", w.inputs(img, with("insecure-ignore-sct", "true")), "input insecure-ignore-sct", []string{"no such input", "next: describe the instance in a trusted_root.json, and name that with trusted-root"}},
 		{"images in a row", w.inputs(img + ", " + img), "input images", []string{"is a list", "on a line of its own"}},
 		{"platform", w.inputs(img, with("platforms", "linux/amd64\nlinux")), "input platforms", []string{`"linux" is no platform`}},
 		{"name of the flag", w.inputs(img, with("platform", "linux/amd64")), "input platform", []string{"no such input", "did you mean platforms?"}},

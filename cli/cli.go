@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,12 +87,10 @@ registry or the trust root could not be asked, or refused access).`,
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
 	root.SetErr(c.Stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("", cmd.CommandPath()+" --help lists the flags", "%w", err)
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(c.commands(args[1:], &code)...)
 	if err := root.ExecuteContext(ctx); err != nil {
-		return c.fail(err)
+		return c.fail(cmp.Or(unknownCommand(root, args[1:]), err))
 	}
 	return code
 }

@@ -46,3 +46,9 @@ func SignFits() map[string][]string {
 	}
 	return all
 }
+
+// Elsewhere returns the flags of other programs that people are told about, and
+// what they are told, by command.
+func Elsewhere() map[string]map[string]string {
+	return map[string]map[string]string{"sign": signElsewhere(), "verify": verifyElsewhere()}
+}

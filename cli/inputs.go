@@ -177,11 +177,7 @@ func parseInputs(text string) (inputs, error) {
 	for name, value := range given {
 		lower := strings.ToLower(name)
 		if !isInput(lower) {
-			next := docs + "action.md lists the inputs; is this one misspelt, or does it belong to another version?"
-			if near := nearest(lower); near != "" {
-				next = "did you mean " + near + "? " + docs + "action.md lists the inputs"
-			}
-			return nil, usagef(name, next, "there is no such input")
+			return nil, usagef(name, insteadOf(lower, signs(text)), "there is no such input")
 		}
 		if _, twice := in[lower]; twice {
 			return nil, usagef(name, "write it once", "it is given twice, in upper and lower case")
@@ -369,6 +365,17 @@ func inputName(flag string) string {
 
 func isInput(name string) bool {
 	return slices.ContainsFunc(actionInputs(), func(i input) bool { return i.name == name })
+}
+
+// insteadOf says what to write for an input that is not there.
+func insteadOf(name string, signs bool) string {
+	if next := inputElsewhere(name, signs); next != "" {
+		return next
+	}
+	if near := nearest(name); near != "" {
+		return "did you mean " + near + "? " + docs + "action.md lists the inputs"
+	}
+	return docs + "action.md lists the inputs; is this one misspelt, or does it belong to another version?"
 }
 
 // nearest returns the input that name is a slip of, "" if it looks like none.
