@@ -107,7 +107,7 @@ func (r *registryFlags) credentials(stdin io.Reader, uses []image.Use) (map[stri
 			continue
 		}
 		if host != "" && u.Ref.Registry() != host {
-			return nil, usagef("--registry-username", "verify the images of each registry in a run of its own, or use docker login", "the images are on %s and %s, and one of them would be sent the other's password", host, u.Ref.Registry())
+			return nil, usagef("--registry-username", "take the images of each registry in a run of its own, or use docker login", "the images are on %s and %s, and one of them would be sent the other's password", host, u.Ref.Registry())
 		}
 		host = u.Ref.Registry()
 	}
@@ -117,7 +117,7 @@ func (r *registryFlags) credentials(stdin io.Reader, uses []image.Use) (map[stri
 	}
 	password := strings.TrimRight(line, "\r\n")
 	if password == "" {
-		return nil, usagef("--registry-password-stdin", "pipe the password in, as in: printenv TOKEN | boltseal verify …", "standard input is empty")
+		return nil, usagef("--registry-password-stdin", "pipe the password in, as in: printenv TOKEN | boltseal …", "standard input is empty")
 	}
 	return map[string]authn.AuthConfig{host: {Username: r.username, Password: password}}, nil
 }

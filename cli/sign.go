@@ -310,7 +310,16 @@ func (s *signing) readImages(args []string) error {
 			return usagef(signedImage, "write registry/repository@ in front of it", "%q is a digest, and nothing says of which repository", a)
 		}
 		if a == "true" || a == "false" {
+			if s.flags.step {
+				return usagef(signedImage, "write the image that was pushed, such as ghcr.io/acme/app@${{ steps.build.outputs.digest }}; a step that is not to sign has no sign", "%q is no image, and this input has the images to sign", a)
+			}
 			return usagef(signedImage, "join it to its flag, as in --tlog-upload=false", "%q is a flag's value, not a reference", a)
+		}
+		if strings.HasSuffix(a, "@") {
+			if s.flags.step {
+				return usagef(signedImage, "see what the expression behind @ gives: a step with that id must have run before in this job, and have that output", "%q has no digest behind its @", a)
+			}
+			return usagef(signedImage, "write the digest behind it, sha256:…, as the build or the push printed it; is a variable not set?", "%q has no digest behind its @", a)
 		}
 		if isList(a) {
 			return usagef(signedImage, "give each image as an argument of its own, or in the Action on a line of its own", "%q is a list, not a reference", a)

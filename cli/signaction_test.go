@@ -277,7 +277,12 @@ func TestActionSignBadInput(t *testing.T) {
 		says   []string
 	}{
 		{"a tag", w.signInputs(tag), nil, "boltseal: input sign", []string{"names a tag, and somebody may have moved it since the push", "${{ steps.build.outputs.digest }}", "sign-tags: true"}},
-		{"an expression that came to nothing", w.signInputs(w.reg.Host() + "/team/app@"), nil, "boltseal: input sign", []string{"registry/repository@sha256:"}},
+		{"an expression that came to nothing", w.signInputs(w.reg.Host() + "/team/app@"), nil, "boltseal: input sign", []string{"has no digest behind its @", "next: see what the expression behind @ gives: a step with that id must have run before in this job"}},
+		{"true", w.signInputs("true"), nil, "boltseal: input sign", []string{`"true" is no image, and this input has the images to sign`, "next: write the image that was pushed, such as ghcr.io/acme/app@${{ steps.build.outputs.digest }}"}},
+		{"both formats on one line", in(with("format", "bundle,legacy")), nil, "boltseal: input format", []string{"neither bundle nor legacy", "in the Action give each a line"}},
+		{"input of cosign-installer", in(with("cosign-release", "v3.1.3")), nil, "boltseal: input cosign-release", []string{"there is no such input", "next: leave it out: nothing has to be installed before"}},
+		{"flag of cosign", in(with("yes", "true")), nil, "boltseal: input yes", []string{"there is no such input", "next: leave it out: nothing is asked"}},
+		{"input of Notation's Action", in(with("signature_format", "cose")), nil, "boltseal: input signature_format", []string{"there is no such input", "next: write format"}},
 		{"nothing in it", w.signInputs("\n# all\n"), nil, "boltseal: input sign", []string{"there is nothing to sign"}},
 		{"inputs of the gate", in(with("policy", "x"), with("mode", "warn"), with("images", "alpine"), with("handover", "off"), with("certificate-identity", "a")), nil, "boltseal: input images",
 			[]string{"takes no images, policy, certificate-identity, handover, mode", "give them to a step without input sign"}},

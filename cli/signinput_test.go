@@ -94,7 +94,7 @@ func TestSignBadInput(t *testing.T) {
 		{"no image", nil, nil, 2, []string{"there is nothing to sign", "name the images that were pushed"}},
 		{"an address", []string{"https://ghcr.io/acme/app"}, nil, 2, []string{"is an address"}},
 		{"a list", []string{"ghcr.io/acme/app:v1,ghcr.io/acme/app:v2"}, nil, 2, []string{"is a list"}},
-		{"no digest behind @", []string{"ghcr.io/acme/app@"}, nil, 2, []string{"IMAGE[@DIGEST]: ", "write it as registry/repository@sha256:…"}},
+		{"no digest behind @", []string{"ghcr.io/acme/app@"}, nil, 2, []string{`IMAGE[@DIGEST]: "ghcr.io/acme/app@" has no digest behind its @`, "next: write the digest behind it, sha256:…", "is a variable not set?"}},
 		{"format", []string{"IMAGE", "--format", "both"}, nil, 2, []string{"--format: ", "write bundle or legacy"}},
 		{"annotation", []string{"IMAGE", "-a", "x"}, nil, 2, []string{"--annotation: ", "write KEY=VALUE"}},
 		{"annotation that is no UTF-8", []string{"IMAGE", "-a", "x=\xff"}, nil, 2, []string{`--annotation: "x=\xff" is not text`, "write it as UTF-8"}},

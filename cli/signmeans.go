@@ -124,7 +124,7 @@ func (s signSystem) format(text string) (sign.Format, error) {
 		}
 		names = append(names, string(f))
 	}
-	next := "write " + strings.Join(names, " or ") + "; repeat the flag for both"
+	next := "write " + strings.Join(names, " or ") + "; for both repeat the flag, or in the Action give each a line"
 	if other := sign.Format(text).System(); other != "" {
 		return "", usagef("--format", next+"; or sign with --system "+other, "%q is a format of %s, and %s signs", text, other, s.name)
 	}

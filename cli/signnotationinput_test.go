@@ -163,7 +163,7 @@ func TestSignNotationBadInput(t *testing.T) {
 		{"empty chain of a plugin", append(slices.Clone(fake), "--certificate-chain", "empty"), 2, []string{"--certificate-chain empty: it is empty"}},
 		{"half a chain of a plugin", append(slices.Clone(fake), "--certificate-chain", "rootless.pem"), 2, []string{"--certificate-chain: ", "the root is missing"}},
 
-		{"format of Sigstore", with("--format", "bundle"), 2, []string{`--format: "bundle" is a format of sigstore, and notation signs`, "next: write jws or cose; repeat the flag for both; or sign with --system sigstore"}},
+		{"format of Sigstore", with("--format", "bundle"), 2, []string{`--format: "bundle" is a format of sigstore, and notation signs`, "next: write jws or cose; for both repeat the flag, or in the Action give each a line; or sign with --system sigstore"}},
 		{"format", with("--format", "pkcs7"), 2, []string{`--format: "pkcs7" is neither jws nor cose`}},
 		{"format of Notation", []string{"--system", "sigstore", "--format", "jws"}, 2, []string{`--format: "jws" is a format of notation, and sigstore signs`, "or sign with --system notation"}},
 		{"expiry that is none", with("--expiry", "90d"), 2, []string{`--expiry: "90d" is no duration`, "next: write a number of hours such as 8760h"}},
