@@ -403,7 +403,8 @@ type signing struct {
 		Message string `json:"message"`
 		Hint    string `json:"hint"`
 	} `json:"failed"`
-	Verify []string `json:"verify"`
+	Notices []string `json:"notices"`
+	Verify  []string `json:"verify"`
 }
 
 // existed returns how many signatures were there before, of how many.

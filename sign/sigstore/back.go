@@ -52,6 +52,7 @@ func (w *work) back(ctx context.Context) error {
 		for _, m := range made {
 			w.found(m, s.by)
 		}
+		w.heed(made)
 	}
 	return found
 }

@@ -132,13 +132,46 @@ func (w *work) look(ctx context.Context, who *signatory) error {
 	for i := range w.results {
 		res := &w.results[i]
 		for _, m := range made {
-			if who.made(m) && res.item.isThere(m) {
+			if who.made(m) && res.item.isThere(m) && !(w.hides(m) && w.opts.Services.logVersion() == 1) { // else another is no better
 				*res = result{item: res.item, made: m, existed: true}
 				break
 			}
 		}
 	}
+	w.heed(made)
 	return err
+}
+
+// hides reports whether m keeps cosign 2 from a signature in the legacy format that
+// is ordered too: it takes an image's bundles first, and accepts one with a
+// certificate only if the log itself says when it was made, which Rekor v2 does not.
+func (r *run) hides(m vsig.Made) bool {
+	return slices.Contains(r.Order.Formats, sign.Legacy) && r.opts.Key == nil && m.Bundle != nil && !promised(m.Bundle)
+}
+
+// heed remembers whether all bundles among made hide what is signed.
+func (w *work) heed(made []vsig.Made) {
+	bundles := slices.DeleteFunc(slices.Clone(made), func(m vsig.Made) bool { return m.Bundle == nil })
+	w.hidden = len(bundles) > 0 && !slices.ContainsFunc(bundles, func(m vsig.Made) bool { return !w.hides(m) })
+}
+
+// promised reports whether a bundle has an entry of a log that says when it was
+// made: one of version 1.
+func promised(bundle []byte) bool {
+	var doc struct {
+		VerificationMaterial struct {
+			TlogEntries []struct {
+				InclusionPromise *struct{ SignedEntryTimestamp []byte }
+			}
+		}
+	}
+	_ = json.Unmarshal(bundle, &doc) // it was read and verified as one
+	for _, e := range doc.VerificationMaterial.TlogEntries {
+		if e.InclusionPromise != nil && len(e.InclusionPromise.SignedEntryTimestamp) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // made reports whether m is by who, to the letter.

@@ -177,6 +177,7 @@ type result struct {
 	item    item
 	made    vsig.Made
 	existed bool
+	notice  string // as in [sign.Record]
 	err     error
 }
 
@@ -191,7 +192,7 @@ func (res result) of(m order.Manifest) order.Result {
 		Record: sign.Record{
 			Format: res.item.format, Storage: ev.Storage, Source: ev.Source, PredicateType: ev.PredicateType,
 			Identity: ev.Signer, Issuer: ev.Issuer, LogIndex: ev.LogIndex, SignedAt: ev.SignedAt,
-			Bundle: res.made.Bundle, Existed: res.existed,
+			Bundle: res.made.Bundle, Existed: res.existed, Notice: res.notice,
 		},
 		Own: res.item.statement != nil, Err: res.err,
 	}
@@ -217,6 +218,9 @@ func (r *run) manifest(ctx context.Context, m order.Manifest) []order.Result {
 	}
 	results := make([]order.Result, len(w.results))
 	for i, res := range w.results {
+		if w.hidden && res.item.format == sign.Legacy {
+			res.notice = fmt.Sprintf("cosign 2 takes the bundles of %s first, which are in a log of version 2 only, and does not come to the signature in the legacy format: sign with --format bundle beside --format legacy, or have it verified with --use-signed-timestamps", m.Image)
+		}
 		results[i] = res.of(m)
 	}
 	return results
@@ -228,6 +232,7 @@ type work struct {
 	m       order.Manifest
 	results []result
 	made    []sealed // by item, as results are
+	hidden  bool     // from cosign 2, see heed
 }
 
 // do does it in the order that leaves nothing half done in public: look, show

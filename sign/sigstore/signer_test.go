@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +228,78 @@ func TestAttestBeside(t *testing.T) {
 	two.Attestations = append(two.Attestations, sign.Statement{Type: slsaType, Predicate: json.RawMessage(`{"x" : [1]}`)})
 	if records := w.signed(two); len(records) != 1 {
 		t.Errorf("%d records for one attestation", len(records))
+	}
+}
+
+// cosign 2 takes bundles first, and needs the log's own time in one of them: Rekor
+// v2 gives none. Such a bundle does not do beside a signature for cosign 2, and
+// where it is the only one there, users are told.
+func TestSignForCosign2(t *testing.T) {
+	t.Parallel()
+	v2 := sigstoretest.Options{Identity: identity, Issuer: issuer, RekorV2: true}
+	v1 := sigstoretest.Options{Identity: identity, Issuer: issuer}
+	theirs := v2
+	theirs.Identity = audit
+	predicate := sign.Statement{Type: slsaType, Predicate: json.RawMessage(`{"a":1}`)}
+	for _, tc := range []struct {
+		name    string
+		put     []sigstoretest.Options
+		order   sign.Order
+		existed []bool
+		notice  bool
+	}{
+		{"both formats", []sigstoretest.Options{v2}, sign.Order{Formats: []sign.Format{sign.Bundle, sign.Legacy}}, []bool{false, false}, false},
+		{"both formats, Rekor v1", []sigstoretest.Options{v1}, sign.Order{Formats: []sign.Format{sign.Bundle, sign.Legacy}}, []bool{true, false}, false},
+		{"both formats, both logs", []sigstoretest.Options{v2, v1}, sign.Order{Formats: []sign.Format{sign.Bundle, sign.Legacy}}, []bool{true, false}, false},
+		{"bundle", []sigstoretest.Options{v2}, sign.Order{Formats: []sign.Format{sign.Bundle}}, []bool{true}, false},
+		{"legacy", []sigstoretest.Options{v2}, sign.Order{Formats: []sign.Format{sign.Legacy}}, []bool{false}, true},
+		{"legacy, both logs", []sigstoretest.Options{v2, v1}, sign.Order{Formats: []sign.Format{sign.Legacy}}, []bool{false}, false},
+		{"legacy, none there", nil, sign.Order{Formats: []sign.Format{sign.Legacy}}, []bool{false}, false},
+		{"legacy, by force", []sigstoretest.Options{v2}, sign.Order{Formats: []sign.Format{sign.Legacy}, Force: true}, []bool{false}, true},
+		{"legacy and an attestation", []sigstoretest.Options{v2}, sign.Order{Formats: []sign.Format{sign.Legacy}, Attestations: []sign.Statement{predicate}}, []bool{false, false}, false},
+		{"of another", []sigstoretest.Options{theirs}, sign.Order{Formats: []sign.Format{sign.Bundle, sign.Legacy}}, []bool{false, false}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{})
+			img, d := w.image("cosign 2")
+			for _, o := range tc.put {
+				w.bundle(d, signType, nil, o)
+			}
+			order := tc.order
+			order.Images = []image.Pinned{img}
+			by := func(o *sigstore.Options) {
+				if slices.Contains(order.Formats, sign.Legacy) { // as cli chooses them
+					o.Services = o.Legacy
+				}
+			}
+			for run := range 2 {
+				var existed []bool
+				for _, r := range w.signed(order, by) {
+					existed = append(existed, r.Existed)
+					if told := r.Notice != ""; told != (tc.notice && r.Format == sign.Legacy) {
+						t.Errorf("run %d: notice of %s: %q", run, r.Format, r.Notice)
+					}
+				}
+				want := tc.existed
+				if run > 0 && !order.Force { // nothing is made twice
+					want = slices.Repeat([]bool{true}, len(want))
+				}
+				if !slices.Equal(existed, want) {
+					t.Errorf("run %d: existed %v, want %v", run, existed, want)
+				}
+			}
+		})
+	}
+	// A key's signature needs no time.
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("by key")
+	key := newKey(t)
+	byKey := func(o *sigstore.Options) { o.Token, o.Key = nil, key }
+	w.signed(bundleOnly(img), byKey)
+	order := sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{sign.Bundle, sign.Legacy}}
+	if r := w.signed(order, byKey); !r[0].Existed || r[1].Notice != "" {
+		t.Errorf("%+v", r)
 	}
 }
 
