@@ -147,6 +147,13 @@ func (m grypeMatch) finding() (Finding, error) {
 	if err != nil {
 		return f, err
 	}
+	// An advisory of several vulnerabilities, as ALAS and ELSA have them, is none of
+	// them: whoever lets one through has said nothing of the others.
+	slices.Sort(f.Aliases)
+	f.Aliases = slices.DeleteFunc(slices.Compact(f.Aliases), func(a string) bool { return a == f.ID })
+	if len(f.Aliases) > 1 {
+		f.Aliases = nil
+	}
 	err = m.Artifact.Locations.each("locations of "+quoted(v.ID), maxResults, func(i int, l grypeLocation) error {
 		if i == 0 {
 			f.Location = l.Path

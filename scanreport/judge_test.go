@@ -128,6 +128,22 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// An advisory of several vulnerabilities is not let through as one of them.
+func TestJudgeAdvisory(t *testing.T) {
+	t.Parallel()
+	for related, passes := range map[string]map[string]bool{
+		`{"id":"CVE-2026-1001"},{"id":"CVE-2026-1002"}`:                       {"CVE-2026-1001": false, "ALAS2-2026-1": true},
+		`{"id":"CVE-2026-1001"},{"id":"CVE-2026-1001"},{"id":"ALAS2-2026-1"}`: {"CVE-2026-1001": true, "ALAS2-2026-1": true, "CVE-2026-1002": false},
+	} {
+		r := mustRead(t, []byte(grype(`[{"vulnerability":{"id":"ALAS2-2026-1","severity":"Critical"},"relatedVulnerabilities":[`+related+`],"artifact":{"name":"openssl","version":"1"}}]`)))
+		for id, want := range passes {
+			if j := r.Judge(scanreport.Limits{FailOn: scanreport.High, Allow: []scanreport.Allowed{allow(id, "", "2027-01-31")}}, today); j.Passed() != want || !want && !errors.Is(j.Err(), scanreport.ErrExceeded) {
+				t.Errorf("%s, with %s: %v", id, related, j.Err())
+			}
+		}
+	}
+}
+
 // What nobody says is unfixed is not left out as such.
 func TestJudgeUnknownFix(t *testing.T) {
 	t.Parallel()
