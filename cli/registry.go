@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/spf13/pflag"
@@ -22,8 +23,9 @@ type registryFlags struct {
 	caFile        string
 	insecure      []string
 
-	anonymous bool   // no credentials at all, wherever they come from
-	token     string // for ghcr.io, instead of the environment's
+	anonymous bool          // no credentials at all, wherever they come from
+	token     string        // for ghcr.io, instead of the environment's
+	patience  time.Duration // of the client; 0 is its own
 
 	roots *x509.CertPool // of caFile, once it was read: it may be a pipe
 }
@@ -37,7 +39,7 @@ func (r *registryFlags) register(f *pflag.FlagSet) {
 
 // client returns the run's registry client.
 func (r *registryFlags) client(c Command, uses []image.Use) (*registry.Client, error) {
-	o := registry.Options{Insecure: r.insecure, Proxy: c.proxy(), UserAgent: "boltseal/" + version(), Sleep: c.Sleep}
+	o := registry.Options{Insecure: r.insecure, Proxy: c.proxy(), UserAgent: "boltseal/" + version(), Patience: r.patience, Sleep: c.Sleep}
 	fixed, err := r.credentials(c.Stdin, uses)
 	if err != nil {
 		return nil, err

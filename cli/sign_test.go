@@ -422,6 +422,25 @@ func TestSignDenied(t *testing.T) {
 	}
 }
 
+// A registry that asks to wait for longer than signing does is not waited for, also
+// where it is only read: here twice 15 s would be half a minute.
+func TestSignRegistryBusy(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	img := w.at("team/app")
+	w.reset()
+	w.reg.Break(registrytest.Fault{Method: "GET", Status: 503, RetryAfter: "15"})
+	r, doc := w.signJSON(img)
+	services, writes := w.asked()
+	if r.code != 3 || len(doc.Signed) != 0 || len(doc.Failed) != 1 || doc.Failed[0].Reason != "unavailable" ||
+		!strings.Contains(doc.Failed[0].Message, w.reg.Host()) || !strings.Contains(doc.Failed[0].Message, "the wait of 15s that it asks for is too long") || doc.Failed[0].Hint == "" {
+		t.Errorf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+	if n := len(w.reg.Requests()); n != 2 || writes != 0 || len(w.services.Rekor2.Requests()) != 0 {
+		t.Errorf("%d requests to the registry, %d of them writes, and %d to services", n, writes, services)
+	}
+}
+
 // What was checked is attested of each image, with its own scan report, and a
 // second run finds it there.
 func TestSignSummary(t *testing.T) {

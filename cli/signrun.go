@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
@@ -19,8 +20,14 @@ import (
 	"github.com/boltseal/boltseal/verify"
 )
 
+// signPatience bounds what is waited before all attempts at one request to a
+// registry, as sign/sigstore does for its services: a job that signs is to end in
+// half a minute where one of them is down.
+const signPatience = 20 * time.Second
+
 // sign asks the registry and the services, and adds to r what came of it.
 func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of int)) error {
+	s.flags.registry.patience = signPatience
 	client, err := s.flags.registry.client(s.command, s.uses())
 	if err != nil {
 		return err

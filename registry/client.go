@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -44,7 +45,7 @@ const (
 	maxAttempts  = 4
 	maxTimeouts  = 2 // one may be a connection that got lost, two are a registry that is down
 	firstWait    = 200 * time.Millisecond
-	maxPushWait  = 20 * time.Second // before all attempts at a push together
+	maxPushWait  = 20 * time.Second // the most of Options.Patience for a push
 )
 
 // Options say how registries are reached. The zero Options reach public
@@ -61,6 +62,10 @@ type Options struct {
 	// Silence bounds, within an attempt, the time until an answer begins. 0 means
 	// 12 s. After the second attempt that took too long there is no other.
 	Silence time.Duration
+	// Patience bounds what is waited before all attempts at one request together,
+	// whatever Retry-After asks for. 0 means as long as the context lasts, but
+	// for pushes, which never wait for more than 20 s.
+	Patience time.Duration
 	// Sleep waits between attempts, and before looking again at what was written;
 	// nil means until d has passed or ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -222,8 +227,7 @@ func (c *Client) insist(ctx context.Context, q query, once func(context.Context,
 		if !again || ctx.Err() != nil {
 			return answer{}, e
 		}
-		// A job that pushes is to end in half a minute where it cannot.
-		if waited += wait; q.push && waited > maxPushWait {
+		if waited += wait; waited > c.patience(q) {
 			e.Err = errors.Join(e.Err, fmt.Errorf("the wait of %s that it asks for is too long", wait.Round(time.Second)))
 			return answer{}, e
 		}
@@ -232,6 +236,16 @@ func (c *Client) insist(ctx context.Context, q query, once func(context.Context,
 			return answer{}, e
 		}
 	}
+}
+
+// patience returns how long is waited for q. A job that pushes is to end in half a
+// minute where it cannot.
+func (c *Client) patience(q query) time.Duration {
+	p := cmp.Or(c.opts.Patience, math.MaxInt64)
+	if q.push {
+		p = min(p, maxPushWait)
+	}
+	return p
 }
 
 // pause waits, unless there is not that much time.

@@ -443,6 +443,32 @@ func TestRetryAfterBeyondDeadline(t *testing.T) {
 	}
 }
 
+// Who has to be done soon does not wait for long, whatever a registry asks for.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	const s = time.Second
+	for _, tc := range []struct {
+		after    string
+		patience time.Duration
+		waits    []time.Duration
+		err      string
+	}{
+		{"8", 0, []time.Duration{8 * s, 8 * s, 8 * s}, "answered 503"},
+		{"8", 24 * s, []time.Duration{8 * s, 8 * s, 8 * s}, "answered 503"},
+		{"8", 23 * s, []time.Duration{8 * s, 8 * s}, "the wait of 8s that it asks for is too long"},
+		{"21", 20 * s, nil, "the wait of 21s that it asks for is too long"},
+	} {
+		r := start(t, registrytest.Options{})
+		r.Break(registrytest.Fault{Status: 503, RetryAfter: tc.after})
+		c, sleeps := client(registry.Options{Patience: tc.patience})
+		_, err := c.Resolve(t.Context(), ref(t, r.Host()+"/app:v1"))
+		wantErr(t, err, verify.Unavailable, registry.ErrUnavailable)
+		if err == nil || !strings.Contains(err.Error(), tc.err) || !slices.Equal(sleeps.all(), tc.waits) || len(r.Requests()) != 1+len(tc.waits) {
+			t.Errorf("Retry-After %s, patience %s: %d requests, waits %v: %v", tc.after, tc.patience, len(r.Requests()), sleeps.all(), err)
+		}
+	}
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	t.Run("before", func(t *testing.T) {
