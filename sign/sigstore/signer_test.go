@@ -20,6 +20,7 @@ import (
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/sign/sigstore"
 	"github.com/boltseal/boltseal/verify"
+	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // both are registries with and without the referrers API.
@@ -530,6 +531,35 @@ func TestCertificateOfAnother(t *testing.T) {
 		if found := w.found(w.by(audit), img); len(found) > 0 {
 			t.Errorf("signed by another: %q", found)
 		}
+	}
+}
+
+// Without a trust root nobody is asked for a token or a certificate, and nothing
+// is logged: it could not be verified.
+func TestNoTrustRoot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, _ := w.image("trustless")
+	key := newKey(t)
+	for name, by := range map[string]func(*sigstore.Options){
+		"keyless": func(o *sigstore.Options) {
+			o.Token = func(context.Context) (sigstore.Token, error) {
+				t.Error("a token was asked for")
+				return sigstore.Token{}, errors.New("none")
+			}
+		},
+		"key": func(o *sigstore.Options) { o.Key, o.Token = key, nil },
+	} {
+		res := w.sign(context.Background(), bundleOnly(img), by, func(o *sigstore.Options) {
+			o.Trust = vsig.TrustTUF(vsig.TUFOptions{Mirror: "https://tuf.example", Root: []byte("{}")})
+		})
+		fails(t, res, verify.Unavailable, "obtain the trust root: no trust root: trust root from https://tuf.example")
+		if hint := verify.Hint(res.Failures[0].Err); !strings.Contains(hint, "--trusted-root") {
+			t.Errorf("%s: next: %s", name, hint)
+		}
+	}
+	if n := w.srv.Requests(); n > 0 {
+		t.Errorf("the services were asked %d times", n)
 	}
 }
 

@@ -97,9 +97,30 @@ func (s *signatory) same(before *signatory) error {
 	}
 }
 
+// trusted waits for the trust root, if one is needed: without it nothing that was
+// made can be verified, so nobody is asked to make it.
+func (s *Signer) trusted(ctx context.Context) error {
+	if s.opts.Trust == nil {
+		return nil
+	}
+	switch _, err := s.opts.Trust.Material(ctx); {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx) // nobody else is to blame
+	case err != nil:
+		return &verify.Error{
+			Op: "obtain the trust root", Err: err,
+			Hint: "run it again; if it lasts, see that the TUF mirror can be reached from here (proxy, firewall), or give the trust root as a file with --trusted-root",
+		}
+	}
+	return nil
+}
+
 // signatory returns the key, or a new one with a certificate for whoever the
 // token names.
 func (s *Signer) signatory(ctx context.Context) (*signatory, error) {
+	if err := s.trusted(ctx); err != nil {
+		return nil, err
+	}
 	if s.opts.Key != nil {
 		return &signatory{key: s.opts.Key, config: s.byKey()}, nil
 	}
