@@ -1,6 +1,7 @@
 package action
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -13,9 +14,10 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/boltseal/boltseal/internal/legible"
 )
 
 const (
@@ -49,10 +51,10 @@ func (r *Runner) IDToken(ctx context.Context, audience string) (string, error) {
 	}
 	token, err := r.askForToken(req.WithContext(ctx))
 	if err != nil {
-		err = fmt.Errorf("get an identity token: %w", err)
+		err = fmt.Errorf("get an identity token: token endpoint at %s: %w", req.URL.Host, err)
 		// Some errors of net/http quote the server, which knows it.
-		if secret := r.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN"); strings.Contains(err.Error(), secret) {
-			err = errors.New(strings.ReplaceAll(err.Error(), secret, "***"))
+		if text := legible.Without(err.Error(), false, r.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN")); text != err.Error() {
+			err = errors.New(text)
 		}
 		return "", err
 	}
@@ -139,7 +141,7 @@ func (r *Runner) askForToken(req *http.Request) (string, error) {
 		if err != nil {
 			again = !hopeless(err)
 		} else {
-			err = fmt.Errorf("the server answered %d %s", a.status, http.StatusText(a.status))
+			err = fmt.Errorf("it answered %d %s", a.status, http.StatusText(a.status))
 		}
 		pause := max(firstWait<<attempt, a.retryAfter)
 		switch {
@@ -193,11 +195,11 @@ func hopeless(err error) bool {
 // once makes one attempt, for at most limit. It asks the transport, not a client: a redirect is an
 // answer like others, and does not take the secret elsewhere.
 func once(ctx context.Context, limit time.Duration, transport http.RoundTripper, req *http.Request) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit.Round(time.Second/10)))
 	defer cancel()
 	resp, err := transport.RoundTrip(req.Clone(ctx))
 	if err != nil {
-		return answer{}, err
+		return answer{}, cmp.Or(context.Cause(ctx), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	a := answer{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"))}
@@ -205,7 +207,10 @@ func once(ctx context.Context, limit time.Duration, transport http.RoundTripper,
 		return a, nil
 	}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxToken+1))
-	if err == nil && len(a.body) > maxToken {
+	switch {
+	case err != nil:
+		err = cmp.Or(context.Cause(ctx), err)
+	case len(a.body) > maxToken:
 		err = errTooLarge
 	}
 	return a, err

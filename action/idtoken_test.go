@@ -2,6 +2,7 @@ package action_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -142,6 +143,7 @@ func TestIDTokenRetries(t *testing.T) {
 		{"more JSON", []exchange{{status: 200, body: good.body + "{}"}}, 1, nil, "holds no token"},
 
 		{"the request token in an error", []exchange{{err: errors.New("malformed HTTP response " + secret)}}, 5, []time.Duration{s, 2 * s, 4 * s, 8 * s}, "malformed HTTP response ***"},
+		{"the request token in base64", []exchange{{err: errors.New("malformed HTTP response " + base64.StdEncoding.EncodeToString([]byte(secret)))}}, 5, []time.Duration{s, 2 * s, 4 * s, 8 * s}, "malformed HTTP response ***"},
 	} {
 		x := &exchanges{list: tc.list}
 		r, log, waits := job("https://runner.test/?" + secret)
@@ -156,9 +158,9 @@ func TestIDTokenRetries(t *testing.T) {
 			}
 			continue
 		}
-		if got != "" || err == nil || !strings.Contains(err.Error(), tc.err) || log.Len() != 0 {
+		if got != "" || err == nil || !strings.Contains(err.Error(), "token endpoint at runner.test: ") || !strings.Contains(err.Error(), tc.err) || log.Len() != 0 {
 			t.Errorf("%s: %q, %v, want %q; log %q", tc.name, got, err, tc.err, log.String())
-		} else if s := err.Error(); strings.Contains(s, secret) || strings.Contains(s, token) || strings.Contains(s, "\n") || len(s) > 200 {
+		} else if s := err.Error(); strings.Contains(s, secret) || strings.Contains(s, base64.StdEncoding.EncodeToString([]byte(secret))) || strings.Contains(s, token) || strings.Contains(s, "\n") || len(s) > 200 {
 			t.Errorf("%s: error %q", tc.name, s)
 		}
 	}
