@@ -288,8 +288,8 @@ func (in inputs) isDefault(i input, f *pflag.FlagSet) bool {
 		return text == "" || text == bindImages
 	case "require-gate":
 		return text == "" || strings.EqualFold(text, gatesAuto)
-	case "sign":
-		return text == "" || text == signsNone // one that is there and empty makes a step that signs
+	case "sign", "scan-report":
+		return text == "" || text == inputOff // a sign that is there and empty makes a step that signs
 	}
 	if flag := f.Lookup(i.flag()); flag != nil && i.kind != inputOwn {
 		if i.kind == inputSwitch {

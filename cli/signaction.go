@@ -22,8 +22,9 @@ import (
 // gate's: those begin with stepFolder.
 const signFolder = "signed-by-boltseal-"
 
-// signsNone is what the input sign says in a step that verifies, its default.
-const signsNone = "off"
+// inputOff is what the inputs sign and scan-report say where they are not used,
+// their default. An empty one is an expression that came to nothing.
+const inputOff = "off"
 
 // What the input require-gate says besides paths.
 const (
@@ -55,7 +56,7 @@ func inputTexts(text string) map[string]string {
 // that is empty does: whoever wrote it wants something signed.
 func signs(text string) bool {
 	images, there := inputTexts(text)["sign"]
-	return there && strings.TrimSpace(images) != signsNone
+	return there && strings.TrimSpace(images) != inputOff
 }
 
 // suit refuses inputs that say nothing to a step of that kind: whoever wrote them
@@ -78,6 +79,19 @@ func (in inputs) suit(kind stepKind) error {
 		return usagef("--"+names[0], "give them to a step without input sign, which verifies before the build", "a step that signs does not verify base images, and takes no %s", strings.Join(names, ", "))
 	}
 	return usagef("--"+names[0], "add input sign, with the images that were pushed, or leave them out", "a step that does not sign takes no %s", strings.Join(names, ", "))
+}
+
+// checked refuses inputs that are there and say nothing where they keep images from
+// being signed: the check would be left out, or be another one.
+func (in inputs) checked() error {
+	for _, x := range []struct{ name, none string }{
+		{"require-gate", gatesAuto + " for the gates of this job, or " + gatesNone}, {"scan-report", inputOff + " where there is none"}, {"fail-on", defaultFailOn + ", or another severity"},
+	} {
+		if text, there := in[x.name]; there && len(lines(text)) == 0 {
+			return usagef("--"+x.name, "see what the expression in it gives; write "+x.none, "it is empty: an expression in it may have come to nothing, such as an output of a step that did not run")
+		}
+	}
+	return nil
 }
 
 // sign signs, tells the runner, and returns the exit code. untold is what went
@@ -164,6 +178,12 @@ func (s step) signFlags(dir string) (Command, signFlags, []string, error) {
 	}
 	if err := in.suit(signStep); err != nil {
 		return c, f, nil, err
+	}
+	if err := in.checked(); err != nil {
+		return c, f, nil, err
+	}
+	if strings.TrimSpace(in["scan-report"]) == inputOff {
+		delete(in, "scan-report")
 	}
 	if len(keyLines(in["key"])) > 1 {
 		return c, f, nil, usagef("--key", "give one private key: a file, env://NAME, or its text", "there are several, and one signs")

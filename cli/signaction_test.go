@@ -35,7 +35,7 @@ func (w *signWorld) signInputs(images string, change ...func(map[string]string))
 	in := map[string]string{
 		"sign": images, "trusted-root": w.root, "signing-config": w.config,
 		"mode": "enforce", "jobs": "16", "timeout": "3m0s", "sigstore": "public-good", "signature-on": "image", "require-signature": "false",
-		"handover": "env", "images": "", "require-gate": "auto", "tlog-upload": "true", "recursive": "false", "fail-on": "high", "oidc-client-id": "sigstore",
+		"handover": "env", "images": "", "require-gate": "auto", "scan-report": "off", "tlog-upload": "true", "recursive": "false", "fail-on": "high", "oidc-client-id": "sigstore",
 	}
 	for _, c := range change {
 		c(in)
@@ -122,7 +122,7 @@ func TestActionSignGate(t *testing.T) {
 	w.image("team/unsigned")
 	img := w.at("team/app")
 	base, unsigned := w.reg.Host()+"/team/base:v1", w.reg.Host()+"/team/unsigned:v1"
-	passed, failed, bad := w.inputs(base), w.inputs(unsigned), w.inputs(base, with("jobs", "none"))
+	passed, failed, bad := w.inputs(base, with("scan-report", "off")), w.inputs(unsigned), w.inputs(base, with("jobs", "none"))
 	warned := w.inputs(unsigned, with("mode", "warn"))
 	elsewhere := w.gate()
 	broken := func(j *job) { j.vars["GITHUB_OUTPUT"] = j.dir } // nobody can be told
@@ -140,11 +140,11 @@ func TestActionSignGate(t *testing.T) {
 		says    string
 	}{
 		{"no gate", nil, nil, "auto", 0, ""},
-		{"nothing said", nil, nil, "", 0, ""},
 		{"a gate that passed", []map[string]string{passed}, nil, "auto", 0, "passed at 2026-03-01T12:00:00Z, 1 image"},
 		{"two that passed", []map[string]string{passed, passed}, nil, " true\n", 0, "passed at "},
 		{"one that did not", []map[string]string{failed}, nil, "auto", 1, "the run did not pass"},
-		{"one that did not, and nothing said", []map[string]string{failed}, nil, "", 1, "the run did not pass"},
+		{"nothing in it", []map[string]string{passed}, nil, " ", 2, "input require-gate: it is empty: an expression in it may have come to nothing"},
+		{"a comment in it", []map[string]string{passed}, nil, "# report", 2, "write auto for the gates of this job, or false"},
 		{"one of two", []map[string]string{failed, passed}, nil, "auto", 1, "the run did not pass"},
 		{"one that only warned", []map[string]string{warned}, nil, "auto", 1, "mode warn let the job go on, and admitted nothing"},
 		{"one of bad input", []map[string]string{bad}, nil, "auto", 1, "did not come to its end"},
@@ -180,7 +180,7 @@ func TestActionSignGate(t *testing.T) {
 				j.t.Fatal(err)
 			}
 		}, "True", 2, "boltseal-1 is no folder of a step that verified"},
-		{"nowhere", nil, func(j *job) { delete(j.vars, "RUNNER_TEMP") }, "", 2, "RUNNER_TEMP is not set, and nothing says where"},
+		{"nowhere", nil, func(j *job) { delete(j.vars, "RUNNER_TEMP") }, "auto", 2, "RUNNER_TEMP is not set, and nothing says where"},
 		{"nowhere, where it does not matter", nil, func(j *job) { delete(j.vars, "RUNNER_TEMP") }, "False", 0, ""},
 		{"all, in capitals", []map[string]string{passed}, nil, "TRUE", 0, "passed at "},
 		{"another word", []map[string]string{passed}, nil, "yes", 2, `"yes" is none of them, and no file`},
@@ -298,6 +298,9 @@ func TestActionSignBadInput(t *testing.T) {
 		{"a key without a password", in(with("key", locked)), nil, "boltseal: input key", []string{"no password is given", "next: set key-password to its password"}},
 		{"another password", in(with("key", locked), with("key-password", "wrong")), nil, "boltseal: input key", []string{"next: set key-password to the password that the key was made with"}},
 		{"a limit without a scan", in(with("fail-on", "low")), nil, "boltseal: input fail-on", []string{"there is no scan report that it could be about", "add scan-report"}},
+		{"an empty scan report", in(with("scan-report", "\n# trivy.json\n")), nil, "boltseal: input scan-report", []string{"it is empty: an expression in it may have come to nothing", "write off where there is none"}},
+		{"an empty limit", in(with("scan-report", "trivy.json"), with("fail-on", " ")), nil, "boltseal: input fail-on", []string{"it is empty", "write high, or another severity"}},
+		{"a scan report, at the gate", gate(with("scan-report", "trivy.json")), nil, "boltseal: input scan-report", []string{"takes no scan-report"}},
 		{"a switch", in(with("recursive", "yes")), nil, "boltseal: input recursive", []string{"neither true nor false"}},
 		{"annotation", in(with("annotations", "x")), nil, "boltseal: input annotations", []string{"write KEY=VALUE"}},
 		{"no permission", in(), map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": ""}, "boltseal: input identity-token", []string{"the runner gives this job no identity token", "permissions: id-token: write"}},
