@@ -83,12 +83,13 @@ func (s *signerChoice) readDelegation(c Command) (*notary.Key, error) {
 		return nil, usagef("--key", next, "it is the address of a key service, and Docker Content Trust signs by a key that is given")
 	}
 	where := cmp.Or(s.passwordName, delegationPassword)
-	key, err := notary.ReadKey(given.name, given.text, []byte(cmp.Or(s.password, c.getenv(delegationPassword))))
+	password := []byte(cmp.Or(s.password, c.getenv(delegationPassword)))
+	key, err := notary.ReadKey(given.name, given.text, password)
 	switch {
 	case errors.Is(err, notary.ErrNoPassword):
 		return nil, usagef(given.flag, "set "+where+" to its password", "%w", bare(err))
 	case errors.Is(err, notary.ErrPassword):
-		return nil, usagef(given.flag, "set "+where+" to the password that the key was made with", "%w", bare(err))
+		return nil, usagef(given.flag, "set "+where+" to the password that the key was made with"+oddly(password), "%w", bare(err))
 	case err != nil:
 		return nil, usagef(given.flag, hintOf(err, next), "%w", bare(err))
 	}

@@ -226,8 +226,13 @@ func (s *signerChoice) given(c Command, next string) (givenKey, error) {
 		return givenKey{}, usagef("--key", next, "a private key is not fetched from an address")
 	case address:
 		return givenKey{service: s.key}, nil
+	case strings.HasPrefix(s.key, "pkcs11:"):
+		return givenKey{}, usagef("--key", "name a key service whose plugin can use the token, NAME://…, or give another key", "it is a key on a hardware token, which is not read")
 	}
 	text, err := readBounded(c.path(s.key), maxText)
+	if errors.Is(err, fs.ErrNotExist) && s.key == keyVariable {
+		return givenKey{}, usagef("--key", next, "there is no file of that name, and the variable %s is empty or not set", keyVariable)
+	}
 	if errors.Is(err, fs.ErrNotExist) && nameable(s.key) {
 		return givenKey{}, usagef("--key", "name the file as it is found from the working directory", "%w", err)
 	}
@@ -245,16 +250,34 @@ func (s *signerChoice) readKey(c Command) (credentials, error) {
 		return credentials{service: given.service}, err
 	}
 	where := cmp.Or(s.passwordName, passwordVariable)
-	key, err := maker.ReadKey(given.name, given.text, s.passwordOf(c))
+	password := s.passwordOf(c)
+	key, err := maker.ReadKey(given.name, given.text, password)
 	switch {
 	case errors.Is(err, maker.ErrNoPassword):
 		return credentials{}, usagef(given.flag, "set "+where+" to its password", "%w", bare(err))
 	case errors.Is(err, maker.ErrPassword):
-		return credentials{}, usagef(given.flag, "set "+where+" to the password that the key was made with", "%w", bare(err))
+		return credentials{}, usagef(given.flag, "set "+where+" to the password that the key was made with"+oddly(password), "%w", bare(err))
 	case err != nil:
 		return credentials{}, usagef(given.flag, hintOf(err, next), "%w", bare(err))
 	}
 	return credentials{key: key}, nil
+}
+
+// oddly says what of a password that is wrong may not have been meant as a part of
+// it, "" if nothing. It quotes none of it.
+func oddly(password []byte) string {
+	text := string(password)
+	switch {
+	case text == "":
+		return "; the one that is there is empty"
+	case strings.ContainsFunc(text, endsLine):
+		return "; the one that is there has a line break, as from a file with CRLF, or from echo"
+	case strings.TrimSpace(text) != text:
+		return "; the one that is there has blanks around it"
+	case len(text) > 1 && text[0] == text[len(text)-1] && strings.ContainsRune(`"'`, rune(text[0])):
+		return "; the one that is there stands in quotes, which are a part of it"
+	}
+	return ""
 }
 
 // isVariable reports whether name is one that shells have for a variable, and no

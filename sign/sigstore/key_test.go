@@ -192,6 +192,7 @@ func TestReadKeyRefuses(t *testing.T) {
 		{"too large", bytes.Repeat([]byte("a"), privatekey.MaxFile+1), "-", nil, "larger than 64 KiB", "cosign generate-key-pair"},
 		{"base64 of PEM", []byte(base64.StdEncoding.EncodeToString(good) + "\n"), "-", nil, "it is the base64 of a PEM file", "base64 -d"},
 		{"line breaks as text", bytes.ReplaceAll(good, []byte("\n"), []byte(`\n`)), "-", nil, `its line breaks are written as \n`, "real line breaks"},
+		{"byte order mark", append([]byte("\xef\xbb\xbf"), good...), "-", nil, "it begins with a byte order mark", "without a byte order mark"},
 		{"cut off", good[:len(good)-30], "-", nil, "damaged or cut off", "cosign generate-key-pair"},
 		{"public", public, "-", nil, "it is a PEM PUBLIC KEY, which cannot sign", "cosign.key"},
 		{"certificate", pemOf("CERTIFICATE", []byte{1}, nil), "-", nil, "it is a PEM CERTIFICATE, which cannot sign", "cosign.key"},

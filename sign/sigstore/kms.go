@@ -98,6 +98,9 @@ type plugin struct {
 // path instead of a program on PATH.
 const pluginURI = `^([a-z0-9][a-z0-9._-]{0,63})://([\x21-\x7e]+)$`
 
+// pluginPrefix begins the name of every plugin.
+const pluginPrefix = "sigstore-kms-"
+
 func newPlugin(uri string) (*plugin, error) {
 	m := regexp.MustCompile(pluginURI).FindStringSubmatch(uri)
 	switch {
@@ -108,7 +111,16 @@ func newPlugin(uri string) (*plugin, error) {
 	case m[1] == "http" || m[1] == "https" || m[1] == "file":
 		return nil, badInput("save the key in a file and give its path", "keys are not fetched from URLs")
 	}
-	return &plugin{program: "sigstore-kms-" + m[1], resource: m[2]}, nil
+	return &plugin{program: pluginPrefix + m[1], resource: m[2]}, nil
+}
+
+// missing says what to do where there is no such program.
+func (p *plugin) missing() string {
+	switch name := strings.TrimPrefix(p.program, pluginPrefix); name {
+	case "k8s", "github", "gitlab":
+		return "cosign keeps keys there as secrets, and that is no key service: put the secret into a variable, and give the key as env://NAME"
+	}
+	return "install the program " + p.program + " in a folder on PATH; no KMS is built in"
 }
 
 // uriPrivate matches what of a URI may be secret: who it is for, and its query.
@@ -223,7 +235,7 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	// The protocol has errors in the answer, and does not look at the status.
 	switch {
 	case errors.Is(err, program.ErrNotFound):
-		return nil, badInput("install the program "+p.program+" in a folder on PATH; no KMS is built in", "there is no program %s on PATH", p.program)
+		return nil, badInput(p.missing(), "there is no program %s on PATH", p.program)
 	case errors.Is(err, program.ErrStopped):
 		return nil, fmt.Errorf("%w: %s %w", ErrKeyService, p.program, err)
 	case err != nil:

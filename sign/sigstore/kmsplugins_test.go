@@ -38,6 +38,8 @@ func TestKMSKeyRefuses(t *testing.T) {
 		{"test://a\nb", "it is not a name, ://", "NAME://KEY"},
 		{"test://" + strings.Repeat("a", maxKeyURI), "longer than 2048 bytes", "NAME://KEY"},
 		{"https://example.com/cosign.key", "not fetched from URLs", "save the key in a file"},
+		{"k8s://ns/cosign", "there is no program sigstore-kms-k8s on PATH", "put the secret into a variable, and give the key as env://NAME"},
+		{"gitlab://acme/app", "there is no program sigstore-kms-gitlab on PATH", "put the secret into a variable, and give the key as env://NAME"},
 		{"awskms:///alias/x", "there is no program sigstore-kms-awskms on PATH", "install the program sigstore-kms-awskms in a folder on PATH; no KMS is built in"},
 		{"test://garbage", "what sigstore-kms-test writes is not what the protocol has: ::error::?[31mno key here", "speaks v1 of Sigstore's KMS plugin protocol"},
 		{"test://empty", "there is no public key in it", "by itself"},

@@ -93,6 +93,9 @@ func noBlock(text []byte, a Advice) error {
 		return refused("decode it with base64 -d before it is given", "it is the base64 of a PEM file")
 	}
 	if bytes.Contains(text, []byte(pemBegin)) {
+		if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
+			return refused("save it as UTF-8 without a byte order mark, as it was made", "it begins with a byte order mark, which editors put there")
+		}
 		if bytes.Contains(text, []byte(`\n`)) {
 			return refused(`write real line breaks instead of \n`, `its line breaks are written as \n`)
 		}
