@@ -334,15 +334,16 @@ func (p *plugin) refusal(failed func(verify.Reason, string, string, ...any) erro
 	return failed(verify.Unavailable, "look whether the program works by itself, with the same credentials", "%s", says)
 }
 
-// clean returns the plugin's words without what it was configured with, and
-// without what looks like a token.
+// clean returns the plugin's words without what it was configured with, the
+// credentials that it has from the environment, and what looks like a token.
 func (p *plugin) clean(words string) string { return p.cleaned(words, false) }
 
 // noise returns what the plugin wrote to standard error, as clean does.
 func (p *plugin) noise(out program.Output) string { return p.cleaned(string(out.Noise), out.NoiseCut) }
 
 func (p *plugin) cleaned(words string, cut bool) string {
-	return legible.Words(legible.Without(words, cut, slices.Collect(maps.Values(p.config))...), maxDetail)
+	secrets := slices.AppendSeq(program.Credentials(), maps.Values(p.config))
+	return legible.Words(legible.Without(words, cut, secrets...), maxDetail)
 }
 
 // calls are what notation-go asks a plugin for one envelope.

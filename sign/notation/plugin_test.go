@@ -511,8 +511,8 @@ func TestPluginEnvironment(t *testing.T) {
 	t.Setenv("COSIGN_PASSWORD", "for-us-only")
 	t.Setenv("VAULT_TOKEN", "its-own")
 	seen := filepath.Join(t.TempDir(), "env")
-	_, err := open(t, script(t, "env > '"+seen+"'; exit 1"))
-	told(t, err, verify.Unavailable, "sign with the plugin test", "it ended with status 1", "by itself")
+	_, err := open(t, script(t, "env > '"+seen+"'; echo \"no login with $VAULT_TOKEN\" >&2; exit 1"))
+	told(t, err, verify.Unavailable, "sign with the plugin test", "it ended with status 1: no login with ***", "by itself")
 	text := string(must[[]byte](t)(os.ReadFile(seen)))
 	if strings.Contains(text, "for-us-only") || !strings.Contains(text, "VAULT_TOKEN=its-own") {
 		t.Errorf("it sees %s", text)

@@ -161,9 +161,10 @@ func (p *plugin) secrets() []string {
 }
 
 // clean returns what the program says without what it should not: what looks like
-// a token, and what is secret of the key's URI. cut says that it was cut off.
+// a token, what is secret of the key's URI, and the credentials that it has from
+// the environment. cut says that it was cut off.
 func (p *plugin) clean(words string, cut bool) string {
-	return legible.Words(legible.Without(words, cut, p.secrets()...), maxKMSDetail)
+	return legible.Words(legible.Without(words, cut, append(p.secrets(), program.Credentials()...)...), maxKMSDetail)
 }
 
 func (p *plugin) sign(ctx context.Context, message, digest []byte, how sgsignature.AlgorithmDetails) ([]byte, error) {

@@ -70,7 +70,7 @@ func runPlugin(osArgs []string) int {
 		return 1
 	case "secrets":
 		var words []string
-		for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD", "BOLTSEAL_INPUTS", "VAULT_TOKEN"} {
+		for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD", "BOLTSEAL_INPUTS", "VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "VAULT_ADDR"} {
 			words = append(words, name+"="+os.Getenv(name))
 		}
 		text, err := json.Marshal(strings.Join(append(words, "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", args.InitOptions.KeyResourceID), " "))
@@ -240,24 +240,26 @@ func TestKMSKey(t *testing.T) {
 	}
 }
 
-// A plugin gets no secrets but those of its own service, and what it says of them
-// is not repeated; neither is what may be secret of a URI.
+// A plugin gets no secrets but those of its own service, and neither they are
+// repeated where it tells them, nor what may be secret of a URI.
 func TestKMSSecrets(t *testing.T) {
 	installPlugin(t)
 	for _, name := range []string{"COSIGN_PASSWORD", "COSIGN_PRIVATE_KEY", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "INPUT_KEY-PASSWORD", "BOLTSEAL_INPUTS"} {
 		t.Setenv(name, "for-us-only")
 	}
-	t.Setenv("VAULT_TOKEN", "its-own")
+	t.Setenv("VAULT_TOKEN", "hvs.its-own-0123456789")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "/its+own/0123456789")
+	t.Setenv("VAULT_ADDR", "https://vault.example")
 	_, err := KMSKey(t.Context(), "test://secrets:pass@host/key?token=query")
 	if err == nil {
 		t.Fatal("there is a key")
 	}
-	for _, secret := range []string{"for-us-only", "eyJ", "secrets:pass", "query"} {
+	for _, secret := range []string{"for-us-only", "eyJ", "secrets:pass", "query", "its-own", "its+own"} {
 		if text := fmt.Sprintf("%v %+v %s", err, err, verify.Hint(err)); strings.Contains(text, secret) {
 			t.Errorf("it tells %q: %s", secret, text)
 		}
 	}
-	for _, want := range []string{"test://***@host/key?***", "COSIGN_PASSWORD= ", "VAULT_TOKEN=its-own"} {
+	for _, want := range []string{"test://***@host/key?***", "COSIGN_PASSWORD= ", "VAULT_TOKEN=*** ", "AWS_SECRET_ACCESS_KEY=*** ", "VAULT_ADDR=https://vault.example "} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}

@@ -83,3 +83,22 @@ func TestRunEnvironment(t *testing.T) {
 		t.Errorf("%v: %s", err, text)
 	}
 }
+
+// What programs may not repeat is what is secret by its name, and not more: an
+// error that says nothing helps nobody.
+func TestCredentials(t *testing.T) {
+	for _, name := range []string{
+		"VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "GOOGLE_CREDENTIALS", "VAULT_SECRET_ID",
+		"PKCS11_PIN", "db_passwd", "TOKEN", "SSH_KEY", "APIKEY", "HSM_PASS", "GPG_PASSPHRASE",
+	} {
+		t.Setenv(name, "secret of "+name)
+	}
+	for _, name := range []string{"VAULT_ADDR", "AWS_REGION", "GOOGLE_APPLICATION_CREDENTIALS", "KEY_ID", "AWS_PROFILE", "SECRET_NAME", "TOKENIZER", "PWD", "OLDPWD", "COSIGN_PASSWORD"} {
+		t.Setenv(name, "shown of "+name)
+	}
+	t.Setenv("A_TOKEN", "yes")
+	all := strings.Join(Credentials(), "\n")
+	if strings.Contains(all, "shown of") || strings.Contains(all, "yes") || strings.Count(all, "secret of") != 14 {
+		t.Errorf("%s", all)
+	}
+}

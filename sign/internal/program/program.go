@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,22 @@ func withoutOurs(env []string) []string {
 		}
 		return strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "BOLTSEAL_")
 	})
+}
+
+// Credentials returns what of the environment that programs get is secret by its
+// name: some repeat it where they cannot log in, and no error is to. What is
+// shorter than four bytes is no secret, nor is the name of a file.
+func Credentials() []string {
+	var values []string
+	secret := regexp.MustCompile(`(?:^|_)(?:[A-Z]*TOKEN|[A-Z]*SECRET|[A-Z]*PASSWORD|PASSWD|PASS|PWD|[A-Z]*PASSPHRASE|PIN|[A-Z]*KEY|CREDENTIALS?|SECRET_ID)$`)
+	for _, v := range withoutOurs(new(exec.Cmd).Environ()) {
+		name, value, _ := strings.Cut(v, "=")
+		name = strings.ToUpper(name)
+		if len(value) >= 4 && secret.MatchString(name) && name != "PWD" && name != "OLDPWD" && name != "GOOGLE_APPLICATION_CREDENTIALS" {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // A beginning keeps the beginning of what is written to it.
