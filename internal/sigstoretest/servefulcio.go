@@ -55,6 +55,15 @@ func GitHubClaims() map[string]any {
 	}
 }
 
+// GitHubOptions returns Options to sign with the certificate that GitHubClaims lead to.
+func GitHubOptions() Options {
+	o, _, err := certified(GitHubClaims())
+	if err != nil {
+		panic(err) // they are complete
+	}
+	return o
+}
+
 // Identity is the subject of a certificate that GitHubClaims lead to.
 const Identity = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main"
 

@@ -17,14 +17,16 @@ import (
 
 	"github.com/boltseal/boltseal/internal/legible"
 	"github.com/boltseal/boltseal/verify"
+	vsig "github.com/boltseal/boltseal/verify/sigstore"
 )
 
 // A certificate says for some minutes who has a key. What it says is to be
 // believed once it verifies: it is an answer from outside.
 type certificate struct {
 	leaf    *x509.Certificate
-	subject string // the subject alternative name: a URI, an e-mail address, or Fulcio's otherName
-	issuer  string // of the token
+	subject string            // the subject alternative name: a URI, an e-mail address, or Fulcio's otherName
+	issuer  string            // of the token
+	claims  map[string]string // what else it says of who asked, by the names of [verify.Evidence]
 }
 
 // valid reports whether signatures made at t may still go with c.
@@ -110,7 +112,38 @@ func readCertificate(der []byte, key sgsign.Keypair) (*certificate, error) {
 	if c.issuer, err = issuerOf(leaf); err != nil {
 		return nil, err
 	}
+	if c.claims, err = vsig.CertificateClaims(leaf); err != nil {
+		return nil, fmt.Errorf("the certificate's extensions: %w", err)
+	}
 	return c, nil
+}
+
+// lasting are the claims that are alike in all runs of one job: where it comes from
+// and what it runs on, and not its commit or its number. A workflow that several
+// repositories call has one subject for all of them, and consumers can tell them
+// apart by these only.
+func lasting() []string {
+	return []string{
+		"source-repository-uri", "source-repository-identifier", "source-repository-owner-uri", "source-repository-owner-identifier",
+		"source-repository-ref", "build-config-uri", "runner-environment", "github-workflow-repository", "github-workflow-ref",
+	}
+}
+
+// unlike returns the first claim by which a signature is by somebody else than c is
+// for, with what it says; "" where it is by the same, to the letter.
+func (c *certificate) unlike(subject, issuer string, claims map[string]string) (claim, says string) {
+	switch {
+	case c.subject != subject:
+		return "subject", subject
+	case c.issuer != issuer:
+		return "issuer", issuer
+	}
+	for _, name := range lasting() {
+		if c.claims[name] != claims[name] {
+			return name, claims[name]
+		}
+	}
+	return "", ""
 }
 
 // subjectOf returns the one name that a certificate is for.

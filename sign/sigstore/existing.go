@@ -179,5 +179,6 @@ func (s *signatory) made(m vsig.Made) bool {
 	if s.cert == nil {
 		return m.Evidence.Issuer == "" && m.Evidence.Signer == "key sha256:"+s.config.Keys[0].Fingerprint()
 	}
-	return m.Evidence.Signer == s.cert.subject && m.Evidence.Issuer == s.cert.issuer && m.Evidence.System == vsig.System
+	unlike, _ := s.cert.unlike(m.Evidence.Signer, m.Evidence.Issuer, m.Evidence.Claims)
+	return m.Evidence.System == vsig.System && unlike == ""
 }

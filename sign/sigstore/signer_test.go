@@ -137,7 +137,18 @@ func TestSignTwice(t *testing.T) {
 func TestSignBeside(t *testing.T) {
 	t.Parallel()
 	by := func(subject string) sigstoretest.Options {
-		return sigstoretest.Options{Identity: subject, Issuer: issuer}
+		o := sigstoretest.GitHubOptions()
+		o.Identity = subject
+		return o
+	}
+	// claimed is what the same workflow signs for another caller: oid is what follows
+	// Fulcio's arc.
+	claimed := func(oid, value string) func(w *world, d ocispec.Descriptor) {
+		return func(w *world, d ocispec.Descriptor) {
+			o := by(identity)
+			o.Claims[oid] = value
+			w.bundle(d, signType, nil, o)
+		}
 	}
 	for _, tc := range []struct {
 		name string
@@ -145,12 +156,28 @@ func TestSignBeside(t *testing.T) {
 	}{
 		{"another identity", func(w *world, d ocispec.Descriptor) { w.bundle(d, signType, nil, by(audit)) }},
 		{"another issuer", func(w *world, d ocispec.Descriptor) {
-			w.bundle(d, signType, nil, sigstoretest.Options{Identity: identity, Issuer: "https://gitlab.example"})
+			o := by(identity)
+			o.Issuer = "https://gitlab.example"
+			w.bundle(d, signType, nil, o)
+		}},
+		{"called by another repository", claimed("1.12", "https://github.com/evil/app")},
+		{"called by another repository of that name", claimed("1.15", "666")},
+		{"called by another owner", claimed("1.16", "https://github.com/evil")},
+		{"called by another owner of that name", claimed("1.17", "666")},
+		{"called by another workflow", claimed("1.18", "https://github.com/acme/app/.github/workflows/test.yml@refs/heads/main")},
+		{"called for another ref", claimed("1.14", "refs/pull/7/merge")},
+		{"on another runner", claimed("1.11", "self-hosted")},
+		{"of another repository, as cosign has it", claimed("1.5", "evil/app")},
+		{"of another ref, as cosign has it", claimed("1.6", "refs/pull/7/merge")},
+		{"without a repository", func(w *world, d ocispec.Descriptor) {
+			w.bundle(d, signType, nil, sigstoretest.Options{Identity: identity, Issuer: issuer})
 		}},
 		{"an identity that is longer", func(w *world, d ocispec.Descriptor) { w.bundle(d, signType, nil, by(identity+"2")) }},
 		{"an attestation", func(w *world, d ocispec.Descriptor) { w.bundle(d, slsaType, nil, by(identity)) }},
 		{"not logged", func(w *world, d ocispec.Descriptor) {
-			w.bundle(d, signType, nil, sigstoretest.Options{Identity: identity, Issuer: issuer, NoLog: true, Timestamp: true})
+			o := by(identity)
+			o.NoLog, o.Timestamp = true, true
+			w.bundle(d, signType, nil, o)
 		}},
 		{"of another image", func(w *world, d ocispec.Descriptor) {
 			_, other := w.image("other")
@@ -187,6 +214,25 @@ func TestSignBeside(t *testing.T) {
 				t.Errorf("the second run has %+v, the first %+v", again[0], records[0])
 			}
 		})
+	}
+}
+
+// Another run of the same job finds what the first one has signed: its number and
+// its commit are others.
+func TestSignInAnotherRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, d := w.image("another run")
+	o := sigstoretest.GitHubOptions()
+	for oid, value := range map[string]string{
+		"1.2": "schedule", "1.3": "ff", "1.4": "nightly", "1.10": "ff", "1.13": "ff", "1.19": "ff", "1.20": "schedule",
+		"1.21": "https://github.com/acme/app/actions/runs/1/attempts/1", "1.22": "private",
+	} {
+		o.Claims[oid] = value
+	}
+	w.bundle(d, signType, nil, o)
+	if r := w.signed(bundleOnly(img)); !r[0].Existed {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -237,8 +283,9 @@ func TestAttestBeside(t *testing.T) {
 // where it is the only one there, users are told.
 func TestSignForCosign2(t *testing.T) {
 	t.Parallel()
-	v2 := sigstoretest.Options{Identity: identity, Issuer: issuer, RekorV2: true}
-	v1 := sigstoretest.Options{Identity: identity, Issuer: issuer}
+	v1 := sigstoretest.GitHubOptions()
+	v2 := v1
+	v2.RekorV2 = true
 	theirs := v2
 	theirs.Identity = audit
 	predicate := sign.Statement{Type: slsaType, Predicate: json.RawMessage(`{"a":1}`)}
@@ -504,32 +551,37 @@ func TestNoCertificate(t *testing.T) {
 // signed.
 func TestCertificateOfAnother(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, registrytest.Options{})
-	a, _ := w.image("one")
-	b, _ := w.image("two")
-	w.wire.reset(w.perEntry(6 * time.Minute))
-	calls := 0
-	res := w.sign(context.Background(), bundleOnly(a, b), func(o *sigstore.Options) {
-		o.Jobs = 1
-		o.Token = func(ctx context.Context) (sigstore.Token, error) {
-			calls++
-			if calls == 1 {
-				return w.token(nil)(ctx)
+	for says, claims := range map[string]map[string]any{
+		`its subject is "` + audit + `" now, and was "` + identity + `"`:                                         {"job_workflow_ref": "acme/audit/.github/workflows/sign.yml@refs/heads/main"},
+		`its source-repository-uri is "https://github.com/acme/fork" now, and was "https://github.com/acme/app"`: {"repository": "acme/fork"},
+	} {
+		w := newWorld(t, registrytest.Options{})
+		a, _ := w.image("one")
+		b, _ := w.image("two")
+		w.wire.reset(w.perEntry(6 * time.Minute))
+		calls := 0
+		res := w.sign(context.Background(), bundleOnly(a, b), func(o *sigstore.Options) {
+			o.Jobs = 1
+			o.Token = func(ctx context.Context) (sigstore.Token, error) {
+				calls++
+				if calls == 1 {
+					return w.token(nil)(ctx)
+				}
+				return w.token(claims)(ctx)
 			}
-			return w.token(map[string]any{"job_workflow_ref": "acme/audit/.github/workflows/sign.yml@refs/heads/main"})(ctx)
+		})
+		if len(res.Failures) == 0 {
+			t.Fatalf("%d records; %d tokens", len(res.Records), calls)
 		}
-	})
-	if len(res.Failures) == 0 {
-		t.Fatalf("%d records; %d tokens", len(res.Records), calls)
-	}
-	for _, f := range res.Failures {
-		if sign.Reason(f.Err) != verify.WrongSigner {
-			t.Errorf("%v (%s)", f.Err, sign.Reason(f.Err))
+		for _, f := range res.Failures {
+			if sign.Reason(f.Err) != verify.WrongSigner || !strings.Contains(f.Err.Error(), says) {
+				t.Errorf("%v (%s)", f.Err, sign.Reason(f.Err))
+			}
 		}
-	}
-	for _, img := range []image.Pinned{a, b} {
-		if found := w.found(w.by(audit), img); len(found) > 0 {
-			t.Errorf("signed by another: %q", found)
+		for _, img := range []image.Pinned{a, b} {
+			if found := w.found(w.by(audit), img); len(found) > 0 {
+				t.Errorf("signed by another: %q", found)
+			}
 		}
 	}
 }

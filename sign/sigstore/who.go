@@ -1,6 +1,7 @@
 package sigstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/asn1"
@@ -87,12 +88,14 @@ func (d *desk) who(ctx context.Context) (*signatory, error) {
 // same returns an error unless both are one person: what was looked for must be
 // what is signed.
 func (s *signatory) same(before *signatory) error {
-	if s.cert.subject == before.cert.subject && s.cert.issuer == before.cert.issuer {
+	unlike, was := s.cert.unlike(before.cert.subject, before.cert.issuer, before.cert.claims)
+	if unlike == "" {
 		return nil
 	}
+	now := map[string]string{"subject": s.cert.subject, "issuer": s.cert.issuer}
 	return &verify.Error{
 		Op:   "renew the certificate",
-		Err:  order.Refused(verify.WrongSigner, "it is for %.200q (issuer %.200q) now, and was for %.200q (issuer %.200q)", s.cert.subject, s.cert.issuer, before.cert.subject, before.cert.issuer),
+		Err:  order.Refused(verify.WrongSigner, "its %s is %.200q now, and was %.200q", unlike, cmp.Or(now[unlike], s.cert.claims[unlike]), was),
 		Hint: "see to it that all tokens of a run are of one identity",
 	}
 }

@@ -1,6 +1,7 @@
 package sigstore
 
 import (
+	"crypto/x509"
 	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
@@ -82,4 +83,14 @@ func claimsOf(x certificate.Extensions) map[string]string {
 		}
 	}
 	return set
+}
+
+// CertificateClaims returns the claims of a certificate by name, as
+// [verify.Evidence] has them.
+func CertificateClaims(leaf *x509.Certificate) (map[string]string, error) {
+	summary, err := certificate.SummarizeCertificate(leaf)
+	if err != nil {
+		return nil, err
+	}
+	return claimsOf(summary.Extensions), nil
 }
