@@ -8,7 +8,11 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strings"
 	"unicode/utf8"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
 	"github.com/boltseal/boltseal/sign"
 	"github.com/boltseal/boltseal/sign/internal/order"
@@ -102,10 +106,28 @@ func (it item) is(m vsig.Made) bool {
 	return m.Signature() && (m.Bundle != nil) == (it.format == sign.Bundle) && sameAnnotations(it.annotations, m.Annotations)
 }
 
-// isThere reports whether m, as it was found, is the item.
+// isThere reports whether m, as it was found, is the item: where consumers look for
+// it, and in a form that they read. What is read here and not by cosign does not
+// count: it takes no bundle before v0.3, and none that has other layers beside it.
 func (it item) isThere(m vsig.Made) bool {
-	tagged := m.Evidence.Storage == "sig-tag"
-	return it.is(m) && tagged == (it.format == sign.Legacy) && m.Evidence.Storage != "att-tag"
+	switch {
+	case !it.is(m):
+		return false
+	case it.format == sign.Legacy:
+		return m.Evidence.Storage == "sig-tag" && readable(m.Layer)
+	}
+	return m.Evidence.Storage != "sig-tag" && m.Evidence.Storage != "att-tag" && m.Beside == 0 && m.Evidence.Format == "bundle-v0.3"
+}
+
+// readable reports whether cosign can read what a layer says of certificates: it
+// fails where it cannot, also of a chain that it does not need.
+func readable(layer ocispec.Descriptor) bool {
+	for _, name := range []string{annotationCertificate, annotationChain} {
+		if _, err := cryptoutils.LoadCertificatesFromPEM(strings.NewReader(layer.Annotations[name])); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func sameAnnotations(ordered map[string]string, said map[string]any) bool {

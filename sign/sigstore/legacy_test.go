@@ -203,6 +203,35 @@ func TestLegacyUnlogged(t *testing.T) {
 	}
 }
 
+// A layer that is sound, and of which cosign cannot read a certificate, is not there
+// for whoever the signature is for.
+func TestLegacyUnreadable(t *testing.T) {
+	t.Parallel()
+	const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+	for _, annotation := range []string{"dev.sigstore.cosign/chain", "dev.sigstore.cosign/certificate"} {
+		w := newWorld(t, registrytest.Options{})
+		img, _ := w.image(annotation)
+		w.signed(legacyOnly(img))
+		var m ocispec.Manifest
+		if err := json.Unmarshal(must[[]byte](t)(w.reg.Manifest("team/app", sigTag(img.Digest()))), &m); err != nil {
+			t.Fatal(err)
+		}
+		m.Layers[0].Annotations[annotation] += broken
+		must[ocispec.Descriptor](t)(w.reg.PutManifest("team/app", sigTag(img.Digest()), m.MediaType, must[[]byte](t)(json.Marshal(m))))
+		if n := len(w.made(img)); n != 1 {
+			t.Errorf("%s: %d are sound", annotation, n)
+		}
+		for run := range 2 {
+			if r := w.signed(legacyOnly(img)); r[0].Existed != (run == 1) {
+				t.Errorf("%s, run %d: %+v", annotation, run, r)
+			}
+		}
+		if n := len(w.made(img)); n != 2 { // the first one is left as it is
+			t.Errorf("%s: %d are sound", annotation, n)
+		}
+	}
+}
+
 // An RSA key makes the same signature each time. One that lacks its log entry,
 // because it was made without or somebody removed it, is made whole again; what
 // it has besides is kept beside.

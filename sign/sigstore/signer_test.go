@@ -194,6 +194,16 @@ func TestSignBeside(t *testing.T) {
 		{"another format", func(w *world, d ocispec.Descriptor) {
 			w.signed(sign.Order{Images: []image.Pinned{w.pinned("team/app", d)}, Formats: []sign.Format{sign.Legacy}})
 		}},
+		{"of an older form", func(w *world, d ocispec.Descriptor) {
+			o := by(identity)
+			o.Version = "0.2"
+			w.bundle(d, signType, nil, o)
+		}},
+		{"beside another layer", func(w *world, d ocispec.Descriptor) {
+			body := must[[]byte](w.t)(w.in.Bundle(signType, d.Digest.Encoded(), nil, by(identity)))
+			must[ocispec.Descriptor](w.t)(w.reg.PutReferrer("team/app", d, registrytest.BundleV03,
+				registrytest.Layer{MediaType: registrytest.BundleV03, Blob: body}, registrytest.Layer{MediaType: "text/plain", Blob: []byte("x")}))
+		}},
 		{"of another instance", func(w *world, d ocispec.Descriptor) {
 			foreign := must[*sigstoretest.Instance](w.t)(sigstoretest.New(started))
 			body := must[[]byte](w.t)(foreign.Bundle(signType, d.Digest.Encoded(), nil, by(identity)))

@@ -242,7 +242,7 @@ func (g *gatherer) layers(ctx context.Context, repo image.Ref, m registry.Manife
 	blobs, err := g.blobs(ctx, repo, fetch)
 	for _, l := range fetch {
 		if body, ok := blobs[l.Digest.String()]; ok { // else err says why
-			from.layer, from.blob = l, body
+			from.layer, from.beside, from.blob = l, len(doc.Layers)-1, body
 			found = append(found, from)
 		}
 	}

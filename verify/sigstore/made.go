@@ -27,8 +27,10 @@ type Made struct {
 	// Bundle is the bundle as it is stored; nil for cosign's older formats.
 	Bundle []byte
 	// Layer is how the manifest that carries it describes it: where there are
-	// several beside each other, it says which one this is.
-	Layer ocispec.Descriptor
+	// several beside each other, it says which one this is. Beside is how many
+	// others there are.
+	Layer  ocispec.Descriptor
+	Beside int
 }
 
 // Signature reports whether m is a signature, as opposed to an attestation.
@@ -133,7 +135,7 @@ func (m *maker) of(s signature, img image.Pinned) (Made, error) {
 		return Made{}, err
 	}
 	v := verifier{Config: m.Config}
-	made := Made{Evidence: *v.evidence(s, f, verify.SignedImage, ""), Layer: s.layer}
+	made := Made{Evidence: *v.evidence(s, f, verify.SignedImage, ""), Layer: s.layer, Beside: s.beside}
 	if isBundle(s.layer) {
 		made.Bundle = s.blob
 	}

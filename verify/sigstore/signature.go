@@ -42,8 +42,9 @@ type signature struct {
 
 	notation bool // it is one of Notation's, and so none here; the rest is not set
 
-	layer ocispec.Descriptor // as the manifest describes it
-	blob  []byte             // what the layer holds, not parsed yet
+	layer  ocispec.Descriptor // as the manifest describes it
+	beside int                // how many other layers the manifest has
+	blob   []byte             // what the layer holds, not parsed yet
 
 	entity  *bundle.Bundle
 	payload []byte // what a simple-signing signature was made over; nil for a DSSE envelope
