@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -489,7 +490,7 @@ func TestActionSecrets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, registrytest.Options{User: "me", Password: "s3cr3t-passw0rd"})
 	w.signLegacy(repo, w.image(repo), by())
-	img := w.reg.Host() + "/" + repo + ":v1"
+	img, login := w.reg.Host()+"/"+repo+":v1", base64.StdEncoding.EncodeToString([]byte("me:s3cr3t-passw0rd"))
 	j := newJob(t)
 	j.vars["RUNNER_DEBUG"] = "1"
 	secrets := []func(map[string]string){with("download-base", "https://u:s3cr3t@a.example/x?sig=s3cr3t"), with("registry-username", "me"), with("registry-password", "s3cr3t-passw0rd"), with("github-token", "t0ken-of-github")}
@@ -511,14 +512,14 @@ func TestActionSecrets(t *testing.T) {
 		shown = append(shown, string(body))
 	}
 	for _, text := range shown {
-		if strings.Contains(text, "s3cr3t") || strings.Contains(text, "t0ken") {
+		if strings.Contains(text, "s3cr3t") || strings.Contains(text, "t0ken") || strings.Contains(text, login) {
 			t.Errorf("a secret is shown: %s", text)
 		}
 	}
 	if !strings.Contains(s.log, `input download-base: "https://***@a.example/x"`) {
 		t.Errorf("the debug log does not say what it was given: %s", s.log)
 	}
-	secretFree(t, j.dir, "s3cr3t", "t0ken")
+	secretFree(t, j.dir, "s3cr3t", "t0ken", login)
 	if masked != 2 {
 		t.Errorf("%d masks, want 2: %s", masked, s.log)
 	}

@@ -1,15 +1,22 @@
 package cli_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"io/fs"
 	"maps"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
 	"github.com/boltseal/boltseal/internal/notationtest"
 	"github.com/boltseal/boltseal/internal/registrytest"
@@ -44,7 +51,8 @@ func shown(log string) string {
 // No secret is in anything that is written, whatever goes well or wrong.
 func TestSignSecrets(t *testing.T) {
 	t.Parallel()
-	w := newSignWorld(t, registrytest.Options{Tokens: true, User: "ci", Password: "registry-password-0123456789"}, sigstoretest.Without{})
+	const registryToken = "registry-token-0123456789"
+	w := newSignWorld(t, registrytest.Options{Tokens: true, TokenSecret: registryToken, User: "ci", Password: "registry-password-0123456789"}, sigstoretest.Without{})
 	img := w.at("team/app")
 	w.file("text", []byte("no JSON"))
 	private, _ := w.private("plain", "")
@@ -70,11 +78,14 @@ func TestSignSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	joined := strings.Join(strings.Split(text(private), "\n")[1:4], "")
+	login := base64.StdEncoding.EncodeToString([]byte("ci:registry-password-0123456789"))
 	const unsigned = "eyJhbGciOiJub25lIn0.c2VjcmV0LXRva2VuLTAxMjM0NTY3ODk."
 	secrets := map[string][]string{
 		"request token": {sigstoretest.RequestToken}, "registry password": {"registry-password-0123456789"}, "key password": {"key-password-0123456789"},
 		"wrong password": {"wrong-password-0123456789"}, "token": {signature(token)}, "expired token": {signature(expired)}, "github token": {"ghs_0123456789abcdefghij"},
 		"private key": piecesOf(private), "locked key": piecesOf(locked), "no token": {"c2VjcmV0LXRva2VuLTAxMjM0NTY3ODk"},
+		"registry token": {registryToken}, "registry login": {login, base64.StdEncoding.EncodeToString([]byte("registry-password-0123456789"))},
+		"opened key": opened(t, private, ""), "opened locked key": opened(t, locked, "key-password-0123456789"),
 		"key in base64": {base64.StdEncoding.EncodeToString([]byte(text(private)))[60:100]}, "key in an address": {"open-sesame-0123456789", "vault-token-0123456789"},
 	}
 	inBase64 := base64.StdEncoding.EncodeToString([]byte(text(private)))
@@ -144,6 +155,12 @@ func TestSignSecrets(t *testing.T) {
 		{name: "the registry refuses", fault: func() {
 			w.reg.Break(registrytest.Fault{Method: "POST", Status: 403, Detail: `{"errors": [{"code": "DENIED", "message": "no"}]}`})
 		}},
+		{name: "the registry repeats its token", fault: func() {
+			w.reg.Break(registrytest.Fault{Method: "POST", Status: 403, Detail: `{"errors": [{"code": "DENIED", "message": "not with for repository:team/app:pull,push` + registryToken + `"}]}`})
+		}},
+		{name: "the token service repeats the login", fault: func() {
+			w.reg.Break(registrytest.Fault{Path: "/token", Status: 403, Detail: `{"errors": [{"code": "DENIED", "message": "no ` + login + `, which is ci:registry-password-0123456789"}]}`})
+		}},
 	} {
 		for _, action := range []bool{true, false} {
 			if raced && i%4 != 0 {
@@ -209,10 +226,48 @@ func TestSignSecrets(t *testing.T) {
 			if len(out) < 60 {
 				t.Errorf("%s: only %q was looked at", tc.name, out)
 			}
+			secrets["runner's token"] = nil
+			for _, token := range w.services.Issued() {
+				secrets["runner's token"] = append(secrets["runner's token"], signature(token))
+			}
 			if found := leaks(out, secrets); len(found) > 0 {
 				t.Errorf("%s (Action: %v): %q leaked:\n%s", tc.name, action, found, out)
 			}
 		}
+	}
+}
+
+// opened returns pieces of the private key in a file, as it is once it was read:
+// encoded, and as fmt prints the number that is secret.
+func opened(t *testing.T, file, password string) []string {
+	t.Helper()
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(body)
+	der := block.Bytes
+	if block.Type != "PRIVATE KEY" {
+		if der, err = encrypted.Decrypt(der, []byte(password)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		t.Fatalf("a key of type %T", key)
+	}
+	number, err := private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Split(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "\n")
+	return []string{
+		text[1][48:], text[2][:20], base64.StdEncoding.EncodeToString(der)[60:100], fmt.Sprintf("%x", number)[2:], fmt.Sprintf("%X", number)[2:],
+		base64.RawURLEncoding.EncodeToString(number)[2:], strings.Trim(fmt.Sprint(number), "[]"), new(big.Int).SetBytes(number).String(),
 	}
 }
 

@@ -21,9 +21,10 @@ import (
 // Options say what kind of registry it is. The zero Options have the referrers
 // API and no authentication.
 type Options struct {
-	NoReferrers bool // no referrers API, like GHCR and Docker Hub
-	NoSubject   bool // a referrers API, and no OCI-Subject header in the answer to what is pushed
-	Tokens      bool // ask for a bearer token per repository, like most public registries
+	NoReferrers bool   // no referrers API, like GHCR and Docker Hub
+	NoSubject   bool   // a referrers API, and no OCI-Subject header in the answer to what is pushed
+	Tokens      bool   // ask for a bearer token per repository, like most public registries
+	TokenSecret string // what tokens end with, behind what they are for
 	// User and Password, if set, are what a token (with Tokens) or each request
 	// (without) costs.
 	User, Password string
@@ -168,7 +169,7 @@ func (r *Registry) token(w http.ResponseWriter, req *http.Request) {
 	if r.opts.NoPush {
 		scope = strings.TrimSuffix(scope, ",push")
 	}
-	fmt.Fprintf(w, `{"token":%q}`, "for "+scope) //nolint:errcheck,gosec // a recorder; JSON, no page
+	fmt.Fprintf(w, `{"token":%q}`, "for "+scope+r.opts.TokenSecret) //nolint:errcheck,gosec // a recorder; JSON, no page
 }
 
 func (r *Registry) authorized(w http.ResponseWriter, req *http.Request) bool {
@@ -178,7 +179,7 @@ func (r *Registry) authorized(w http.ResponseWriter, req *http.Request) bool {
 		repo := repository(req.URL.Path)
 		scope := "repository:" + repo + ":pull"
 		sent := req.Header.Get("Authorization")
-		if repo != "" && (reads && sent == "Bearer for "+scope || sent == "Bearer for "+scope+",push") {
+		if repo != "" && (reads && sent == "Bearer for "+scope+r.opts.TokenSecret || sent == "Bearer for "+scope+",push"+r.opts.TokenSecret) {
 			return true
 		}
 		if !reads {

@@ -37,6 +37,7 @@ type Services struct {
 	issuer *ecdsa.PrivateKey // signs tokens
 
 	mu     sync.Mutex
+	issued []string
 	claims map[string]any                              // of tokens that Runner gives
 	logged map[string]*protorekor.TransparencyLogEntry // Rekor v1, by entry UUID
 	index2 map[string]int64                            // Rekor v2, by body

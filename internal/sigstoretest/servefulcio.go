@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +96,18 @@ func (s *Services) Token(claims map[string]any) (string, error) {
 	sig := make([]byte, 64)
 	r.FillBytes(sig[:32])
 	t.FillBytes(sig[32:])
-	return signed + "." + base64.RawURLEncoding.EncodeToString(sig), nil
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(sig)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued = append(s.issued, token)
+	return token, nil
+}
+
+// Issued returns every token so far, those that Runner gave included.
+func (s *Services) Issued() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.issued)
 }
 
 // readToken returns the claims of a token that Fulcio would take.
