@@ -18,7 +18,7 @@ import (
 var mayWrite = map[string][]string{
 	"release.yml build":   {"attestations", "id-token"},
 	"release.yml draft":   {"contents"},
-	"release.yml image":   {"packages"},
+	"release.yml image":   {"id-token", "packages"},
 	"release.yml publish": {"contents", "packages"},
 }
 
@@ -230,6 +230,43 @@ func TestReleaseGo(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The release's image is signed by the program that is released, where it was
+// pushed, and the job that names it waits for that.
+func TestReleaseSigns(t *testing.T) {
+	t.Parallel()
+	body, err := os.ReadFile(".github/workflows/release.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p struct {
+		Jobs map[string]struct {
+			Needs string
+			Steps []struct {
+				ID, Uses, Run string
+				Env           map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(body, &p); err != nil {
+		t.Fatal(err)
+	}
+	built, pushed, signed := false, false, false
+	for _, s := range p.Jobs["image"].Steps {
+		built = built || strings.HasPrefix(s.Run, "scripts/release.sh dist --check")
+		pushed = pushed || s.ID == "push"
+		line, signs := strings.CutPrefix(strings.TrimSpace(s.Run), "dist/boltseal_linux_amd64 ")
+		if !signs {
+			continue
+		}
+		signed = built && pushed && s.Env["DIGEST"] == "${{ steps.push.outputs.digest }}" && strings.HasPrefix(line, `sign "$IMAGE@$DIGEST" `)
+		line = strings.Replace(line, "$IMAGE@$DIGEST", "ghcr.io/acme/boltseal@"+releaseDigest, 1)
+		trySign(t, "release.yml", words(t, line)[0], newFiles(t))
+	}
+	if !signed || p.Jobs["publish"].Needs != "image" {
+		t.Error("the image gets a name, and nobody has signed it")
 	}
 }
 
