@@ -146,3 +146,33 @@ func TestDocsSign(t *testing.T) {
 	}
 	walk(doc)
 }
+
+// Every flag of cosign's that the page lists is a flag of ours, or refused with
+// what to write.
+func TestDocsSignFromCosign(t *testing.T) {
+	t.Parallel()
+	body, err := os.ReadFile("docs/sign.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(body), "\n## Coming from cosign\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	ours, seen := flags(t, "sign"), 0
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+)\\|").FindAllStringSubmatch(text, -1) {
+		for _, span := range regexp.MustCompile("`cosign (?:sign|attest) ([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			for _, flag := range regexp.MustCompile(`(?:^| )(--?[a-z][a-z0-9-]*)`).FindAllStringSubmatch(span[1], -1) {
+				seen++
+				if _, there := ours[strings.TrimPrefix(flag[1], "--")]; there || flag[1] == "-a" {
+					continue
+				}
+				code, _, errs := boltseal(t, noEnv, "sign", "ghcr.io/acme/app:v1", flag[1])
+				if code != 2 || !strings.HasPrefix(errs, "boltseal: unknown ") || strings.Contains(errs, "lists the flags") {
+					t.Errorf("%s: exit %d: %s", flag[1], code, errs)
+				}
+			}
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d flags were found", seen)
+	}
+}
