@@ -48,10 +48,10 @@ func (p page) fenceOf(t *testing.T, lang, word string) string {
 func shownSummary(t *testing.T, resource string) json.RawMessage {
 	t.Helper()
 	at := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
-	body, err := predicate.Summary(predicate.VSA{
-		Resource: resource, Version: "0.7.0",
+	body, _, err := predicate.Summary(predicate.VSA{
+		Resource: resource, Version: "0.7.0", Scanned: true,
 		Gates:  []predicate.Checked{{Name: "report.json", Body: []byte("report\n"), Time: at}},
-		Scans:  []predicate.Checked{{Name: "trivy.json", Body: []byte("findings\n"), Time: at.Add(time.Minute)}},
+		Scans:  []predicate.Checked{{Name: "trivy.json", Body: []byte("findings\n"), Time: at.Add(time.Minute), About: "sha256:" + strings.Repeat("c", 64)}},
 		Limits: predicate.Limits{FailOn: "high", Allow: []byte("allowed\n")},
 	})
 	if err != nil {

@@ -480,9 +480,76 @@ func TestSignSummary(t *testing.T) {
 	}
 }
 
-// summarized reads a bundle: of what its verification summary is, and from which
-// reports.
-func (w *signWorld) summarized(bundle string) (resource string, reports []string) {
+// A summary claims what was checked of this image, and no more.
+func TestSignSummaryClaims(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	img := w.at("team/app")
+	amd, arm := w.must(w.reg.PutImage("team/multi", "amd64", "amd64")), w.must(w.reg.PutImage("team/multi", "arm64", "arm64"))
+	amd.Platform, arm.Platform = &ocispec.Platform{OS: "linux", Architecture: "amd64"}, &ocispec.Platform{OS: "linux", Architecture: "arm64"}
+	multi := w.reg.Host() + "/team/multi@"
+	index := multi + w.must(w.reg.PutIndex("team/multi", "v1", amd, arm)).Digest.String()
+	w.scan("app.json", img, "")
+	w.scan("index.json", index, "")
+	w.scan("amd64.json", multi+amd.Digest.String(), "")
+	w.scan("arm64.json", multi+arm.Digest.String(), "")
+	w.scan("nobody.json", "/tmp/app.tar", "")
+	w.file("nothing.json", []byte(`{"SchemaVersion": 2, "ArtifactName": "`+img+`", "ArtifactType": "container_image"}`))
+	w.gate()
+	w.image("team/old")
+	w.file("policy.yaml", []byte("version: 1\npublishers: [distroless]\nexceptions:\n  - {images: ["+w.reg.Host()+"/team/old], until: 2026-03-20, owner: me, reason: old}\n"))
+	if r := w.run(nil, "verify", w.reg.Host()+"/team/old:v1", "--policy", "policy.yaml", "--trusted-root", w.root, "--report-file", filepath.Join(w.dir, "exempt.json")); r.code != 0 {
+		t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+	const bases, scan = "BOLTSEAL_BASES_VERIFIED", "BOLTSEAL_SCAN_PASSED"
+	for _, tc := range []struct {
+		image           string
+		args            []string
+		claims, silence string
+	}{
+		{img, []string{"--require-gate", "gate.json", "--scan-report", "app.json"}, bases + " " + scan, ""},
+		{img, []string{"--require-gate", "exempt.json", "--scan-report", "app.json"}, scan, bases},
+		{img, []string{"--require-gate", "exempt.json", "--require-gate", "gate.json"}, "", bases},
+		{img, []string{"--scan-report", "nobody.json"}, "", scan},
+		{img, []string{"--scan-report", "nobody.json", "--scan-report", "app.json"}, "", scan},
+		{img, []string{"--scan-report", "nothing.json", "--allow-empty-scan"}, "", scan},
+		{img, []string{"--scan-report", "app.json", "--allow-empty-scan"}, scan, ""},
+		{index, []string{"--scan-report", "amd64.json"}, "", scan},
+		{index, []string{"--scan-report", "index.json"}, "", scan},
+		{index, []string{"--scan-report", "index.json", "--scan-report", "arm64.json"}, "", scan},
+		{index, []string{"--scan-report", "arm64.json", "--scan-report", "amd64.json"}, scan, ""},
+	} {
+		r, doc := w.signJSON(append(tc.args, tc.image, "--vsa", "--attest-only", "--bundle-dir", "bundles")...)
+		if r.code != 0 || len(doc.Signed) != 1 {
+			t.Errorf("%q: exit %d: %s%s", tc.args, r.code, r.stdout, r.stderr)
+			continue
+		}
+		levels := strings.Join(w.levels(doc.Signed[0].Bundle), " ")
+		if want := strings.TrimSpace("SLSA_BUILD_LEVEL_UNEVALUATED " + tc.claims); levels != want {
+			t.Errorf("%q: %s, want %s", tc.args, levels, want)
+		}
+		var want []string
+		if tc.silence != "" {
+			want = []string{"the verification summary of " + tc.image + " does not say " + tc.silence + " (docs/attestations.md)"}
+		}
+		if !slices.Equal(doc.Notices, want) {
+			t.Errorf("%q: notices %q, want %q", tc.args, doc.Notices, want)
+		}
+	}
+}
+
+// levels reads those of the verification summary in a bundle.
+func (w *signWorld) levels(bundle string) []string {
+	w.t.Helper()
+	var statement struct {
+		Predicate struct{ VerifiedLevels []string }
+	}
+	w.statement(bundle, &statement)
+	return statement.Predicate.VerifiedLevels
+}
+
+// statement reads the one in a bundle.
+func (w *signWorld) statement(bundle string, into any) {
 	w.t.Helper()
 	body, err := os.ReadFile(bundle)
 	if err != nil {
@@ -494,15 +561,22 @@ func (w *signWorld) summarized(bundle string) (resource string, reports []string
 	if err := json.Unmarshal(body, &doc); err != nil {
 		w.t.Fatal(err)
 	}
+	if err := json.Unmarshal(doc.DSSEEnvelope.Payload, into); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// summarized reads a bundle: of what its verification summary is, and from which
+// reports.
+func (w *signWorld) summarized(bundle string) (resource string, reports []string) {
+	w.t.Helper()
 	var statement struct {
 		Predicate struct {
 			ResourceURI       string `json:"resourceUri"`
 			InputAttestations []struct{ Name string }
 		}
 	}
-	if err := json.Unmarshal(doc.DSSEEnvelope.Payload, &statement); err != nil {
-		w.t.Fatal(err)
-	}
+	w.statement(bundle, &statement)
 	for _, r := range statement.Predicate.InputAttestations {
 		reports = append(reports, r.Name)
 	}

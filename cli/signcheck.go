@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -56,6 +58,9 @@ type checks struct {
 	limits  scanreport.Limits
 	attest  bool   // what was checked
 	allowed []byte // the text of all that is let through, nil for none
+	// whole has the images, by their String, of which the scans say that each platform
+	// was scanned.
+	whole map[string]bool
 }
 
 // A scanned is a report of a scanner that is within the limits.
@@ -63,8 +68,11 @@ type scanned struct {
 	file   string
 	report scanreport.Report
 	read   predicate.Checked
-	at     int             // in done
-	about  map[string]bool // images, by their String
+	at     int  // in done
+	empty  bool // it shows nothing that was scanned
+	// about has the images that it is about, by their String, and the digest by which
+	// it knows each; "" for none.
+	about map[string]string
 }
 
 // read looks at all of them. An error is bad input; what speaks against signing
@@ -168,7 +176,7 @@ func (k *checks) gate(c Command, name string, now time.Time, ofJob bool) error {
 	if exempt > 0 {
 		done.Summary += fmt.Sprintf(" (%d exempt)", exempt)
 	}
-	k.gates = append(k.gates, predicate.Checked{Name: filepath.Base(name), Body: body, Time: past.Started})
+	k.gates = append(k.gates, predicate.Checked{Name: filepath.Base(name), Body: body, Time: past.Started, Exempt: exempt})
 	k.done = append(k.done, done)
 	return nil
 }
@@ -220,7 +228,7 @@ func (k *checks) scan(c Command, name string, now time.Time) error {
 		k.refuse(&verify.Error{Op: "look at the scan report " + name, Err: why, Hint: hintOf(why, "mend what was found, or let it through for a while with --scan-allow")})
 		return nil
 	}
-	k.scans = append(k.scans, scanned{file: name, report: r, read: predicate.Checked{Name: filepath.Base(name), Body: body}, at: len(k.done) - 1, about: map[string]bool{}})
+	k.scans = append(k.scans, scanned{file: name, report: r, read: predicate.Checked{Name: filepath.Base(name), Body: body}, at: len(k.done) - 1, empty: empty, about: map[string]string{}})
 	return nil
 }
 
@@ -262,12 +270,15 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 	}
 	covered := make([]bool, len(images))
 	subjects := make([]scanreport.Subject, len(images))
+	platforms := make([]map[string]bool, len(images)) // of which a report says that it is
 	for i, img := range images {
 		var err error
 		if subjects[i], err = subjectOf(ctx, client, img); err != nil {
 			return err
 		}
+		platforms[i] = map[string]bool{}
 	}
+	k.whole = map[string]bool{}
 	for _, s := range k.scans {
 		about, why := 0, error(nil)
 		for i, subject := range subjects {
@@ -282,7 +293,11 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 			}
 			about++
 			covered[i] = true
-			s.about[images[i].String()] = true
+			s.about[images[i].String()] = m.Digest
+			platforms[i][m.Platform] = true
+			if m.Whole {
+				k.whole[images[i].String()] = true
+			}
 			if m.Warning != "" {
 				k.done[s.at].Details = append(k.done[s.at].Details, m.Warning)
 			}
@@ -297,23 +312,34 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 		if !ok {
 			k.refuse(&verify.Error{Op: "look at the scan reports", Err: fmt.Errorf("none of them is about %s", images[i]), Hint: "scan that image by its digest, and add the report; or sign it in a run of its own"})
 		}
+		if children := subjects[i].Children; len(children) > 1 && !slices.ContainsFunc(children, func(c string) bool { return !platforms[i][c] }) {
+			k.whole[images[i].String()] = true
+		}
 	}
 	return nil
 }
 
-// summary is the verification summary of an image that is to be signed.
-func (k *checks) summary(img image.Pinned) (sign.Statement, error) {
+// summary is the verification summary of an image that is to be signed. notice is
+// what it does not claim although it was checked; "" for nothing.
+func (k *checks) summary(img image.Pinned) (made sign.Statement, notice string, err error) {
+	name := img.String()
 	v := predicate.VSA{
-		Resource: img.String(), Gates: k.gates, Version: version(),
-		Limits: predicate.Limits{FailOn: k.limits.FailOn.String(), IgnoreUnfixed: k.limits.IgnoreUnfixed, Allow: k.allowed},
+		Resource: name, Gates: k.gates, Version: version(), Scanned: k.whole[name],
+		Limits: predicate.Limits{FailOn: k.limits.FailOn.String(), IgnoreUnfixed: k.limits.IgnoreUnfixed, AllowEmpty: k.limits.AllowEmpty, Allow: k.allowed},
 	}
 	for _, s := range k.scans {
-		if s.about[img.String()] {
-			v.Scans = append(v.Scans, s.read)
+		if digest, ok := s.about[name]; ok {
+			read := s.read
+			read.About = digest
+			v.Scans = append(v.Scans, read)
+			v.Scanned = v.Scanned && digest != "" && !s.empty
 		}
 	}
-	body, err := predicate.Summary(v)
-	return sign.Statement{Type: predicate.SummaryType, Predicate: body}, err
+	body, unclaimed, err := predicate.Summary(v)
+	if len(unclaimed) > 0 {
+		notice = fmt.Sprintf("the verification summary of %s does not say %s (docs/attestations.md)", name, strings.Join(unclaimed, ", "))
+	}
+	return sign.Statement{Type: predicate.SummaryType, Predicate: body}, notice, err
 }
 
 // maxConfigs bounds the manifests that are read to know what an image is called
@@ -350,9 +376,10 @@ func subjectOf(ctx context.Context, client *registry.Client, img image.Pinned) (
 			} `json:"config"`
 		}
 		// What is no manifest has no config, and is known by its digest alone.
-		if json.Unmarshal(m.Body, &doc) == nil && image.ValidDigest(doc.Config.Digest) {
-			s.Configs = append(s.Configs, doc.Config.Digest)
+		if json.Unmarshal(m.Body, &doc) != nil || !image.ValidDigest(doc.Config.Digest) {
+			doc.Config.Digest = ""
 		}
+		s.Configs = append(s.Configs, doc.Config.Digest)
 	}
 	return s, nil
 }

@@ -58,10 +58,11 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 		r.Failures = append(r.Failures, failed(images, err)...)
 		return nil
 	}
-	result, err := s.made(ctx, signer, images)
+	result, notices, err := s.made(ctx, signer, images)
 	if err != nil {
 		return err
 	}
+	r.Notices = append(r.Notices, notices...)
 	if err := s.means.misconfigured(result.Failures); err != nil && len(result.Records) == 0 {
 		return err
 	}
@@ -76,21 +77,24 @@ func (s *signing) sign(ctx context.Context, r *report.Signed, done func(done, of
 }
 
 // made has everything made. A summary is of one image: each says of itself what
-// was checked.
-func (s *signing) made(ctx context.Context, signer signer, images []image.Pinned) (sign.Result, error) {
+// was checked, and notices what it does not claim.
+func (s *signing) made(ctx context.Context, signer signer, images []image.Pinned) (result sign.Result, notices []string, err error) {
 	order := s.order
 	order.Images = images
 	if s.checks.attest {
 		order.Own = map[string][]sign.Statement{}
 		for _, img := range images {
-			summary, err := s.checks.summary(img)
+			summary, notice, err := s.checks.summary(img)
 			if err != nil {
-				return sign.Result{}, usagef("--vsa", hintOf(err, "leave it out"), "%w", bare(err))
+				return sign.Result{}, nil, usagef("--vsa", hintOf(err, "leave it out"), "%w", bare(err))
+			}
+			if notice != "" {
+				notices = append(notices, notice)
 			}
 			order.Own[img.String()] = []sign.Statement{summary}
 		}
 	}
-	return signer.Sign(ctx, order), nil
+	return signer.Sign(ctx, order), notices, nil
 }
 
 // failed says of all images that err kept them from being signed.

@@ -18,18 +18,42 @@ type Subject struct {
 	Ref      image.Ref // as it was asked for; may be without a tag
 	Digest   string    // of the manifest or the index
 	Children []string  // digests of the platform manifests that the index lists, without attestation manifests
-	Configs  []string  // digests of the configs of the manifest, or of the children
+	// Configs are the digests of the configs of the manifest, or of the Children in
+	// their order, "" for what has none. There may be none at all where they are not
+	// known.
+	Configs []string
 }
 
 // manifests returns the digests by which the image can be pulled.
 func (s Subject) manifests() []string { return append([]string{s.Digest}, s.Children...) }
 
+// configs returns the digests of the configs that there are.
+func (s Subject) configs() []string {
+	return slices.DeleteFunc(slices.Clone(s.Configs), func(c string) bool { return c == "" })
+}
+
+// platform returns the one of the children that a digest is of, by itself or as
+// that of its config; "" for none.
+func (s Subject) platform(digest string) string {
+	for i, child := range s.Children {
+		if digest == child || i < len(s.Configs) && digest == s.Configs[i] {
+			return child
+		}
+	}
+	return ""
+}
+
 // A Match says how a report and an image belong together. The zero Match is one
 // of a report that does not say which image it is about.
 type Match struct {
-	Known   bool   // the report names a digest of the image
-	Digest  string // which; "" unless Known
-	Warning string // what a person should know, one printable line; "" for nothing
+	Known  bool   // the report names a digest of the image
+	Digest string // which; "" unless Known
+	// Whole is whether it is Known to be about all of the image, which lists no other
+	// platforms. Platform is the one of the Children that it is about otherwise; ""
+	// where it does not say which.
+	Whole    bool
+	Platform string
+	Warning  string // what a person should know, one printable line; "" for nothing
 }
 
 // about is what a report says of one image that was scanned.
@@ -83,10 +107,11 @@ func (r Report) About(s Subject) (Match, error) {
 		}
 		all = append(all, m)
 	}
-	// The worst of them, where a report has runs of several scanners.
+	// The worst of them, where a report has runs of several scanners. Of two that are
+	// about two platforms neither is about more.
 	worst := all[0]
 	for _, m := range all {
-		if worst.Known && !m.Known {
+		if worst.Known && (!m.Known || worst.Whole && !m.Whole) {
 			worst = m
 		}
 	}
@@ -99,17 +124,17 @@ const silent = "the scan report does not say which image was scanned: nothing bu
 func (a about) match(s Subject) (Match, error) {
 	if a.id != "" {
 		switch {
-		case slices.Contains(append(s.manifests(), s.Configs...), a.id):
+		case slices.Contains(append(s.manifests(), s.configs()...), a.id):
 			return known(a.id, s), nil
-		case len(s.Configs) > 0:
-			return Match{}, other(s, "the ID of the image that was scanned is %s, and what is signed has %s", quoted(a.id), some(s.Configs))
+		case len(s.configs()) > 0:
+			return Match{}, other(s, "the ID of the image that was scanned is %s, and what is signed has %s", quoted(a.id), some(s.configs()))
 		case len(a.digests) == 0:
 			return Match{}, other(s, "the ID of the image that was scanned is %s, and what is signed is %s", quoted(a.id), s.Digest)
 		}
 	}
 	var of, not []string
 	for _, d := range a.digests {
-		if slices.Contains(append(s.manifests(), s.Configs...), d) {
+		if slices.Contains(append(s.manifests(), s.configs()...), d) {
 			of = append(of, d)
 		} else {
 			not = append(not, d)
@@ -128,7 +153,10 @@ func (a about) match(s Subject) (Match, error) {
 
 // known returns the Match of a report that names a digest of the image.
 func known(digest string, s Subject) Match {
-	m := Match{Known: true, Digest: digest}
+	m := Match{Known: true, Digest: digest, Whole: len(s.Children) < 2}
+	if !m.Whole {
+		m.Platform = s.platform(digest)
+	}
 	switch {
 	case len(s.Children) < 2:
 	case digest == s.Digest:

@@ -82,6 +82,8 @@ func TestAbout(t *testing.T) {
 		// Indexes.
 		{name: "index: digest", body: trivyOf("x", `{"RepoDigests":`+list(name+"@"+index)+`}`), subject: many, known: true, digest: index, warning: "does not say which: the index lists 2"},
 		{name: "index: config of a platform", body: trivyOf("x", `{"ImageID":`+q(config)+`,"RepoDigests":`+list(name+"@"+index)+`}`), subject: many, known: true, digest: config, warning: "one platform (" + config + "), and the index lists 2"},
+		{name: "index: config of the second platform, where the first has none", body: trivyOf("x", `{"ImageID":`+q(config)+`}`), subject: scanreport.Subject{Ref: one.Ref, Digest: index, Children: []string{child2, child}, Configs: []string{"", config}}, known: true, digest: config, warning: "one platform"},
+		{name: "index: no config is one", body: trivyOf("x", `{"ImageID":`+q(config)+`}`), subject: scanreport.Subject{Ref: one.Ref, Digest: index, Children: []string{child2, child}, Configs: []string{"", ""}}, err: "the ID of the image"},
 		{name: "index: platform", body: trivyOf(name+"@"+child, `{}`), subject: many, known: true, digest: child, warning: "one platform (" + child},
 		{name: "index: platform and index", body: trivyOf(name+"@"+child, `{"RepoDigests":`+list(name+"@"+index)+`}`), subject: many, known: true, digest: index, warning: "one platform"},
 		{name: "index: of one platform", body: trivyOf(name+"@"+child, `{}`), subject: scanreport.Subject{Ref: one.Ref, Digest: index, Children: []string{child}}, known: true, digest: child},
@@ -119,6 +121,15 @@ func TestAbout(t *testing.T) {
 				t.Errorf("%s: %+v (%v)", tc.name, m, err)
 			}
 			continue
+		}
+		children := tc.subject.Children
+		whole := tc.known && len(children) < 2
+		platform := ""
+		if tc.known && !whole && tc.digest != index {
+			platform = map[string]string{child: child, config: child}[tc.digest]
+		}
+		if m.Whole != whole || m.Platform != platform {
+			t.Errorf("%s: %+v, want platform %q, whole %t", tc.name, m, platform, whole)
 		}
 		if err != nil || m.Known != tc.known || m.Digest != tc.digest || (m.Warning == "") != (tc.warning == "") || !strings.Contains(m.Warning, tc.warning) {
 			t.Errorf("%s: %+v (%v)", tc.name, m, err)

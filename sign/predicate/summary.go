@@ -35,12 +35,18 @@ type Checked struct {
 	Name string    // what people call it, such as the base name of its file
 	Body []byte    // the report, whose digest is attested
 	Time time.Time // when the check was made; zero where the report does not say
+	// Exempt is how many images a gate let in that nobody verified.
+	Exempt int
+	// About is the digest by which a scan report knows the image: of the index, a
+	// manifest or a config; "" where it names none.
+	About string
 }
 
 // Limits are what a scan report was held to.
 type Limits struct {
 	FailOn        string // least severity that is refused, such as "high"
 	IgnoreUnfixed bool
+	AllowEmpty    bool   // a report that shows nothing that was scanned is within
 	Allow         []byte // the allow-list as it was read; nil for none
 }
 
@@ -50,6 +56,7 @@ type VSA struct {
 	Resource string    // repository@sha256:<hex>, from where the image is pulled
 	Gates    []Checked // gate reports, each of a run that passed
 	Scans    []Checked // scan reports, each within Limits
+	Scanned  bool      // the Scans say that they are of this image, of each platform of it, and that there was something to scan
 	Limits   Limits    // looked at only where there are Scans
 	Version  string    // of this program
 }
@@ -58,14 +65,16 @@ type VSA struct {
 // (https://slsa.dev/spec/v1.1/verification_summary), of type SummaryType. It says
 // PASSED, which is what the caller vouches for: it must not be called where
 // anything that was checked did not pass. It depends on v only, and not on the
-// order of the reports. It is an error if nothing was checked, or if v does not
-// say what was checked of which image.
-func Summary(v VSA) (json.RawMessage, error) {
-	p, err := summary(v)
+// order of the reports. unclaimed are levels that it does not have although that was
+// checked: not all bases were verified, or not all of the image is known to have
+// been scanned. It is an error if nothing was checked, or if v does not say what was
+// checked of which image.
+func Summary(v VSA) (predicate json.RawMessage, unclaimed []string, err error) {
+	p, unclaimed, err := summary(v)
 	if err != nil {
-		return nil, &verify.Error{Op: "make the verification summary", Err: err, Hint: "require a gate report or give a scan report"}
+		return nil, nil, &verify.Error{Op: "make the verification summary", Err: err, Hint: "require a gate report or give a scan report"}
 	}
-	return p, nil
+	return p, unclaimed, nil
 }
 
 // The members of a summary, in the order of the specification.
@@ -77,68 +86,89 @@ type (
 		} `json:"verifier"`
 		TimeVerified       string     `json:"timeVerified,omitempty"`
 		ResourceURI        string     `json:"resourceUri"`
-		Policy             resource   `json:"policy"`
+		Policy             policy     `json:"policy"`
 		InputAttestations  []resource `json:"inputAttestations"`
 		VerificationResult string     `json:"verificationResult"`
 		VerifiedLevels     []string   `json:"verifiedLevels"`
 		SLSAVersion        string     `json:"slsaVersion"`
 	}
-	resource struct {
-		Name        string            `json:"name,omitempty"`
-		URI         string            `json:"uri,omitempty"`
+	policy struct {
+		URI         string            `json:"uri"`
 		Digest      map[string]string `json:"digest"`
-		Annotations *terms            `json:"annotations,omitempty"`
+		Annotations terms             `json:"annotations"`
+	}
+	resource struct {
+		Name        string            `json:"name"`
+		Digest      map[string]string `json:"digest"`
+		Annotations *found            `json:"annotations,omitempty"`
+	}
+	// found is what a report says besides.
+	found struct {
+		Exempt  int    `json:"exempt,omitempty"`
+		Scanned string `json:"scanned,omitempty"`
 	}
 	// terms are what the policy asks for. The names are sorted, so that jq -S
 	// writes the same.
 	terms struct {
-		AllowList     string `json:"allowList,omitempty"` // sha256:<hex>
-		FailOn        string `json:"failOn,omitempty"`
-		IgnoreUnfixed bool   `json:"ignoreUnfixed,omitempty"`
-		RequireGate   bool   `json:"requireGate,omitempty"`
+		AllowEmptyScan bool   `json:"allowEmptyScan,omitempty"`
+		AllowList      string `json:"allowList,omitempty"` // sha256:<hex>
+		FailOn         string `json:"failOn,omitempty"`
+		IgnoreUnfixed  bool   `json:"ignoreUnfixed,omitempty"`
+		RequireGate    bool   `json:"requireGate,omitempty"`
 	}
 )
 
-func summary(v VSA) (json.RawMessage, error) {
+func summary(v VSA) (predicate json.RawMessage, unclaimed []string, err error) {
 	if len(v.Gates)+len(v.Scans) == 0 {
-		return nil, errors.New("nothing was checked")
+		return nil, nil, errors.New("nothing was checked")
 	}
 	if !regexp.MustCompile(`^[a-z0-9][^@\s]*@sha256:[0-9a-f]{64}$`).MatchString(v.Resource) {
-		return nil, fmt.Errorf("%.200q is not repository@sha256:digest", v.Resource)
+		return nil, nil, fmt.Errorf("%.200q is not repository@sha256:digest", v.Resource)
 	}
 	if v.Version == "" {
-		return nil, errors.New("the version of this program is not known")
+		return nil, nil, errors.New("the version of this program is not known")
 	}
 	var d summaryDoc
 	d.Verifier.ID, d.Verifier.Version = verifierID, map[string]string{"boltseal": v.Version}
 	d.ResourceURI, d.VerificationResult, d.SLSAVersion = v.Resource, "PASSED", slsaVersion
 	d.VerifiedLevels = []string{levelUnevaluated}
+	claim := func(level string, all bool) {
+		if all {
+			d.VerifiedLevels = append(d.VerifiedLevels, level)
+		} else {
+			unclaimed = append(unclaimed, level)
+		}
+	}
 	var asked terms
 	if len(v.Gates) > 0 {
 		asked.RequireGate = true
-		d.VerifiedLevels = append(d.VerifiedLevels, levelBases)
+		claim(levelBases, !slices.ContainsFunc(v.Gates, func(c Checked) bool { return c.Exempt > 0 }))
 	}
 	if len(v.Scans) > 0 {
 		if v.Limits.FailOn == "" {
-			return nil, errors.New("it is not said which findings a scan report must not have")
+			return nil, nil, errors.New("it is not said which findings a scan report must not have")
 		}
-		asked.FailOn, asked.IgnoreUnfixed = v.Limits.FailOn, v.Limits.IgnoreUnfixed
+		asked.FailOn, asked.IgnoreUnfixed, asked.AllowEmptyScan = v.Limits.FailOn, v.Limits.IgnoreUnfixed, v.Limits.AllowEmpty
 		if v.Limits.Allow != nil {
 			asked.AllowList = "sha256:" + sha256Hex(v.Limits.Allow)
 		}
-		d.VerifiedLevels = append(d.VerifiedLevels, levelScan)
+		claim(levelScan, v.Scanned)
 	}
 	text, err := marshal(asked)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	d.Policy = resource{URI: policyURI, Digest: map[string]string{"sha256": sha256Hex(bytes.TrimSpace(text))}, Annotations: &asked}
+	d.Policy = policy{URI: policyURI, Digest: map[string]string{"sha256": sha256Hex(bytes.TrimSpace(text))}, Annotations: asked}
 	var latest time.Time
 	for _, c := range slices.Concat(v.Gates, v.Scans) {
 		if len(c.Body) == 0 || c.Name == "" {
-			return nil, errors.New("a report has no name or no content")
+			return nil, nil, errors.New("a report has no name or no content")
 		}
-		d.InputAttestations = append(d.InputAttestations, resource{Name: c.Name, Digest: map[string]string{"sha256": sha256Hex(c.Body)}})
+		read := resource{Name: c.Name, Digest: map[string]string{"sha256": sha256Hex(c.Body)}}
+		if says := (found{c.Exempt, c.About}); says != (found{}) {
+			read.Annotations = &says
+		}
+		d.InputAttestations = append(d.InputAttestations, read)
 		if c.Time.After(latest) {
 			latest = c.Time
 		}
@@ -155,9 +185,10 @@ func summary(v VSA) (json.RawMessage, error) {
 	}
 	body, err := marshal(d)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return Check(SummaryType, body)
+	predicate, err = Check(SummaryType, body)
+	return predicate, unclaimed, err
 }
 
 func sha256Hex(b []byte) string {

@@ -24,7 +24,7 @@ const resource = "ghcr.io/acme/app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 func checked() predicate.VSA {
 	at := time.Date(2026, 11, 22, 12, 0, 0, 700, time.FixedZone("", 3600))
 	return predicate.VSA{
-		Resource: resource, Version: "0.7.0",
+		Resource: resource, Version: "0.7.0", Scanned: true,
 		Gates:  []predicate.Checked{{Name: "report.json", Body: []byte("gate\n"), Time: at}},
 		Scans:  []predicate.Checked{{Name: "trivy.json", Body: []byte("scan\n"), Time: at.Add(time.Minute)}},
 		Limits: predicate.Limits{FailOn: "high", IgnoreUnfixed: true, Allow: []byte("allow\n")},
@@ -41,9 +41,9 @@ func TestSummary(t *testing.T) {
 		`"annotations":{"allowList":"sha256:ALLOW","failOn":"high","ignoreUnfixed":true,"requireGate":true}},` +
 		`"inputAttestations":[INPUTS],` +
 		`"verificationResult":"PASSED","verifiedLevels":["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED","BOLTSEAL_SCAN_PASSED"],"slsaVersion":"1.1"}`
-	got, err := predicate.Summary(checked())
-	if err != nil {
-		t.Fatal(err)
+	got, unclaimed, err := predicate.Summary(checked())
+	if err != nil || len(unclaimed) != 0 {
+		t.Fatalf("%v, unclaimed %q", err, unclaimed)
 	}
 	allow := digestOf("allow\n")
 	inputs := []string{`{"name":"report.json","digest":{"sha256":"` + digestOf("gate\n") + `"}}`, `{"name":"trivy.json","digest":{"sha256":"` + digestOf("scan\n") + `"}}`}
@@ -60,10 +60,10 @@ func TestSummary(t *testing.T) {
 	// The order of the reports, and one of them given twice, change nothing.
 	v := checked()
 	v.Gates = append(v.Gates, predicate.Checked{Name: "b.json", Body: []byte("b"), Time: v.Gates[0].Time})
-	one, err1 := predicate.Summary(v)
+	one, _, err1 := predicate.Summary(v)
 	slices.Reverse(v.Gates)
 	v.Gates = append(v.Gates, v.Gates[0])
-	two, err2 := predicate.Summary(v)
+	two, _, err2 := predicate.Summary(v)
 	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(one, two) {
 		t.Errorf("%s\nis not\n%s (%v)", one, two, err)
 	}
@@ -75,13 +75,17 @@ func TestSummary(t *testing.T) {
 		"severity": func(v *predicate.VSA) { v.Limits.FailOn = "critical" },
 		"unfixed":  func(v *predicate.VSA) { v.Limits.IgnoreUnfixed = false },
 		"allowed":  func(v *predicate.VSA) { v.Limits.Allow = nil },
+		"exempt":   func(v *predicate.VSA) { v.Gates[0].Exempt = 1 },
+		"scanned":  func(v *predicate.VSA) { v.Scans[0].About = "sha256:a" },
+		"unknown":  func(v *predicate.VSA) { v.Scanned = false },
+		"empty":    func(v *predicate.VSA) { v.Limits.AllowEmpty = true },
 		"version":  func(v *predicate.VSA) { v.Version = "0.8.0" },
 		"no scan":  func(v *predicate.VSA) { v.Scans = nil },
 		"no gate":  func(v *predicate.VSA) { v.Gates = nil },
 	} {
 		v := checked()
 		change(&v)
-		if other, err := predicate.Summary(v); err != nil || bytes.Equal(other, got) {
+		if other, _, err := predicate.Summary(v); err != nil || bytes.Equal(other, got) {
 			t.Errorf("%s: the same summary, %v", name, err)
 		}
 	}
@@ -96,20 +100,32 @@ func TestSummaryClaims(t *testing.T) {
 		levels string
 		time   string
 		terms  string
+		// What is not claimed, and the annotations of the reports.
+		unclaimed, reports string
 	}{
-		{"gate", func(v *predicate.VSA) { v.Scans = nil }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED"]`, `"2026-11-22T11:00:00Z"`, `{"requireGate":true}`},
-		{"scan", func(v *predicate.VSA) { v.Gates, v.Limits = nil, predicate.Limits{FailOn: "low"} }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T11:01:00Z"`, `{"failOn":"low"}`},
+		{"gate", func(v *predicate.VSA) { v.Scans = nil }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED"]`, `"2026-11-22T11:00:00Z"`, `{"requireGate":true}`, "", ""},
+		{"gate that exempts", func(v *predicate.VSA) { v.Scans, v.Gates[0].Exempt = nil, 2 }, `["SLSA_BUILD_LEVEL_UNEVALUATED"]`, `"2026-11-22T11:00:00Z"`, `{"requireGate":true}`, "BOLTSEAL_BASES_VERIFIED", `{"exempt":2}`},
+		{"one of two gates exempts", func(v *predicate.VSA) {
+			v.Scans, v.Gates = nil, append(v.Gates, predicate.Checked{Name: "b.json", Body: []byte("b"), Exempt: 1})
+		}, `["SLSA_BUILD_LEVEL_UNEVALUATED"]`, `"2026-11-22T11:00:00Z"`, `{"requireGate":true}`, "BOLTSEAL_BASES_VERIFIED", `{"exempt":1}`},
+		{"scan of a part", func(v *predicate.VSA) {
+			v.Scanned, v.Scans[0].About, v.Limits = false, "sha256:a", predicate.Limits{FailOn: "low", AllowEmpty: true}
+		}, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED"]`, `"2026-11-22T11:01:00Z"`, `{"allowEmptyScan":true,"failOn":"low","requireGate":true}`, "BOLTSEAL_SCAN_PASSED", `{"scanned":"sha256:a"}`},
+		{"scan", func(v *predicate.VSA) { v.Gates, v.Limits = nil, predicate.Limits{FailOn: "low"} }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T11:01:00Z"`, `{"failOn":"low"}`, "", ""},
 		{"scan without a time", func(v *predicate.VSA) {
 			v.Gates, v.Scans[0].Time, v.Limits = nil, time.Time{}, predicate.Limits{FailOn: "low"}
-		}, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_SCAN_PASSED"]`, ``, `{"failOn":"low"}`},
-		{"gate after the scan", func(v *predicate.VSA) { v.Gates[0].Time = v.Gates[0].Time.Add(time.Hour) }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T12:00:00Z"`, `{"allowList":"sha256:` + digestOf("allow\n") + `","failOn":"high","ignoreUnfixed":true,"requireGate":true}`},
-		{"empty allow-list", func(v *predicate.VSA) { v.Limits.Allow = []byte{} }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T11:01:00Z"`, `{"allowList":"sha256:` + digestOf("") + `","failOn":"high","ignoreUnfixed":true,"requireGate":true}`},
+		}, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_SCAN_PASSED"]`, ``, `{"failOn":"low"}`, "", ""},
+		{"gate after the scan", func(v *predicate.VSA) { v.Gates[0].Time = v.Gates[0].Time.Add(time.Hour) }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T12:00:00Z"`, `{"allowList":"sha256:` + digestOf("allow\n") + `","failOn":"high","ignoreUnfixed":true,"requireGate":true}`, "", ""},
+		{"empty allow-list", func(v *predicate.VSA) { v.Limits.Allow = []byte{} }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T11:01:00Z"`, `{"allowList":"sha256:` + digestOf("") + `","failOn":"high","ignoreUnfixed":true,"requireGate":true}`, "", ""},
 	} {
 		v := checked()
 		tc.change(&v)
-		body, err := predicate.Summary(v)
+		body, unclaimed, err := predicate.Summary(v)
 		if err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
+		}
+		if got := strings.Join(unclaimed, " "); got != tc.unclaimed {
+			t.Errorf("%s: unclaimed %q, want %q", tc.name, got, tc.unclaimed)
 		}
 		var doc struct {
 			TimeVerified, VerifiedLevels json.RawMessage
@@ -117,12 +133,20 @@ func TestSummaryClaims(t *testing.T) {
 				Annotations json.RawMessage
 				Digest      map[string]string
 			}
+			InputAttestations []struct{ Annotations json.RawMessage }
 		}
 		if err := json.Unmarshal(body, &doc); err != nil {
 			t.Fatal(err)
 		}
 		if string(doc.VerifiedLevels) != tc.levels || string(doc.TimeVerified) != tc.time || string(doc.Policy.Annotations) != tc.terms || doc.Policy.Digest["sha256"] != digestOf(tc.terms) {
 			t.Errorf("%s: %s", tc.name, body)
+		}
+		reports := ""
+		for _, r := range doc.InputAttestations {
+			reports += string(r.Annotations)
+		}
+		if reports != tc.reports {
+			t.Errorf("%s: the reports have %s, want %s", tc.name, reports, tc.reports)
 		}
 		// A reader of the schema that in-toto has for it reads it.
 		var proto vsa1.VerificationSummary
@@ -153,7 +177,7 @@ func TestSummaryRefuses(t *testing.T) {
 	} {
 		v := checked()
 		tc.change(&v)
-		body, err := predicate.Summary(v)
+		body, _, err := predicate.Summary(v)
 		e := (*verify.Error)(nil)
 		if body != nil || !errors.As(err, &e) || !strings.Contains(err.Error(), tc.want) || e.Hint == "" {
 			t.Errorf("%s: %s, %v", tc.name, body, err)
