@@ -376,6 +376,65 @@ func TestAttachRefuses(t *testing.T) {
 	}
 }
 
+// Registries delete manifests that the index lists, and then take no index that
+// lists them: what is gone, and nothing else, is left out.
+func TestAttachGone(t *testing.T) {
+	t.Parallel()
+	const unknown = `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}`
+	layer := func(text string) registrytest.Layer { return registrytest.Layer{MediaType: "m", Blob: []byte(text)} }
+	for name, tc := range map[string]struct {
+		deleted bool
+		fault   *registrytest.Fault
+		kind    error
+		hint    string
+	}{
+		"gone":                  {deleted: true},
+		"as distribution does":  {deleted: true, fault: &registrytest.Fault{Method: "PUT", Status: 400, Detail: unknown, Times: 1}},
+		"nothing is gone":       {fault: &registrytest.Fault{Method: "PUT", Status: 400, Detail: unknown}, kind: registry.ErrIncomplete, hint: "look at what the tag leads to"},
+		"no answer about one":   {deleted: true, fault: &registrytest.Fault{Method: "GET", Path: "/manifests/sha256:", Status: 503}, kind: registry.ErrUnavailable, hint: "run it again"},
+		"no access to the rest": {deleted: true, fault: &registrytest.Fault{Method: "GET", Path: "/manifests/sha256:", Status: 403}, kind: registry.ErrDenied, hint: "log in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, registrytest.Options{NoReferrers: true})
+			subject := put(t)(r.PutImage("a", "v1", "seed"))
+			first := put(t)(r.PutReferrer("a", subject, "application/vnd.other", layer("first")))
+			second := put(t)(r.PutReferrer("a", subject, "application/vnd.other", layer("second")))
+			third := put(t)(r.PutReferrer("a", subject, "application/vnd.other", layer("third")))
+			before := fallback(t, r, subject)
+			if tc.deleted {
+				if err := r.Delete("a", second.Digest.String()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tc.fault != nil {
+				if tc.fault.Method == "PUT" {
+					tc.fault.Path = fallbackTag(subject) + "$"
+				}
+				r.Break(*tc.fault)
+			}
+			c, _ := client(registry.Options{})
+			digest, storage, err := c.Attach(t.Context(), ref(t, r.Host()+"/a"), subject, bundle("x"))
+			after := fallback(t, r, subject)
+			if tc.kind != nil {
+				if !errors.Is(err, tc.kind) || !strings.Contains(hintOf(t, err, r.Host()), tc.hint) || registry.Reason(err) == verify.NotFound {
+					t.Errorf("%v (%s): %s", err, registry.Reason(err), hintOf(t, err, r.Host()))
+				}
+				if !reflect.DeepEqual(before, after) {
+					t.Errorf("listed %v, before %v", after, before)
+				}
+				return
+			}
+			if err != nil || storage != "fallback-tag" || !slices.Equal(digests(after), []string{first.Digest.String(), third.Digest.String(), digest}) {
+				t.Errorf("%s, %v: listed %v", storage, err, digests(after))
+			}
+			if !reflect.DeepEqual(after[:2], []ocispec.Descriptor{before[0], before[2]}) {
+				t.Errorf("listed %v, before %v", after, before)
+			}
+		})
+	}
+}
+
 // How many can be added is told before.
 func TestCheckAttach(t *testing.T) {
 	t.Parallel()

@@ -402,7 +402,7 @@ func (q query) failure(a answer, err error, seen *shown) *Error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		e.Kind = ErrDenied
 	case http.StatusNotFound:
-		if !errors.Is(e.Err, errAuthenticating) { // the answer is about something else
+		if !errors.Is(e.Err, errAuthenticating) && !errors.Is(e.Err, ErrIncomplete) { // the answer is about something else
 			e.Kind = ErrNotFound
 		}
 	}

@@ -27,10 +27,13 @@ var (
 // Why a registry does not take what is pushed, where it says so; each comes with
 // ErrDenied or ErrUnavailable.
 var (
-	ErrReadOnly  = errors.New("nothing can be pushed there")     // a mirror, a pull-through cache, maintenance
-	ErrImmutable = errors.New("the tag must not be changed")     // whatever it leads to, it leads to for good
-	ErrQuota     = errors.New("there is no room left for it")    // of storage, tags or repositories
-	errOrigin    = errors.New("the upload leads somewhere else") // where neither bytes nor credentials go
+	ErrReadOnly  = errors.New("nothing can be pushed there")  // a mirror, a pull-through cache, maintenance
+	ErrImmutable = errors.New("the tag must not be changed")  // whatever it leads to, it leads to for good
+	ErrQuota     = errors.New("there is no room left for it") // of storage, tags or repositories
+	// ErrIncomplete is that of a tag which is to lead to what lists things that the
+	// registry does not have, as after a cleanup.
+	ErrIncomplete = errors.New("it lists what the registry does not have")
+	errOrigin     = errors.New("the upload leads somewhere else") // where neither bytes nor credentials go
 )
 
 // An Error is a request that did not give what was asked for. It never holds
@@ -151,6 +154,8 @@ func pushHint(registry string, e *Error, err error) string {
 		return fmt.Sprintf("leave out what is not needed: a blob may have %d MiB, a manifest %d MiB", MaxBlob>>20, maxManifest>>20)
 	case errors.Is(err, ErrTooLarge):
 		return "have " + registry + ", or the proxy in front of it, take larger uploads"
+	case errors.Is(err, ErrIncomplete):
+		return "look at what the tag leads to: " + registry + " does not have all that it lists, and so takes no more beside it; delete the tag if nobody needs what is left"
 	case errors.Is(err, errOrigin):
 		return "have " + registry + " say its own address in what it answers: behind a proxy it has to be told host and scheme (X-Forwarded-Host, X-Forwarded-Proto)"
 	case errors.Is(err, ErrMalformed):

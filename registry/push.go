@@ -242,6 +242,9 @@ func (q query) refusal(status int, said string) error {
 	switch {
 	case says("immutab"), q.tag && (status == http.StatusConflict || strings.HasPrefix(said, "TAG_INVALID")):
 		return ErrImmutable
+	case q.tag && (status == http.StatusNotFound || status == http.StatusBadRequest) &&
+		(strings.HasPrefix(said, "MANIFEST_UNKNOWN") || strings.HasPrefix(said, "MANIFEST_BLOB_UNKNOWN") || strings.HasPrefix(said, "BLOB_UNKNOWN")):
+		return ErrIncomplete
 	case status == http.StatusInsufficientStorage, says("quota", "limit exceeded", "limitexceeded", "storage limit"):
 		return ErrQuota
 	case status == http.StatusMethodNotAllowed, strings.HasPrefix(said, "UNSUPPORTED"), says("read only", "read-only", "readonly"):

@@ -954,6 +954,8 @@ func TestPushRefused(t *testing.T) {
 		"quota: 507":               {507, "", []error{registry.ErrUnavailable, registry.ErrQuota}, "no room left", "quota"},
 		"too large":                {413, "<html>nginx</html>", []error{registry.ErrUnavailable, registry.ErrTooLarge}, "413 Request Entity Too Large", "take larger uploads"},
 		"no such repository":       {404, body("NAME_UNKNOWN", "The repository with name 'a' does not exist"), []error{registry.ErrNotFound}, "404 Not Found", "create the repository first"},
+		"incomplete":               {404, body("MANIFEST_UNKNOWN", "Sub-manifest not found"), []error{registry.ErrUnavailable, registry.ErrIncomplete}, "lists what the registry does not have", "look at what the tag leads to"},
+		"incomplete: distribution": {400, body("MANIFEST_BLOB_UNKNOWN", "blob unknown to registry"), []error{registry.ErrUnavailable, registry.ErrIncomplete}, "lists what the registry does not have", "look at what the tag leads to"},
 		"no permission":            {403, body("DENIED", "permission_denied: write_package"), []error{registry.ErrDenied}, "write_package", "repository:pull,push"},
 		"quotes the request":       {403, body("DENIED", "Authorization: Basic cm9ib3Q6c2VjcmV0"), []error{registry.ErrDenied}, "***", "repository:pull,push"},
 		"manifest is not to taste": {400, body("MANIFEST_INVALID", "manifest invalid"), []error{registry.ErrUnavailable}, "MANIFEST_INVALID", "run it again"},
@@ -964,7 +966,7 @@ func TestPushRefused(t *testing.T) {
 			r.Break(registrytest.Fault{Method: "PUT", Path: "/manifests/", Status: tc.status, Detail: tc.body})
 			c, sleeps := client(registry.Options{})
 			err := pushManifest(t, c, ref(t, r.Host()+"/a"), "v1")
-			kinds := []error{registry.ErrReadOnly, registry.ErrImmutable, registry.ErrQuota}
+			kinds := []error{registry.ErrReadOnly, registry.ErrImmutable, registry.ErrQuota, registry.ErrIncomplete}
 			for _, k := range kinds {
 				if got, want := errors.Is(err, k), slices.Contains(tc.kinds, k); got != want {
 					t.Errorf("errors.Is(%q, %q) = %t", err, k, got)

@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/boltseal/boltseal/image"
 )
@@ -28,7 +31,8 @@ func (c *Client) addReferrer(ctx context.Context, repo image.Ref, m ocispec.Mani
 		return err == nil && lists(list, entry.Digest.String())
 	}
 	tag := strings.Replace(m.Subject.Digest.String(), ":", "-", 1)
-	return c.Update(ctx, repo, tag, func(old *Manifest) ([]byte, string, func(Manifest) bool, error) {
+	var gone map[string]bool
+	add := func(old *Manifest) ([]byte, string, func(Manifest) bool, error) {
 		if old == nil {
 			body, err := json.Marshal(ocispec.Index{
 				Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex,
@@ -39,9 +43,51 @@ func (c *Client) addReferrer(ctx context.Context, repo image.Ref, m ocispec.Mani
 		if holds(*old) {
 			return nil, "", nil, nil
 		}
-		body, err := appendReferrer(*old, entry)
+		index, err := without(*old, gone)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		body, err := appendReferrer(index, entry)
 		return body, ocispec.MediaTypeImageIndex, holds, err
-	})
+	}
+	err := c.Update(ctx, repo, tag, add)
+	if !errors.Is(err, ErrIncomplete) {
+		return err
+	}
+	// Some registries take an index only if they have all that it lists, and delete
+	// manifests that it lists. Nothing could be added ever again.
+	var failed error
+	if gone, failed = c.gone(ctx, repo, tag); failed != nil || len(gone) == 0 {
+		return cmp.Or(failed, err)
+	}
+	return c.Update(ctx, repo, tag, add)
+}
+
+// gone returns which of the manifests that the index behind a tag lists the
+// registry says it does not have.
+func (c *Client) gone(ctx context.Context, repo image.Ref, tag string) (map[string]bool, error) {
+	list, err := c.writable(ctx, repo, tag)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		mu    sync.Mutex
+		gone  = map[string]bool{}
+		group errgroup.Group
+	)
+	group.SetLimit(8)
+	for _, d := range list {
+		group.Go(func() error {
+			_, err := c.Manifest(ctx, repo, d.Digest.String())
+			if errors.Is(err, ErrNotFound) {
+				mu.Lock()
+				defer mu.Unlock()
+				gone[d.Digest.String()], err = true, nil
+			}
+			return err
+		})
+	}
+	return gone, group.Wait()
 }
 
 // readFallback is ParseFallback for those who would write it: what they do not
@@ -98,6 +144,36 @@ func appendReferrer(index Manifest, entry ocispec.Descriptor) ([]byte, error) {
 		return nil, fmt.Errorf("%w: nothing can be added to it", ErrMalformed)
 	}
 	return index.Body, nil
+}
+
+// without returns the index without the entries that are gone. The bytes of all
+// others stay as they are.
+func without(index Manifest, gone map[string]bool) (Manifest, error) {
+	if len(gone) == 0 {
+		return index, nil
+	}
+	list, err := readFallback(index)
+	if err != nil {
+		return Manifest{}, err
+	}
+	from, to, err := listIn(index.Body)
+	var (
+		entries []json.RawMessage
+		kept    [][]byte
+	)
+	if err == nil {
+		err = json.Unmarshal(index.Body[from:to], &entries)
+	}
+	if err != nil || len(entries) != len(list) {
+		return Manifest{}, fmt.Errorf("%w: nothing can be taken out of it", ErrMalformed)
+	}
+	for i, d := range list {
+		if !gone[d.Digest.String()] {
+			kept = append(kept, entries[i])
+		}
+	}
+	body := slices.Concat(index.Body[:from], []byte("["), bytes.Join(kept, []byte(",")), []byte("]"), index.Body[to:])
+	return Manifest{Digest: digestOf(body), MediaType: index.MediaType, Body: body}, nil
 }
 
 // listIn returns where the value of "manifests" stands in an index.

@@ -240,6 +240,77 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
+// What is listed and was deleted, as cleanups of registries do, keeps nobody from
+// signing; what is only late is there.
+func TestUnserved(t *testing.T) {
+	t.Parallel()
+	theirs := sigstoretest.GitHubOptions()
+	theirs.Identity = audit
+	for name, tc := range map[string]struct {
+		noAPI, layer bool
+		times        int
+		more         *registrytest.Fault
+		fails        verify.Reason
+	}{
+		"manifest":                        {},
+		"manifest behind the tag":         {noAPI: true},
+		"layer":                           {layer: true},
+		"layer behind the tag":            {noAPI: true, layer: true},
+		"manifest, for a moment":          {times: 1},
+		"layer, for a moment":             {noAPI: true, layer: true, times: 1},
+		"manifest, and another no answer": {more: &registrytest.Fault{Path: ".sig", Status: 503}, fails: verify.Unavailable},
+		"manifest, and another no access": {more: &registrytest.Fault{Path: ".sig", Status: 403}, fails: verify.Denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{NoReferrers: tc.noAPI})
+			img, d := w.image("unserved")
+			o := theirs
+			if tc.times > 0 {
+				o = sigstoretest.GitHubOptions()
+			}
+			body := must[[]byte](t)(w.in.Bundle(signType, d.Digest.Encoded(), nil, o))
+			put := must[ocispec.Descriptor](t)(w.reg.PutBundle("team/app", d, body))
+			path := "/manifests/" + put.Digest.String() + "$"
+			if tc.layer {
+				path = "/blobs/" + registrytest.Digest(body) + "$"
+			}
+			w.reg.Break(registrytest.Fault{Method: "GET", Path: path, Status: 404, Times: tc.times})
+			if tc.more != nil {
+				w.reg.Break(*tc.more)
+				fails(t, w.sign(context.Background(), bundleOnly(img)), tc.fails)
+				if n := len(w.srv.Rekor1.Requests()) + len(w.srv.Rekor2.Requests()); n > 0 {
+					t.Errorf("%d requests to the log", n)
+				}
+				return
+			}
+			var waits []time.Duration
+			records := w.signed(bundleOnly(img), func(o *sigstore.Options) {
+				o.Sleep = func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil }
+			})
+			if records[0].Existed != (tc.times > 0) || len(waits) != 1 || waits[0] != 2*time.Second {
+				t.Errorf("%+v after %v", records[0], waits)
+			}
+			w.verifies(w.by(identity), img)
+		})
+	}
+}
+
+// A signature for cosign 2 is added to others that are gone.
+func TestUnservedLegacy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, registrytest.Options{})
+	img, d := w.image("unserved")
+	payload := sigstoretest.Payload("x", d.Digest.String())
+	o := sigstoretest.GitHubOptions()
+	o.Identity = audit
+	annotations := must[map[string]string](t)(w.in.Legacy(payload, o))
+	must[ocispec.Descriptor](t)(w.reg.PutTagged("team/app", d.Digest.String(), ".sig", registrytest.Layer{MediaType: registrytest.SimpleSigning, Blob: payload, Annotations: annotations}))
+	w.reg.Break(registrytest.Fault{Method: "GET", Path: "/blobs/" + registrytest.Digest(payload) + "$", Status: 404})
+	w.signed(legacyOnly(img))
+	w.verifies(w.by(identity), img)
+}
+
 // Lists that are longer than is ever read are refused before anything is logged.
 func TestHuge(t *testing.T) {
 	t.Parallel()

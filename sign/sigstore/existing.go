@@ -144,13 +144,17 @@ func sameAnnotations(ordered map[string]string, said map[string]any) bool {
 
 // look decides every item that is there already: a sound one of the same
 // identity or key that says the same. Whether an item is there has to be known
-// before it is made.
+// before it is made; what is listed and still not there a moment later is not.
 func (w *work) look(ctx context.Context, who *signatory) error {
-	var made []vsig.Made
-	err := w.Slot(ctx, func() (err error) {
-		made, err = vsig.NewSession(w.opts.Store, w.opts.Repository).Made(ctx, who.config, w.m.Image)
-		return err
-	})
+	made, err := w.findings(ctx, who)
+	if vsig.Unserved(err) {
+		if err := w.opts.Sleep(ctx, order.Patience); err != nil {
+			return err
+		}
+		if made, err = w.findings(ctx, who); vsig.Unserved(err) {
+			err = nil
+		}
+	}
 	for i := range w.results {
 		res := &w.results[i]
 		for _, m := range made {
@@ -162,6 +166,15 @@ func (w *work) look(ctx context.Context, who *signatory) error {
 	}
 	w.heed(made)
 	return err
+}
+
+// findings are what is stored of the manifest by who.
+func (w *work) findings(ctx context.Context, who *signatory) (made []vsig.Made, err error) {
+	err = w.Slot(ctx, func() (err error) {
+		made, err = vsig.NewSession(w.opts.Store, w.opts.Repository).Made(ctx, who.config, w.m.Image)
+		return err
+	})
+	return made, err
 }
 
 // hides reports whether m keeps cosign 2 from a signature in the legacy format that

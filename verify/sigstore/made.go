@@ -12,6 +12,7 @@ import (
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
 	"github.com/boltseal/boltseal/verify"
+	"github.com/boltseal/boltseal/verify/internal/manifests"
 )
 
 // A Made is one sound signature or attestation, with what it says besides: the
@@ -75,6 +76,10 @@ func (s *Session) Made(ctx context.Context, c Config, img image.Pinned) ([]Made,
 	}
 	return made, nil
 }
+
+// Unserved reports whether err, of [Session.Made], is only about what the registry
+// lists and says it does not have: nobody can read that, and there is no more.
+func Unserved(err error) bool { return manifests.Unserved(err) }
 
 // CheckLayer checks a signature or an attestation of img that is not stored yet,
 // with the code that reads stored ones: layer is how its manifest will describe

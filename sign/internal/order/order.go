@@ -210,8 +210,8 @@ func (r *Run) MayAttach(ctx context.Context, m Manifest, n int) error {
 	return e
 }
 
-// patience is how long a registry gets to show what was just pushed.
-const patience = 2 * time.Second
+// Patience is how long a registry gets to show what was just pushed.
+const Patience = 2 * time.Second
 
 // LookTwice calls look, and where that leaves something undone once more after a
 // moment. It returns the error that kept it from looking.
@@ -221,7 +221,7 @@ func LookTwice(ctx context.Context, sleep func(context.Context, time.Duration) e
 			return nil
 		}
 		if attempt > 0 {
-			if err := sleep(ctx, patience); err != nil {
+			if err := sleep(ctx, Patience); err != nil {
 				return err
 			}
 		}

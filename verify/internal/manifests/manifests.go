@@ -5,6 +5,7 @@ package manifests
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -54,9 +55,30 @@ func Closest(candidates []verify.Candidate, rank func(verify.Candidate) int) (ve
 // image.
 func Listed(err error) error {
 	if errors.Is(err, registry.ErrNotFound) {
-		return &registry.Error{Op: "read a listed signature", Kind: registry.ErrUnavailable, Err: errors.New(err.Error())}
+		return &registry.Error{Op: "read a listed signature", Kind: registry.ErrUnavailable, Err: &unserved{err.Error()}}
 	}
 	return err
+}
+
+// An unserved is a "not found" for what is listed.
+type unserved struct{ text string }
+
+func (u *unserved) Error() string { return u.text }
+
+// Unserved reports whether err is all about what is listed and not there, as
+// [Listed] says: every question was answered.
+func Unserved(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // every branch of the tree is looked at
+	case *unserved:
+		return true
+	case *registry.Error:
+		return Unserved(e.Err)
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !Unserved(err) })
+	case interface{ Unwrap() error }:
+		return Unserved(e.Unwrap())
+	}
+	return false
 }
 
 // Answerless is the Reason for a place that gave no answer. Not finding is an
