@@ -218,7 +218,8 @@ type signing struct {
 	order    sign.Order // without the images
 	where    image.Ref  // of the signatures; zero for beside each image
 	system   signSystem
-	means    means
+	skipped  string // why there is nothing to sign with, and nobody minds
+	means    means  // nil where that is so
 	checks   checks
 	started  time.Time
 	notices  []string
@@ -254,6 +255,11 @@ func (c Command) readSign(f signFlags, args []string) (*signing, error) {
 	}
 	if err := f.sound(); err != nil {
 		return nil, err
+	}
+	if s.skipped = f.by.excused(c); s.skipped != "" { // what is still asked is whether the gate passed
+		gates := checkFlags{gates: f.checks.gates, ofJob: f.checks.ofJob, failOn: defaultFailOn}
+		s.checks, err = gates.read(c, s.started, 0)
+		return s, err
 	}
 	if err := s.readImages(args); err != nil {
 		return nil, err
@@ -445,6 +451,9 @@ func (s *signing) result() report.Signed {
 		ToolVersion: version(), Started: s.started, Checks: s.checks.done, Notices: s.notices,
 		Consumer: report.Consumer{Annotations: s.order.Annotations, Insecure: s.flags.registry.insecure},
 	}
+	if s.means == nil {
+		return r
+	}
 	if s.flags.repository != "" {
 		r.Consumer.Repository = s.where.Name()
 	}
@@ -459,8 +468,8 @@ func (s *signing) do(ctx context.Context, done func(done, of int)) (report.Signe
 	switch {
 	case s.checks.refused != nil:
 		r.Refused = s.checks.refused
-	case s.means.missing() != "":
-		r.Skipped = s.means.missing()
+	case s.skipped != "":
+		r.Skipped = s.skipped
 	default:
 		if err := s.sign(ctx, &r, done); err != nil {
 			return r, err

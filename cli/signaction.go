@@ -172,16 +172,10 @@ func (s step) signFlags(dir string) (Command, signFlags, []string, error) {
 	if s.runner.Event() == "pull_request_target" {
 		return c, f, nil, usagef(signedImage, "sign where it is merged, on push", "nothing is signed on pull_request_target, which runs with the repository's secrets on a proposal by anybody; no key and no token was read")
 	}
-	images := lines(in["sign"])
-	if len(images) == 0 {
-		return c, f, nil, usagef(signedImage, "write the images that were pushed: an expression in it may have come to nothing, such as an output of a step that did not run", "it names nothing: there is nothing to sign")
-	}
 	if err := in.suit(signStep); err != nil {
 		return c, f, nil, err
 	}
-	if err := in.checked(); err != nil {
-		return c, f, nil, err
-	}
+	empty := in.checked()
 	if strings.TrimSpace(in["scan-report"]) == inputOff {
 		delete(in, "scan-report")
 	}
@@ -216,10 +210,20 @@ func (s step) signFlags(dir string) (Command, signFlags, []string, error) {
 	} else {
 		f.by.token = token
 	}
-	if err := s.access(&c, &f.registry, in); err != nil {
+	if f.checks.gates, f.checks.ofJob, err = s.gates(in["require-gate"]); err != nil {
 		return c, f, nil, err
 	}
-	if f.checks.gates, f.checks.ofJob, err = s.gates(in["require-gate"]); err != nil {
+	images := lines(in["sign"])
+	if f.by.excused(c) != "" { // nothing was pushed, and there are no secrets
+		return c, f, images, nil
+	}
+	if len(images) == 0 {
+		return c, f, nil, usagef(signedImage, "write the images that were pushed: an expression in it may have come to nothing, such as an output of a step that did not run", "it names nothing: there is nothing to sign")
+	}
+	if empty != nil {
+		return c, f, nil, empty
+	}
+	if err := s.access(&c, &f.registry, in); err != nil {
 		return c, f, nil, err
 	}
 	if fits()["bundle-dir"]&system.fit != 0 {

@@ -342,16 +342,61 @@ func TestActionSignBadInput(t *testing.T) {
 	}
 }
 
-// In a pull request from a fork the job goes on, where it may.
+// In a pull request from a fork the job goes on, where it may, whatever was not
+// made there.
 func TestActionSignFork(t *testing.T) {
 	t.Parallel()
 	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
-	j := w.job()
-	maps.Copy(j.vars, map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": "", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": w.file("event.json", []byte(`{"pull_request": {"head": {"repo": {"full_name": "evil/app"}}, "base": {"repo": {"full_name": "acme/app"}}}}`))})
-	s := j.run(w.signInputs(w.at("team/app"), with("sign-if-possible", "true")))
-	s.wantSign(t, 0, 0)
-	if got := s.titles("notice"); len(got) != 1 || got[0] != "nothing was signed" || !strings.Contains(s.summary, "SKIPPED") || !strings.Contains(s.log, "a pull request from a fork gets no identity token") {
-		t.Errorf("notices %q, summary %s\n%s", got, s.summary, s.log)
+	img := w.at("team/app")
+	event := w.file("event.json", []byte(`{"pull_request": {"head": {"repo": {"full_name": "evil/app"}}, "base": {"repo": {"full_name": "acme/app"}}}}`))
+	possible := func(images string, change ...func(map[string]string)) map[string]string {
+		return w.signInputs(images, append(change, with("sign-if-possible", "true"))...)
+	}
+	w.private("cosign", "")
+	for _, tc := range []struct {
+		name   string
+		inputs map[string]string
+		vars   map[string]string
+		title  string // of the error, "" for none
+	}{
+		{"all there", possible(img), nil, ""},
+		{"no digest", possible(w.reg.Host() + "/team/app@"), nil, ""},
+		{"nothing to sign", possible(""), nil, ""},
+		{"no scan report", possible(img, with("scan-report", "trivy.json")), nil, ""},
+		{"no scan report to name", possible(img, with("scan-report", "")), nil, ""},
+		{"no predicate", possible(img, with("attest", "spdx=")), nil, ""},
+		{"no password", possible(img, with("registry-username", "ci"), with("registry-password", "")), nil, ""},
+		{"no gate where there must be one", possible(img, with("require-gate", "true")), nil, "boltseal: input require-gate"},
+		{"not by leave", w.signInputs(img), nil, "boltseal: input identity-token"},
+		{"a branch", possible(img), map[string]string{"GITHUB_EVENT_NAME": "push"}, "boltseal: input identity-token"},
+		{"a branch without a digest", possible(w.reg.Host() + "/team/app@"), map[string]string{"GITHUB_EVENT_NAME": "push"}, "boltseal: input sign"},
+		{"an input that is none", possible(img, with("sign-tag", "true")), nil, "boltseal: input sign-tag"},
+		{"inputs of the gate", possible(img, with("policy", "x")), nil, "boltseal: input policy"},
+		{"another system", possible(img, with("system", "notation"), with("trusted-root", ""), with("signing-config", "")), nil, "boltseal: input sign-if-possible"},
+		{"a key, and no digest", possible(w.reg.Host()+"/team/app@", with("key", "cosign.key")), nil, "boltseal: input sign"},
+		{"a token, and no digest", possible(w.reg.Host() + "/team/app@"), map[string]string{"SIGSTORE_ID_TOKEN": "x"}, "boltseal: input sign"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w.reset()
+			j := w.job()
+			maps.Copy(j.vars, map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": "", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": event})
+			maps.Copy(j.vars, tc.vars)
+			s := j.run(tc.inputs)
+			if asked := w.services.Requests() + len(w.reg.Requests()); asked != 0 {
+				t.Errorf("%d requests", asked)
+			}
+			if tc.title != "" {
+				s.wantSign(t, 2, 0)
+				if errs := s.titles("error"); len(errs) != 1 || errs[0] != tc.title {
+					t.Errorf("errors %q, want %q", errs, tc.title)
+				}
+				return
+			}
+			s.wantSign(t, 0, 0)
+			if got := s.titles("notice"); len(got) != 1 || got[0] != "nothing was signed" || !strings.Contains(s.summary, "SKIPPED") || !strings.Contains(s.log, "a pull request from a fork gets no identity token") {
+				t.Errorf("notices %q, summary %s\n%s", got, s.summary, s.log)
+			}
+		})
 	}
 }
 

@@ -96,8 +96,6 @@ func (s *signerChoice) readDelegation(c Command) (*notary.Key, error) {
 	return key, nil
 }
 
-func (m *dctMeans) missing() string { return "" }
-
 func (m *dctMeans) consumer(c *report.Consumer) {
 	c.TrustServer, c.TrustServerCA = m.config.Server.String(), len(m.config.ServerCA) > 0
 }

@@ -52,7 +52,22 @@ type credentials struct {
 	key     *maker.Key
 	service string // URI of a key service
 	token   func(context.Context) (maker.Token, error)
-	missing string // why there are none, and nobody minds
+}
+
+// noForkToken is why a pull request from a fork cannot be signed in.
+const noForkToken = "a pull request from a fork gets no identity token"
+
+// excused says why there is nothing to sign with, and nobody minds; "" where there is
+// something, or somebody does. Nothing but the gate is looked at then: a fork has no
+// secrets and pushes nothing, so that there may be no digest, no password and no scan
+// report.
+func (s *signerChoice) excused(c Command) string {
+	runner := action.New(nil, c.getenv)
+	given := s.key != "" || s.token != "" || s.tokenText != "" || c.getenv(tokenVariable) != "" || c.getenv(keyVariable) != "" || runner.GivesIDToken()
+	if !s.ifPossible || given || !runner.Running() || !fromFork(c) {
+		return ""
+	}
+	return noForkToken
 }
 
 // read finds who signs. It asks nobody.
@@ -143,10 +158,8 @@ func (s *signerChoice) runnerToken(c Command) (credentials, error) {
 		return credentials{}, usagef(flag, "name a token with --identity-token or "+tokenVariable+" (on GitLab: id_tokens: "+tokenVariable+": aud: "+s.audience+"), or sign with --key", "nothing says who signs: there is no identity token")
 	case !fromFork(c):
 		return credentials{}, usagef(flag, "give the job `permissions: id-token: write`, or sign with --key", "the runner gives this job no identity token")
-	case s.ifPossible:
-		return credentials{missing: "a pull request from a fork gets no identity token"}, nil
 	}
-	return credentials{}, usagef(flag, "sign where it is merged; or write --sign-if-possible, to go on without a signature", "a pull request from a fork gets no identity token")
+	return credentials{}, usagef(flag, "sign where it is merged; or write --sign-if-possible, to go on without a signature", noForkToken)
 }
 
 // ask gets a token from the runner.

@@ -180,9 +180,6 @@ func (s signSystem) instead(name string) string {
 
 // A means is what a run signs with, by one system.
 type means interface {
-	// missing says why there is nothing to sign with, and nobody minds; "" where
-	// there is.
-	missing() string
 	// consumer adds what consumers have to say for all of what is signed.
 	consumer(*report.Consumer)
 	// begin fetches what takes time, beside the requests to the registry.

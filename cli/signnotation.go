@@ -253,8 +253,6 @@ func (m *notationMeans) readPlugin() error {
 	return nil
 }
 
-func (m *notationMeans) missing() string { return "" }
-
 func (m *notationMeans) consumer(c *report.Consumer) {
 	c.Timestamps = m.tsa != nil
 	for _, ref := range m.run.refs {

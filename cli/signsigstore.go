@@ -37,8 +37,6 @@ func readSigstore(s *signing) (means, error) {
 	return m, nil
 }
 
-func (m *sigstoreMeans) missing() string { return m.by.missing }
-
 func (m *sigstoreMeans) consumer(c *report.Consumer) {
 	f := &m.run.flags
 	c.TrustedRoot, c.IgnoreLog = f.trust.file != "" || f.trust.mirror != "", !f.upload
