@@ -104,7 +104,11 @@ func (k *checkFlags) read(c Command, now time.Time, images int) (checks, error) 
 func (k *checkFlags) limits(c Command) (l scanreport.Limits, allowed []byte, err error) {
 	l = scanreport.Limits{IgnoreUnfixed: k.ignoreUnfixed, AllowEmpty: k.allowEmpty}
 	if l.FailOn, err = scanreport.ParseSeverity(k.failOn); err != nil {
-		return l, nil, usagef("--fail-on", "write critical, high, medium, low, negligible or unknown", "%w", err)
+		next := "write critical, high, medium, low, negligible or unknown"
+		if strings.Contains(k.failOn, ",") {
+			next = "write the least of them alone: what is worse refuses, too"
+		}
+		return l, nil, usagef("--fail-on", next, "%w", err)
 	}
 	if len(k.scans) == 0 {
 		for _, x := range []struct {
@@ -304,6 +308,7 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 		}
 		if about == 0 {
 			k.done[s.at].Passed = false
+			k.done[s.at].Summary = "nothing says that it is about what is signed"
 			k.done[s.at].Details = append(k.done[s.at].Details, why.Error())
 			k.refuse(&verify.Error{Op: "look at the scan report " + s.file, Err: why, Hint: hintOf(why, "scan each image by its digest, and give each report")})
 		}

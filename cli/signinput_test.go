@@ -183,10 +183,11 @@ func TestSignBadInput(t *testing.T) {
 		{"scan that is none", []string{"IMAGE", "--scan-report", "sbom.json"}, nil, 2, []string{"--scan-report sbom.json: ", "next: "}},
 		{"scan that is no JSON", []string{"IMAGE", "--scan-report", "text"}, nil, 2, []string{"--scan-report text: "}},
 		{"scan of no image", []string{"IMAGE", "--scan-report", "fs.json"}, nil, 2, []string{"--scan-report fs.json: "}},
-		{"scan with findings", []string{"IMAGE", "--scan-report", "found.json"}, nil, 1, []string{"look at the scan report found.json", "refused: critical CVE-2026-1001 in openssl 3.0, fixed in 3.1"}},
+		{"scan with findings", []string{"IMAGE", "--scan-report", "found.json"}, nil, 1, []string{"look at the scan report found.json", "refused: critical CVE-2026-1001 in openssl 3.0, fixed in 3.1", "in a file for --scan-allow"}},
 		{"scan with findings that were allowed", []string{"IMAGE", "--scan-report", "found.json", "--scan-allow", "allow.yaml"}, nil, 1, []string{"refused: critical CVE-2026-1001", "CVE-2026-1001"}},
 		{"scan of nothing", []string{"IMAGE", "--scan-report", "nothing.json"}, nil, 1, []string{"look at the scan report nothing.json", "does not show that anything was scanned"}},
-		{"severity", []string{"IMAGE", "--scan-report", "clean.json", "--fail-on", "worst"}, nil, 2, []string{"--fail-on: "}},
+		{"severity", []string{"IMAGE", "--scan-report", "clean.json", "--fail-on", "worst"}, nil, 2, []string{`--fail-on: "worst" is no severity`, "next: write critical, high, medium"}},
+		{"severities", []string{"IMAGE", "--scan-report", "clean.json", "--fail-on", "CRITICAL,HIGH"}, nil, 2, []string{`--fail-on: "CRITICAL,HIGH" is no severity`, "next: write the least of them alone: what is worse refuses, too"}},
 		{"list that is none", []string{"IMAGE", "--scan-report", "clean.json", "--scan-allow", "typo.yaml"}, nil, 2, []string{"typo.yaml:3:", "docs/scan-report.md"}},
 		{"list for nothing", []string{"IMAGE", "--scan-allow", "allow.yaml"}, nil, 2, []string{"--scan-allow: ", "add --scan-report"}},
 		{"unfixed of nothing", []string{"IMAGE", "--ignore-unfixed"}, nil, 2, []string{"--ignore-unfixed: "}},
@@ -257,7 +258,7 @@ func TestSignRefused(t *testing.T) {
 	w.reg.Break(registrytest.Fault{Path: "/v2/team/down/", Status: 503})
 	down := w.reg.Host() + "/team/down"
 	for _, tc := range []badSign{
-		{"scan of another image", []string{a, "--scan-report", "b.json"}, nil, 1, []string{"look at the scan report b.json", "it is about another image", "next"}},
+		{"scan of another image", []string{a, "--scan-report", "b.json"}, nil, 1, []string{"refused        scan b.json: nothing says that it is about what is signed\n", "look at the scan report b.json", "it is about another image", "next"}},
 		{"one scan for two images", []string{a, b, "--scan-report", "a.json"}, nil, 1, []string{"none of them is about " + b}},
 		{"a scan without a digest, for two images", []string{a, b, "--scan-report", "name.json"}, nil, 1, []string{"look at the scan report name.json", "it has no digest of the image that was scanned, and there are several", "next"}},
 		{"a scan, and an image that cannot be had", []string{a, down + ":v1", "--scan-report", "a.json"}, nil, 3, []string{"another image could not be resolved", "unavailable"}},

@@ -118,7 +118,10 @@ func readDocument(body []byte) (pastDoc, error) {
 	}
 	if err := readNames().Check(body); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("it is cut off: the document has no end")
+			return doc, errors.New("it is cut off: the document has no end")
+		}
+		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+			return doc, fmt.Errorf("it is no JSON report of boltseal verify: %w", err)
 		}
 		return doc, err
 	}
@@ -130,8 +133,11 @@ func readDocument(body []byte) (pastDoc, error) {
 		return doc, fmt.Errorf("it is no JSON report of boltseal verify: %w", err)
 	}
 	if v := string(head.Version); v != fmt.Sprint(Version) {
-		if v == "" {
+		switch {
+		case v == "":
 			return doc, errors.New("it is no JSON report of boltseal verify: it has no version")
+		case v[0] == '"': // as SARIF has it
+			return doc, fmt.Errorf("it is no JSON report of boltseal verify: its version is %.20s, a text", v)
 		}
 		return doc, fmt.Errorf("it is of version %.20s, and only version %d is known: use the same boltseal for both", v, Version)
 	}

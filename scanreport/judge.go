@@ -185,9 +185,9 @@ func (j Judgement) why(r Report, l Limits) error {
 	const judge = "judge the scan report"
 	switch {
 	case len(j.exceeding) > 0:
-		next := "update the packages to versions with a fix, or allow each for a while, with a reason, in an allow file"
+		next := "update the packages to versions with a fix, or let each through for a while, with a reason, in a file for --scan-allow"
 		if !slices.ContainsFunc(j.exceeding, func(f Finding) bool { return f.Fix == Fixed }) {
-			next = "none of them has a fix that the report knows: allow each for a while, with a reason, in an allow file"
+			next = "none of them has a fix that the report knows: let each through for a while, with a reason, in a file for --scan-allow"
 		}
 		return &verify.Error{Op: judge, Hint: next, Err: fmt.Errorf("%w: %s of %s or worse: %s", ErrExceeded, count(len(j.exceeding), "finding"), l.FailOn, named(j.exceeding))}
 	case r.empty && !l.AllowEmpty:

@@ -68,7 +68,7 @@ func ParseSeverity(word string) (Severity, error) {
 	if near := spelling.Nearest(strings.ToLower(word), words); near != "" {
 		return Unknown, fmt.Errorf("%.40q is no severity: did you mean %s?", word, near)
 	}
-	return Unknown, fmt.Errorf("%.40q is no severity: write one of %s", word, strings.Join(words, ", "))
+	return Unknown, fmt.Errorf("%.40q is no severity", word)
 }
 
 // exceeds reports whether a finding of severity s is refused at a threshold.
