@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -377,6 +378,11 @@ func (s *signing) readOrder() error {
 	if len(signed) > 0 {
 		s.order.Annotations = signed
 	}
+	for _, text := range f.annotations {
+		if regexp.MustCompile(twoAnnotations).MatchString(text) {
+			s.notices = append(s.notices, fmt.Sprintf("%q is one annotation, and the comma a part of its value: if two were meant, as cosign takes them, give each by itself", text))
+		}
+	}
 	for _, text := range f.attest {
 		made, err := s.command.readPredicate(text)
 		if err != nil {
@@ -392,6 +398,9 @@ func (s *signing) readOrder() error {
 	}
 	return nil
 }
+
+// twoAnnotations matches what cosign reads as several annotations.
+const twoAnnotations = `^[^=]+=[^=]*,[^=,\s]+=`
 
 // pairs reads the uses of a flag, each KEY=VALUE, into all. What is secret is not
 // quoted.

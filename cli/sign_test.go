@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -323,6 +324,20 @@ func TestSignLog(t *testing.T) {
 	} {
 		if got, err := cli.LogOf(tc.x, tc.instance, tc.config, tc.upload); err != nil || got != tc.want {
 			t.Errorf("%s: %q, %v", tc.name, got, err)
+		}
+	}
+}
+
+// What cosign takes for several annotations is one, and that is said.
+func TestSignAnnotationWithComma(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	img := w.at("team/app")
+	for text, want := range map[string]bool{"a=1,b=2": true, "a=1,2": false, "who=Doe, Jane": false, "a=b=1,c": false, "a=1, b =2": false, "a=1": false} {
+		r, doc := w.signJSON(img, "-a", text)
+		told := len(doc.Notices) == 1 && doc.Notices[0] == strconv.Quote(text)+" is one annotation, and the comma a part of its value: if two were meant, as cosign takes them, give each by itself"
+		if r.code != 0 || told != want || !want && len(doc.Notices) > 0 {
+			t.Errorf("%q: exit %d, notices %q\n%s", text, r.code, doc.Notices, r.stderr)
 		}
 	}
 }
