@@ -2,6 +2,7 @@ package sigstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -221,7 +222,7 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 			CtxDeadline:     &deadline,
 			ProtocolVersion: common.ProtocolVersion,
 			KeyResourceID:   p.resource,
-			HashFunc:        hash,
+			HashFunc:        cmp.Or(hash, crypto.SHA256), // where none is used, the one that cosign names: plugins load the key with it
 			RPCOptions:      encoding.PackRPCOptions(nil),
 		},
 		MethodArgs: method,

@@ -132,7 +132,11 @@ func runPlugin(osArgs []string) int {
 			return 9
 		}
 	}
-	sv, err := sgsignature.LoadSignerVerifier(signer, max(args.InitOptions.HashFunc, crypto.SHA256))
+	if !args.InitOptions.HashFunc.Available() { // which a plugin may look at whatever the key
+		fmt.Println("no such hash")
+		return 9
+	}
+	sv, err := sgsignature.LoadSignerVerifier(signer, args.InitOptions.HashFunc)
 	if err != nil {
 		fmt.Println(err)
 		return 9
