@@ -132,6 +132,8 @@ func TestSignBadInput(t *testing.T) {
 		{"key of a variable that is not set", []string{"IMAGE", "--key", "env://NONE"}, nil, 2, []string{"--key env://NONE: the variable NONE is empty or not set"}},
 		{"key of the web", []string{"IMAGE", "--key", "https://acme.example/cosign.key"}, nil, 2, []string{"--key: a private key is not fetched from an address"}},
 		{"key service without a plugin", []string{"IMAGE", "--key", "nobody://key"}, nil, 2, []string{"--key nobody://key: there is no program sigstore-kms-nobody on PATH", "install the program"}},
+		{"key service without a plugin, and a tag", []string{"TAG", "--sign-tags", "--key", "nobody://key"}, nil, 2, []string{"--key nobody://key: there is no program sigstore-kms-nobody on PATH", "install the program"}},
+		{"key service that is no name", []string{"TAG", "--sign-tags", "--key", "../nobody://key"}, nil, 2, []string{"it is not a name, :// and a key without spaces"}},
 		{"key in base64", []string{"IMAGE", "--key", base64.StdEncoding.EncodeToString([]byte("-----BEGIN EC PRIVATE KEY-----"))}, nil, 2, []string{"--key: it looks like a key in base64", "next: decode it first"}},
 		{"key in quotes", []string{"IMAGE", "--key", `"-----BEGIN EC PRIVATE KEY-----\n"`}, nil, 2, []string{"--key: it has a key in it, and does not begin with one", "next: give the text as the file has it"}},
 		{"name that may be a key", []string{"IMAGE", "--key", strings.Repeat("MIGHAgEA", 10)}, nil, 2, []string{"--key: it is not the name of a file that can be read (no such file or directory), and it is not shown", "next: give a private key"}},

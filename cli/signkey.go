@@ -259,8 +259,14 @@ func (s *signerChoice) given(c Command, next string) (givenKey, error) {
 func (s *signerChoice) readKey(c Command) (credentials, error) {
 	const next = "give a private key: a file such as cosign.key, env://NAME for a variable that has its text, or NAME://… of a key service"
 	given, err := s.given(c, next)
-	if err != nil || given.service != "" {
-		return credentials{service: given.service}, err
+	if err != nil {
+		return credentials{}, err
+	}
+	if given.service != "" {
+		if err := maker.FindKMS(given.service); err != nil {
+			return credentials{}, noService(given.service, err)
+		}
+		return credentials{service: given.service}, nil
 	}
 	where := cmp.Or(s.passwordName, passwordVariable)
 	password := s.passwordOf(c)
@@ -274,6 +280,11 @@ func (s *signerChoice) readKey(c Command) (credentials, error) {
 		return credentials{}, usagef(given.flag, hintOf(err, next), "%w", bare(err))
 	}
 	return credentials{key: key}, nil
+}
+
+// noService is about a key service that cannot be used as it is named.
+func noService(uri string, err error) error {
+	return usagef("--key "+publicPart(uri), hintOf(err, "see that the plugin of the key service is installed"), "%w", bare(err))
 }
 
 // oddly says what of a password that is wrong may not have been meant as a part of

@@ -67,7 +67,7 @@ func (m *sigstoreMeans) signer(ctx context.Context, client *registry.Client, don
 			if sign.Reason(err).NoAnswer() {
 				return nil, err
 			}
-			return nil, usagef("--key "+publicPart(m.by.service), hintOf(err, "see that the plugin of the key service is installed"), "%w", bare(err))
+			return nil, noService(m.by.service, err)
 		}
 		o.Key = m.by.key
 	}

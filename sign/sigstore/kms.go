@@ -52,6 +52,19 @@ func KMSKey(ctx context.Context, uri string) (*Key, error) {
 	return k, nil
 }
 
+// FindKMS returns the error that [KMSKey] returns for a URI that is none and for a
+// program that is not there. It runs nothing.
+func FindKMS(uri string) error {
+	p, err := newPlugin(uri)
+	if err == nil && program.Find(p.program) != nil {
+		err = p.notFound()
+	}
+	if err != nil {
+		return kmsError("read the key "+shownURI(uri), err)
+	}
+	return nil
+}
+
 func kmsKey(ctx context.Context, uri string) (*Key, error) {
 	p, err := newPlugin(uri)
 	if err != nil {
@@ -115,13 +128,14 @@ func newPlugin(uri string) (*plugin, error) {
 	return &plugin{program: pluginPrefix + m[1], resource: m[2]}, nil
 }
 
-// missing says what to do where there is no such program.
-func (p *plugin) missing() string {
-	switch name := strings.TrimPrefix(p.program, pluginPrefix); name {
+// notFound says that there is no such program, and what to do.
+func (p *plugin) notFound() error {
+	next := "install the program " + p.program + " in a folder on PATH; no KMS is built in"
+	switch strings.TrimPrefix(p.program, pluginPrefix) {
 	case "k8s", "github", "gitlab":
-		return "cosign keeps keys there as secrets, and that is no key service: put the secret into a variable, and give the key as env://NAME"
+		next = "cosign keeps keys there as secrets, and that is no key service: put the secret into a variable, and give the key as env://NAME"
 	}
-	return "install the program " + p.program + " in a folder on PATH; no KMS is built in"
+	return badInput(next, "there is no program %s on PATH", p.program)
 }
 
 // uriPrivate matches what of a URI may be secret: who it is for, and its query.
@@ -237,7 +251,7 @@ func (p *plugin) call(ctx context.Context, hash crypto.Hash, message []byte, met
 	// The protocol has errors in the answer, and does not look at the status.
 	switch {
 	case errors.Is(err, program.ErrNotFound):
-		return nil, badInput(p.missing(), "there is no program %s on PATH", p.program)
+		return nil, p.notFound()
 	case errors.Is(err, program.ErrStopped):
 		return nil, fmt.Errorf("%w: %s %w", ErrKeyService, p.program, err)
 	case err != nil:

@@ -45,6 +45,15 @@ type Output struct {
 	Status        int
 }
 
+// Find returns an error, [ErrNotFound], unless there is a program of that path, or of
+// that name on PATH.
+func Find(name string) error {
+	if _, err := exec.LookPath(name); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return nil
+}
+
 // Run runs a program, by path or by name on PATH, and waits until it has ended or
 // ctx has. An error says that it did not run to an end of its own; the Status
 // that it ended with is none. The program gets our environment, as it has the
