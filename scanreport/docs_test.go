@@ -55,7 +55,7 @@ func TestDocsScanReport(t *testing.T) {
 			t.Errorf("%s: %v", row[1], err)
 		}
 	}
-	if len(rows) != 14 {
+	if len(rows) != 15 {
 		t.Errorf("%d rows", len(rows))
 	}
 

@@ -555,6 +555,44 @@ func TestTrivyClean(t *testing.T) {
 	}
 }
 
+// Of a distribution that Trivy knows no vulnerabilities of, or was told to leave
+// out, it only lists what else there is.
+func TestTrivyDistribution(t *testing.T) {
+	t.Parallel()
+	const low = `{"Target":"app","Class":"lang-pkgs","Packages":[{"Name":"a"}],"Vulnerabilities":[{"VulnerabilityID":"CVE-2026-1","Severity":"LOW"}]}`
+	of := func(family, results string) []byte {
+		return []byte(strings.Replace(trivy("["+results+"]"), `"Results"`, `"Metadata":{"OS":{"Family":"`+family+`","Name":"1"}},"Results"`, 1))
+	}
+	high := scanreport.Limits{FailOn: scanreport.High}
+	for name, tc := range map[string]struct {
+		body []byte
+		says string // "" for nothing wrong
+	}{
+		"one that is not known":    {of("fedora", low), `Trivy names the distribution "fedora" and has no result of its packages`},
+		"one that was not found":   {of("none", low), `the distribution "none"`},
+		"one that was looked at":   {of("debian", low+`,{"Class":"os-pkgs"}`), ""},
+		"one that has no packages": {of("activestate", low), ""},
+		"none at all":              {of("", low), ""},
+	} {
+		r, err := scanreport.Read(tc.body)
+		if tc.says == "" {
+			if err != nil || !r.Judge(high, today).Passed() {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if why := refusal(err, scanreport.ErrNothingScanned); why != "" || !strings.Contains(err.Error(), tc.says) || !strings.Contains(verify.Hint(err), "--allow-empty-scan") {
+			t.Errorf("%s: %s (%v)", name, why, err)
+		}
+		j := r.Judge(high, today)
+		leave := high
+		leave.AllowEmpty = true
+		if j.Passed() || !errors.Is(j.Err(), scanreport.ErrNothingScanned) || !r.Judge(leave, today).Passed() || r.Judge(scanreport.Limits{FailOn: scanreport.Low, AllowEmpty: true}, today).Passed() {
+			t.Errorf("%s: %v", name, j.Err())
+		}
+	}
+}
+
 // What programs of another kind found is left out with a word.
 func TestSARIFOtherRuns(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,8 @@ type (
 		} `json:"Trivy"`
 		Metadata struct {
 			OS struct {
-				EOSL bool `json:"EOSL"`
+				Family string `json:"Family"`
+				EOSL   bool   `json:"EOSL"`
 			} `json:"OS"`
 			ImageID     string       `json:"ImageID"`
 			RepoTags    list[string] `json:"RepoTags"`
@@ -86,6 +87,8 @@ func readTrivy(text []byte) (Report, error) {
 	}
 	r.about = []about{newAbout(doc.Metadata.ImageID, slices.Concat(digests, []string{cut(doc.ArtifactName)}, tags))}
 	packages, listed, looked, others := 0, false, doc.Metadata.OS.EOSL, []string{}
+	// What calls itself a distribution and has no packages of its own is another matter.
+	osMissing := doc.Metadata.OS.Family != "" && doc.Metadata.OS.Family != "activestate"
 	err = doc.Results.each("Results", maxResults, func(i int, result trivyResult) error {
 		before, suppressed := len(r.findings), r.suppressed
 		err := result.Vulnerabilities.each("Vulnerabilities", maxFindings, func(_ int, v trivyVulnerability) error {
@@ -101,6 +104,7 @@ func readTrivy(text []byte) (Report, error) {
 		switch {
 		case result.Class == "os-pkgs", result.Class == "lang-pkgs", len(r.findings) > before:
 			packages++
+			osMissing = osMissing && result.Class != "os-pkgs"
 			listed = listed || result.Packages.there()
 			looked = looked || len(r.findings) > before || r.suppressed > suppressed
 		case !slices.Contains(others, result.Class) && len(others) < maxList:
@@ -117,6 +121,12 @@ func readTrivy(text []byte) (Report, error) {
 		r.empty = true
 		return r, refuse(ErrNothingScanned, nextTrivy+"; if the image really has no packages, say so with --allow-empty-scan",
 			"Trivy lists no results of the classes os-pkgs and lang-pkgs: it found no packages, or was not asked to look for vulnerabilities")
+	case osMissing:
+		// It has such a result of each distribution that it knows, also without any
+		// vulnerability; "none" is one that it has packages of and does not find.
+		r.empty = true
+		return r, refuse(ErrNothingScanned, nextTrivy+"; if its own packages need not be looked at, say so with --allow-empty-scan",
+			"Trivy names the distribution %s and has no result of its packages: it knows nothing of their vulnerabilities, or was told to leave them out (--pkg-types)", quoted(cut(doc.Metadata.OS.Family)))
 	case listed && !looked:
 		// Trivy lists packages whenever it is asked for a list, which is its default,
 		// and not otherwise unless it looks for vulnerabilities.
