@@ -87,14 +87,15 @@ type wanted struct {
 	write      writer
 }
 
-// wanted returns the reports that the flags name.
-func (f *fileFlags) wanted() ([]wanted, error) {
+// wanted returns the reports that the flags name, with the paths of their files.
+func (f *fileFlags) wanted(c Command) ([]wanted, error) {
 	var (
 		all  []wanted
 		errs []error
 	)
 	for _, w := range []wanted{{"--summary-file", f.summary, f.markdown}, {"--report-file", f.report, report.JSON}} {
 		if w.name != "" {
+			w.name = c.path(w.name)
 			all = append(all, w)
 		}
 	}
@@ -105,7 +106,7 @@ func (f *fileFlags) wanted() ([]wanted, error) {
 			errs = append(errs, usagef("--report", "write FORMAT=FILE, such as sarif=boltseal.sarif; the formats are json, sarif, junit, markdown, code-quality and text", "%q is no format and file", text))
 			continue
 		}
-		all = append(all, wanted{"--report", name, write})
+		all = append(all, wanted{"--report", c.path(name), write})
 	}
 	return all, errors.Join(errs...)
 }
@@ -143,8 +144,8 @@ func workflowFile(ref string) string {
 
 // create makes the files, or empties them; inputs are the files that this run
 // reads, which none of them may be.
-func (f *fileFlags) create(inputs ...string) (reportFiles, error) {
-	all, err := f.wanted()
+func (f *fileFlags) create(c Command, inputs ...string) (reportFiles, error) {
+	all, err := f.wanted(c)
 	if err != nil {
 		return nil, err // before any file is touched
 	}

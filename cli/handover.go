@@ -426,9 +426,9 @@ func (h *handovers) counted() string {
 	return text
 }
 
-// reported returns the names of the files that reports go to.
-func (f *fileFlags) reported() ([]string, error) {
-	all, err := f.wanted()
+// reported returns the paths of the files that reports go to.
+func (f *fileFlags) reported(c Command) ([]string, error) {
+	all, err := f.wanted(c)
 	var names []string
 	for _, w := range all {
 		names = append(names, w.name)

@@ -138,7 +138,7 @@ func (c Command) runVerify(ctx context.Context, v verifyFlags, args []string) (i
 	if err != nil {
 		return ExitUsage, err
 	}
-	files, err := v.files.create(run.reads()...)
+	files, err := v.files.create(c, run.reads()...)
 	if err != nil {
 		return ExitUsage, err
 	}
@@ -226,7 +226,7 @@ func (c Command) prepareFor(ctx context.Context, v verifyFlags, all bool, gather
 	if run.lock, err = v.policy.openLock(c, all); err != nil {
 		return nil, err
 	}
-	if err := run.separate(); err != nil {
+	if err := run.separate(c); err != nil {
 		return nil, err
 	}
 	// Policies may lie elsewhere, and whoever has them is asked.
@@ -256,8 +256,8 @@ func (c Command) prepareFor(ctx context.Context, v verifyFlags, all bool, gather
 
 // separate says what is wrong with what is handed over beside the images and the
 // reports of the run.
-func (v *verification) separate() error {
-	reports, err := v.flags.files.reported()
+func (v *verification) separate(c Command) error {
+	reports, err := v.flags.files.reported(c)
 	if err != nil {
 		return err
 	}
