@@ -40,12 +40,12 @@ func run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer s.reg.Close()
+	defer s.close()
 	scenes, err := s.scenes()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "A registry is running on %s; REGISTRY stands for it below. To each command\n--trusted-root is added, with the trust root of a Sigstore in memory.\n", s.reg.Host())
+	fmt.Fprintf(w, "A registry is running on %s; REGISTRY stands for it below. To each command\n--trusted-root is added, with the trust root of a Sigstore in memory, and to those that sign\n--signing-config, with its services.\n", s.reg.Host())
 	for i, sc := range scenes {
 		fmt.Fprintf(w, "\n%d. %s\n\n", i+1, sc.title)
 		if err := s.play(ctx, w, sc); err != nil {
@@ -87,10 +87,15 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) error {
 	if sc.command != "policy check" { // which asks nobody
 		args = append(args, "--trusted-root", filepath.Join(s.dir, "trusted_root.json"))
 	}
+	var env map[string]string
+	if sc.command == "sign" {
+		args = append(args, "--signing-config", filepath.Join(s.dir, "signing_config.json"))
+		env = s.job()
+	}
 	fmt.Fprintf(w, "   $ boltseal%s\n", strings.ReplaceAll(shown, " --", " \\\n       --"))
 	var out bytes.Buffer
 	start := time.Now()
-	code := cli.Command{Dir: s.dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: func(string) (string, bool) { return "", false }}.Main(ctx, append([]string{"boltseal"}, args...))
+	code := cli.Command{Dir: s.dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}.Main(ctx, append([]string{"boltseal"}, args...))
 	text := strings.ReplaceAll(out.String(), s.reg.Host(), "REGISTRY")
 	for line := range strings.Lines(text) {
 		fmt.Fprint(w, "   ", line)

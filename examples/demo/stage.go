@@ -23,10 +23,11 @@ const (
 
 // A stage is the registry with its images, and the Sigstore that signed them.
 type stage struct {
-	dir string
-	reg *registrytest.Registry
-	sig *sigstoretest.Instance
-	err error // of the first step that failed
+	dir      string
+	reg      *registrytest.Registry
+	sig      *sigstoretest.Instance
+	services *sigstoretest.Services // of sig
+	err      error                  // of the first step that failed
 }
 
 func newStage(dir string) (*stage, error) {
@@ -41,7 +42,33 @@ func newStage(dir string) (*stage, error) {
 	if err := os.WriteFile(filepath.Join(dir, "trusted_root.json"), root, 0o600); err != nil {
 		return nil, err
 	}
-	return &stage{dir: dir, reg: registrytest.Start(registrytest.Options{}), sig: sig}, nil
+	services, err := sig.Serve(sigstoretest.ServeOptions{Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{dir: dir, reg: registrytest.Start(registrytest.Options{}), sig: sig, services: services}
+	config, err := services.SigningConfig(sigstoretest.Without{})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "signing_config.json"), config, 0o600)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) close() {
+	s.services.Close()
+	s.reg.Close()
+}
+
+// job is what GitHub's runner gives a job with the permission id-token: write.
+func (s *stage) job() map[string]string {
+	return map[string]string{
+		"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push",
+		"ACTIONS_ID_TOKEN_REQUEST_URL": s.services.TokenURL(), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": sigstoretest.RequestToken,
+	}
 }
 
 func (s *stage) put(d ocispec.Descriptor, err error) ocispec.Descriptor {
@@ -138,7 +165,7 @@ COPY --from=build /app /app
 		{title: "The same for another target, which needs an unsigned one.", args: with("--file", "Dockerfile", "--target", "debug"), code: 1, says: "used at   Dockerfile:3:6 (from)"},
 		{title: "A slip of the pen: nothing is asked, and the flag is named.", args: []string{"REGISTRY/team/legacy:v1", "--certificate-identity", identity}, code: 2, says: "--certificate-oidc-issuer"},
 	}
-	return slices.Concat(scenes, s.handoverScenes(who), policyScenes()), s.err
+	return slices.Concat(scenes, s.handoverScenes(who), s.signScenes(who), policyScenes()), s.err
 }
 
 // handoverScenes show what a build is bound by, and what is left of it once the
@@ -201,5 +228,30 @@ func policyScenes() []scene {
 			says: "unsigned ", also: []string{"wrong-signer", "expired", "wrong-type", "bad-signature", "denied", "gate closed: 6 of 6"},
 		},
 		{title: "An image that the policy says nothing of.", args: []string{"REGISTRY/team/legacy:v1", "REGISTRY/team/rekor-v2:v1"}, code: 1, says: "no-rule"},
+	}
+}
+
+// signScenes show that what was built is signed only after the gate and the scan,
+// and only once.
+func (s *stage) signScenes(who []string) []scene {
+	const built = "REGISTRY/team/built"
+	digest := s.image("team/built").Digest.String()
+	s.write("trivy.json", `{"SchemaVersion": 2, "ArtifactName": "`+built+`", "ArtifactType": "container_image",
+ "Metadata": {"RepoDigests": ["`+built+`@`+digest+`"]},
+ "Results": [{"Target": "debian", "Class": "os-pkgs", "Type": "debian", "Vulnerabilities": [
+  {"VulnerabilityID": "CVE-2026-10001", "PkgName": "openssl", "InstalledVersion": "3.0.1", "FixedVersion": "3.0.2", "Severity": "CRITICAL"}]}]}
+`)
+	s.write("sbom.json", `{"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "dataLicense": "CC0-1.0", "name": "built",
+ "documentNamespace": "https://acme.example/built", "creationInfo": {"created": "2026-03-01T10:00:00Z", "creators": ["Tool: demo"]}, "packages": []}
+`)
+	sign := []string{built + "@" + digest, "--require-gate", "gate.json"}
+	with := func(more ...string) []string { return append(slices.Clone(sign), more...) }
+	return []scene{
+		{title: "The gate of a release: what it says is kept …", args: append([]string{"REGISTRY/team/unsigned:v1", "--report", "json=gate.json"}, who...), code: 1, says: "gate closed"},
+		{title: "… and nothing is signed that was built of an image it did not let in.", command: "sign", args: sign, code: 1, says: "the run did not pass"},
+		{title: "Another base, which is signed.", args: append([]string{"REGISTRY/team/bundle:v1", "--report", "json=gate.json"}, who...), says: "gate passed"},
+		{title: "A scan that found something critical keeps the image from being signed, too.", command: "sign", args: with("--scan-report", "trivy.json"), code: 1, says: "CVE-2026-10001"},
+		{title: "Otherwise it is signed by the job, with a list of what is in it, and read back and verified.", command: "sign", args: with("--attest", "spdx=sbom.json"), says: "signed: 1 image, verified from the registry", also: []string{"https://spdx.dev/Document", "cosign verify "}},
+		{title: "A second run finds it, and writes nothing.", command: "sign", args: with("--attest", "spdx=sbom.json"), says: "signed: 1 image, all of it was there already"},
 	}
 }
