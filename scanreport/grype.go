@@ -1,6 +1,7 @@
 package scanreport
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ type (
 		Distro struct {
 			Name string `json:"name"`
 		} `json:"distro"`
+		Alerts     list[grypeAlerts] `json:"alertsByPackage"`
 		Descriptor struct {
 			Name    string `json:"name"`
 			Version string `json:"version"`
@@ -45,6 +47,12 @@ type (
 			Version   string              `json:"version"`
 			Locations list[grypeLocation] `json:"locations"`
 		} `json:"artifact"`
+	}
+	grypeAlerts struct {
+		Alerts list[grypeAlert] `json:"alerts"`
+	}
+	grypeAlert struct {
+		Type string `json:"type"`
 	}
 	grypeRelated struct {
 		ID string `json:"id"`
@@ -112,9 +120,28 @@ func readGrype(text []byte) (Report, error) {
 		r.suppressed++
 		return nil
 	})
+	if err != nil {
+		return Report{}, err
+	}
+	overlooked := ""
+	err = doc.Alerts.each("alertsByPackage", maxResults, func(_ int, p grypeAlerts) error {
+		return p.Alerts.each("alerts", maxList, func(_ int, a grypeAlert) error {
+			switch {
+			case a.Type == "distro-eol":
+				r.unsupported = true
+			case strings.HasPrefix(a.Type, "distro-"): // disabled, unknown: it was compared with nothing
+				overlooked = cmp.Or(overlooked, a.Type)
+			}
+			return nil
+		})
+	})
 	switch {
 	case err != nil:
 		return Report{}, err
+	case overlooked != "":
+		r.empty = true
+		return r, refuse(ErrNothingScanned, "scan it with a program that knows its distribution; if its own packages need not be looked at, say so with --allow-empty-scan",
+			"Grype has alerts of the type %s: it knows no vulnerabilities of that distribution, and did not look at its packages", quoted(overlooked))
 	case len(r.findings)+r.suppressed == 0 && doc.Distro.Name == "":
 		r.empty = true
 		return r, refuse(ErrNothingScanned, "scan it with Trivy, whose JSON lists what was looked at; if the image really has no packages, say so with --allow-empty-scan",

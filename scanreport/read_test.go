@@ -593,6 +593,34 @@ func TestTrivyDistribution(t *testing.T) {
 	}
 }
 
+// Grype says of which packages it knows nothing, and which nobody looks after.
+func TestGrypeAlerts(t *testing.T) {
+	t.Parallel()
+	of := func(types ...string) []byte {
+		var all []string
+		for _, typ := range types {
+			all = append(all, `{"package":{"name":"a","type":"deb"},"alerts":[{"type":"`+typ+`","message":"m","metadata":{"name":"x","Name":"y"}}]}`)
+		}
+		return []byte(strings.Replace(grype(`[{"vulnerability":{"id":"CVE-2026-1","severity":"Low"}}]`), `"source"`, `"alertsByPackage":[`+strings.Join(all, ",")+`],"source"`, 1))
+	}
+	high := scanreport.Limits{FailOn: scanreport.High}
+	for _, types := range [][]string{nil, {"distro-eol"}, {"package-yanked"}} {
+		j := mustRead(t, of(types...)).Judge(high, today)
+		if eol := len(j.Warnings()) == 1 && strings.Contains(j.Warnings()[0], "end of life"); !j.Passed() || eol != slices.Contains(types, "distro-eol") {
+			t.Errorf("%q: %v, %q", types, j.Err(), j.Warnings())
+		}
+	}
+	for _, types := range [][]string{{"distro-disabled"}, {"distro-eol", "distro-unknown"}, {"distro-next-year"}} {
+		r, err := scanreport.Read(of(types...))
+		if why := refusal(err, scanreport.ErrNothingScanned); why != "" || !strings.Contains(err.Error(), types[len(types)-1]) {
+			t.Errorf("%q: %s (%v)", types, why, err)
+		}
+		if j := r.Judge(high, today); j.Passed() || !errors.Is(j.Err(), scanreport.ErrNothingScanned) {
+			t.Errorf("%q: %v", types, j.Err())
+		}
+	}
+}
+
 // What programs of another kind found is left out with a word.
 func TestSARIFOtherRuns(t *testing.T) {
 	t.Parallel()
