@@ -283,7 +283,7 @@ func isVuln(doc object, _ string) error {
 	if err := missing(doc, "scanner.uri"); err != nil {
 		return err
 	}
-	if doc.in("scanner")["result"] == nil {
+	if result := doc.in("scanner")["result"]; result == nil || string(result) == "null" {
 		return errors.New("it has no scanner.result")
 	}
 	for _, name := range []string{"scanStartedOn", "scanFinishedOn"} {

@@ -172,6 +172,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"provenance v0.1 without type", "https://slsa.dev/provenance/v0.1", strings.Replace(provenance0, `"type"`, `"name"`, 1), "it has no recipe.type", "another type"},
 		{"scan without scanner", vulns, strings.Replace(vuln, `"uri"`, `"name"`, 1), "it has no scanner.uri", "another type"},
 		{"scan without result", vulns, without(vuln, `,"result":{"Results":[]}`), "it has no scanner.result", "another type"},
+		{"scan with a result that is null", vulns, strings.Replace(vuln, `{"Results":[]}`, `null`, 1), "it has no scanner.result", "another type"},
 		{"scan without time", vulns, strings.Replace(vuln, "2026-11-22T10:00:00Z", "yesterday", 1), "its metadata.scanStartedOn is no time", "another type"},
 		{"Trivy's report", vulns, `{"SchemaVersion":2,"ArtifactName":"app","Results":[]}`, "it is a report of Trivy", "--format cosign-vuln"},
 		{"Trivy's report as SPDX", spdx, `{"SchemaVersion":2,"ArtifactName":"app"}`, "it is a report of Trivy", "spdx-json"},
