@@ -380,7 +380,8 @@ func TestSARIFSeverity(t *testing.T) {
 		// Snyk's level is of its own severity and the score of another; Sysdig's rule is of the first package.
 		{"an error, and a rule of another package", "Snyk Container", `"properties":{"security-severity":"6.5"}`, `"level":"error"`, scanreport.Critical},
 		{"an error, and a rule that is as bad", "Snyk Container", `"properties":{"security-severity":"7.5"}`, `"level":"error"`, scanreport.High},
-		{"an error of the rule only", "x", `"defaultConfiguration":{"level":"error"},"properties":{"security-severity":"6.5"}`, ``, scanreport.Medium},
+		{"an error of the rule", "x", `"defaultConfiguration":{"level":"error"},"properties":{"security-severity":"6.5"}`, ``, scanreport.Critical},
+		{"an error of the rule, and not of the result", "x", `"defaultConfiguration":{"level":"error"},"properties":{"security-severity":"6.5"}`, `"level":"warning"`, scanreport.Medium},
 		{"no score of Snyk's", "Snyk Container", `"properties":{"security-severity":"undefined"}`, `"level":"warning"`, scanreport.Medium},
 		{"0 is no score", "x", `"properties":{"security-severity":"0.0"}`, `"level":"error"`, scanreport.Critical},
 		{"error", "x", ``, `"level":"error"`, scanreport.Critical},

@@ -12,7 +12,8 @@ import (
 // score. Where nothing rates it, its level does.
 //
 // A rule is shared by the results of many packages, and may have been written for
-// another one: what the result itself calls an error is none of the lower ratings.
+// another one; its score may be of another opinion than its tool's, as Snyk's is. So
+// an error is none of the lower ratings, unless the result itself has one.
 func (s *sarifFinding) severity(f *Finding) (Severity, error) {
 	own, ownRated, err := s.rating(f, s.result.Properties, s.words(s.result.Message.Text, true))
 	if err != nil {
@@ -22,7 +23,7 @@ func (s *sarifFinding) severity(f *Finding) (Severity, error) {
 	switch worst := max(own, shared); {
 	case err != nil:
 		return Unknown, err
-	case sharedRated && !ownRated && worst < High && s.result.Level == levelError:
+	case sharedRated && !ownRated && worst < High && s.levelText() == levelError:
 		return s.level(f)
 	case ownRated || sharedRated:
 		return worst, nil
@@ -148,11 +149,17 @@ func scoreOf(raw json.RawMessage) (Severity, bool, error) {
 // levelError is what Trivy and others write of both high and critical findings.
 const levelError = "error"
 
+// levelText is the level of the result, which the rule has where it has none; "" for
+// none.
+func (s *sarifFinding) levelText() string {
+	return cmp.Or(s.result.Level, s.rule.Configuration.Level)
+}
+
 // level returns what the level of a result may stand for, at worst. Where nobody
 // has written one, nothing says how bad it is; SARIF's default, warning, is no
 // opinion of the tool's. osv-scanner writes warning of everything.
 func (s *sarifFinding) level(f *Finding) (Severity, error) {
-	level := cmp.Or(s.result.Level, s.rule.Configuration.Level)
+	level := s.levelText()
 	if s.tool == osvTool && level == "warning" {
 		level = ""
 	}
