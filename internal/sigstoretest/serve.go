@@ -22,6 +22,8 @@ type ServeOptions struct {
 	// timestamps get it, and tokens are valid around it. Nil means that the
 	// instance's own time stands still.
 	Now func() time.Time
+	// NoSCT has Fulcio certify without telling the certificate transparency log.
+	NoSCT bool
 }
 
 // Services are an Instance's servers on loopback. Their addresses differ from
@@ -33,6 +35,7 @@ type Services struct {
 	Runner *Service
 
 	in     *Instance
+	noSCT  bool
 	now    func() time.Time
 	issuer *ecdsa.PrivateKey // signs tokens
 
@@ -50,7 +53,7 @@ func (in *Instance) Serve(o ServeOptions) (*Services, error) {
 		return nil, err
 	}
 	s := &Services{
-		in: in, now: o.Now, issuer: key, claims: map[string]any{},
+		in: in, noSCT: o.NoSCT, now: o.Now, issuer: key, claims: map[string]any{},
 		logged: map[string]*protorekor.TransparencyLogEntry{}, index2: map[string]int64{},
 	}
 	if s.now == nil {

@@ -222,7 +222,7 @@ func (s *Services) fulcioHandler() http.Handler {
 		}
 		// A certificate begins a minute before its Options.At, and Fulcio's
 		// begins when it is asked for.
-		o.At = s.now().Add(time.Minute)
+		o.At, o.NoSCT = s.now().Add(time.Minute), s.noSCT
 		cert, err := s.in.certify(pub, o)
 		if err != nil {
 			refuse(w, http.StatusInternalServerError, 13, "error communicating with CA backend")

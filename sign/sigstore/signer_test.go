@@ -625,8 +625,8 @@ func TestNoTrustRoot(t *testing.T) {
 	}
 }
 
-// The certificate of another authority, or for another key, is found out before
-// anything is logged.
+// The certificate of another authority, in no log of certificates, or for another
+// key, is found out before anything is logged.
 func TestForeignCertificate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, registrytest.Options{})
@@ -643,6 +643,21 @@ func TestForeignCertificate(t *testing.T) {
 	})
 	fails(t, res, verify.BadSignature, "no authority of the trust root")
 	if n := len(srv.Rekor1.Requests()) + len(srv.Rekor2.Requests()); n > 0 {
+		t.Errorf("%d requests to the log", n)
+	}
+
+	// Fulcio has told no certificate transparency log.
+	secretly := must[*sigstoretest.Services](t)(w.in.Serve(sigstoretest.ServeOptions{Now: w.clock.Now, NoSCT: true}))
+	t.Cleanup(secretly.Close)
+	config = must[*sigstore.SigningConfig](t)(sigstore.ParseSigningConfig(must[[]byte](t)(secretly.SigningConfig(sigstoretest.Without{}))))
+	res = w.sign(context.Background(), bundleOnly(img), func(o *sigstore.Options) {
+		o.Services = must[sigstore.Services](t)(config.Services(started, 1, 2))
+		o.Token = func(context.Context) (sigstore.Token, error) {
+			return sigstore.ParseToken(must[string](t)(secretly.Token(nil)), "sigstore", started)
+		}
+	})
+	fails(t, res, verify.BadSignature, "check the certificate", "no certificate transparency log of the trust root has promised to list it")
+	if n := len(secretly.Rekor1.Requests()) + len(secretly.Rekor2.Requests()); n > 0 {
 		t.Errorf("%d requests to the log", n)
 	}
 

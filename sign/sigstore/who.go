@@ -181,7 +181,8 @@ func (s *Signer) certified(ctx context.Context, key *Key, cert *certificate, ask
 }
 
 // chain returns the authorities that vouch for a certificate, the one that issued
-// it first, up to the root. It is an error where the trust root knows none.
+// it first, up to the root. It is an error where the trust root knows none, or where
+// the certificate is not in a log as the trust wants it.
 func (s *Signer) chain(ctx context.Context, leaf *x509.Certificate) ([]*x509.Certificate, error) {
 	material, err := s.opts.Trust.Material(ctx)
 	if err != nil {
@@ -195,6 +196,9 @@ func (s *Signer) chain(ctx context.Context, leaf *x509.Certificate) ([]*x509.Cer
 	chains, err := sgverify.VerifyLeafCertificate(leaf.NotBefore, &understood, material)
 	if err != nil || len(chains) == 0 || len(chains[0]) < 2 {
 		return nil, order.Refused(verify.BadSignature, "it was issued by %.200q, which is no authority of the trust root", leaf.Issuer.String())
+	}
+	if err := s.opts.Trust.CheckSCT(ctx, chains[0]); err != nil {
+		return nil, err
 	}
 	return chains[0][1:], nil
 }

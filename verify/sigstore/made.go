@@ -2,12 +2,14 @@ package sigstore
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
+	sgverify "github.com/sigstore/sigstore-go/pkg/verify"
 
 	"github.com/boltseal/boltseal/image"
 	"github.com/boltseal/boltseal/registry"
@@ -101,6 +103,23 @@ func (t *Trust) Material(ctx context.Context) (root.TrustedMaterial, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoTrust, err)
 	}
 	return material, nil
+}
+
+// CheckSCT returns an error where t asks for a certificate timestamp, and the first
+// certificate of a chain has none by a log that t knows. The error has a method
+// Reason.
+func (t *Trust) CheckSCT(ctx context.Context, chain []*x509.Certificate) error {
+	if !t.rules.sct {
+		return nil
+	}
+	material, err := t.Material(ctx)
+	if err != nil {
+		return err
+	}
+	if err := sgverify.VerifySignedCertificateTimestamp([][]*x509.Certificate{chain}, 1, material); err != nil {
+		return refuse(verify.BadSignature, "no certificate transparency log of the trust root has promised to list it: %w", err)
+	}
+	return nil
 }
 
 // Reason returns what r refuses for.
