@@ -29,11 +29,6 @@ type certificate struct {
 	claims  map[string]string // what else it says of who asked, by the names of [verify.Evidence]
 }
 
-// valid reports whether signatures made at t may still go with c.
-func (c *certificate) valid(t time.Time) bool {
-	return c != nil && c.leaf != nil && !t.Before(c.leaf.NotBefore) && !t.After(c.leaf.NotAfter)
-}
-
 // GetCertificate implements the library's CertificateProvider: it gives the
 // certificate that was issued once for the run.
 func (c *certificate) GetCertificate(context.Context, sgsign.Keypair, *sgsign.CertificateProviderOptions) ([]byte, error) {
