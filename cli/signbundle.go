@@ -51,6 +51,9 @@ func (c Command) signBundle(code *int) *cobra.Command {
 			if err != nil {
 				return usagef("FILE", "name the file to sign", "%w", err)
 			}
+			if err := writableDir(filepath.Dir(c.path(bundle))); err != nil { // what is logged is logged for good
+				return usagef("--bundle", "name a file in a folder that may be written", "%w", err)
+			}
 			if inToto && !json.Valid(content) {
 				return usagef("FILE", "give an in-toto statement", "%s is no JSON", args[0])
 			}
@@ -112,6 +115,15 @@ func (c Command) unsignedBlob(err error) int {
 		return ExitNoAnswer
 	}
 	return ExitClosed
+}
+
+// writableDir returns an error unless files can be made in a folder.
+func writableDir(dir string) error {
+	file, err := os.CreateTemp(dir, ".boltseal-bundle-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
 // writeWhole writes a file that everybody may read, whole or not at all.

@@ -64,6 +64,14 @@ func TestSignBundle(t *testing.T) {
 	if r := w.run(nil, append([]string{"sign-bundle", "--identity-token", good, file}, more...)...); r.code != 2 || !strings.Contains(r.stderr, "--bundle: it is missing") {
 		t.Errorf("exit %d: %s", r.code, r.stderr)
 	}
+	// Whatever cannot be written is not logged.
+	asked := w.services.Requests()
+	if r := w.run(nil, append([]string{"sign-bundle", "--identity-token", good, "--bundle", filepath.Join(w.dir, "none", "b.json"), file}, more...)...); r.code != 2 || !strings.Contains(r.stderr, "--bundle: ") || !strings.Contains(r.stderr, "name a file in a folder that may be written") {
+		t.Errorf("exit %d: %s", r.code, r.stderr)
+	}
+	if n := w.services.Requests() - asked; n > 0 {
+		t.Errorf("%d requests", n)
+	}
 	if r := w.run(nil, "--help"); strings.Contains(r.stdout, "sign-bundle") {
 		t.Error("sign-bundle is in the help")
 	}

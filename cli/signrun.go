@@ -152,11 +152,7 @@ func (s *signing) openBundles() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // bundles are public
 		return usagef("--bundle-dir", next, "%w", err)
 	}
-	file, err := os.CreateTemp(dir, ".boltseal-bundle-")
-	if err == nil {
-		err = errors.Join(file.Close(), os.Remove(file.Name()))
-	}
-	if err != nil {
+	if err := writableDir(dir); err != nil {
 		return usagef("--bundle-dir", next, "%w", err)
 	}
 	return nil
