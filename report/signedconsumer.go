@@ -67,6 +67,34 @@ func (s Signed) Commands() []string {
 	return first(append(out, s.Consumer.notation(notation)...), maxCommands)
 }
 
+// meant says what the names in the command lines stand for, "" where there are none.
+func (s Signed) meant(commands []string) string {
+	switch {
+	case slices.ContainsFunc(s.Items, SignedItem.trustData):
+		note := "The root's key ID has to be known by another way than from the server."
+		if s.Consumer.TrustServerCA {
+			note += " server-ca.pem is the certificate of the server's authority, for which docker looks in ~/.docker/tls/HOST/ca.crt."
+		}
+		return note
+	case slices.ContainsFunc(s.Items, SignedItem.notation):
+		note := "root.pem is the root certificate of the signer"
+		if s.Consumer.Timestamps {
+			note += ", and tsa-root.pem that of the timestamp authority"
+		}
+		return note + ", obtained by another way than the image."
+	}
+	var files []string
+	for _, f := range [][2]string{{"cosign.pub", "the public key"}, {"trusted_root.json", "the trusted root of the Sigstore instance"}} {
+		if slices.ContainsFunc(commands, func(c string) bool { return strings.Contains(c, " "+f[0]+" ") }) {
+			files = append(files, f[0]+" is "+f[1])
+		}
+	}
+	if len(files) == 0 {
+		return ""
+	}
+	return strings.Join(files, ", and ") + ", obtained by another way than the image."
+}
+
 // cosign returns the command line of cosign 3 for i.
 func (c Consumer) cosign(i SignedItem) string {
 	words := []string{"cosign", "verify"}

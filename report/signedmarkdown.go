@@ -207,22 +207,8 @@ func (s Signed) commandsPart() *part {
 	for _, c := range commands {
 		items = append(items, block(c)+"\n")
 	}
-	note := ""
-	if slices.ContainsFunc(commands, func(c string) bool { return strings.Contains(c, "cosign.pub") }) {
-		note = "cosign.pub is the public key, obtained by another way than the image.\n\n"
-	}
-	if slices.ContainsFunc(s.Items, SignedItem.notation) {
-		note = "root.pem is the root certificate of the signer"
-		if s.Consumer.Timestamps {
-			note += ", and tsa-root.pem that of the timestamp authority"
-		}
-		note += ", obtained by another way than the image.\n\n"
-	}
-	if slices.ContainsFunc(s.Items, SignedItem.trustData) {
-		note = "The root's key ID has to be known by another way than from the server."
-		if s.Consumer.TrustServerCA {
-			note += " server-ca.pem is the certificate of the server's authority, for which docker looks in ~/.docker/tls/HOST/ca.crt."
-		}
+	note := s.meant(commands)
+	if note != "" {
 		note += "\n\n"
 	}
 	return &part{open: "**To verify**\n\n<pre>", items: items, shut: "</pre>\n\n" + note, rest: restOf("command line", len(commands))}

@@ -50,6 +50,9 @@ func SignedText(w io.Writer, s Signed, o TextOptions) error {
 		for _, c := range commands {
 			t.b.WriteString("  " + c + "\n")
 		}
+		if note := s.meant(commands); note != "" {
+			t.b.WriteString(note + "\n")
+		}
 	}
 	if !whole {
 		t.b.WriteString("to verify: " + notShown + "\n")
