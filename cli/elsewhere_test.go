@@ -82,7 +82,9 @@ func TestFlagErrors(t *testing.T) {
 		{[]string{"sgin", "--key", "x"}, "unknown command \"sgin\" for \"boltseal\"\n  next: did you mean boltseal sign?\n"},
 		{[]string{"frobnicate", "-x"}, "unknown command \"frobnicate\" for \"boltseal\"\n  next: boltseal --help lists the commands\n"},
 		{[]string{"verify-bundel"}, "unknown command \"verify-bundel\" for \"boltseal\"\n  next: boltseal --help lists the commands\n"}, // nobody is led to what is hidden
-		{[]string{"--frobnicate", "sign"}, "unknown flag: --frobnicate\n  next: boltseal --help lists the flags\n"},
+		{[]string{"--frobnicate", "sign"}, "unknown flag: --frobnicate\n  next: write the command first, and its flags behind it; boltseal --help lists the commands\n"},
+		{[]string{"--yes", "sign", "x"}, "unknown flag: --yes\n  next: write the command first, and its flags behind it; boltseal --help lists the commands\n"},
+		{[]string{"trust", "--dct-tofu", "inspect", "x"}, "unknown flag: --dct-tofu\n  next: write the command first, and its flags behind it; boltseal trust --help lists the commands\n"},
 	} {
 		if code, said := plain(t, tc.args...); code != 2 || !strings.HasPrefix(said, "boltseal: "+tc.want) {
 			t.Errorf("%q: exit %d, want:\n%s\ngot:\n%s", tc.args, code, tc.want, said)

@@ -27,6 +27,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		if near := nearestFlag(cmd.Flags(), name); near != "" {
 			return usagef("", "did you mean --"+near+"? "+list, "%w", err)
 		}
+		if cmd.HasAvailableSubCommands() {
+			return usagef("", "write the command first, and its flags behind it; "+cmd.CommandPath()+" --help lists the commands", "%w", err)
+		}
 	case errors.As(err, &wrong):
 		return wrongValue(wrong.GetFlag(), wrong.GetValue(), usagef("", list, "%w", err))
 	case errors.As(err, &lacking):

@@ -111,8 +111,6 @@ func (f *signFlags) register(flags *pflag.FlagSet) {
 	flags.SetNormalizeFunc(plurals)
 	flags.StringVar(&f.system, "system", sigstore.System, "`NAME` of the way of signing: sigstore, notation (Notary Project) by a key with certificates, or dct (Docker Content Trust) by the key of a delegation")
 	f.by.register(flags)
-	f.notation.register(flags)
-	f.dct.registerSigning(flags)
 	flags.StringArrayVar(&f.formats, "format", nil, "`FORMAT` of the signature: bundle (the default), or legacy for verifiers on cosign 2; of notation jws (the default), or cose; repeatable")
 	flags.BoolVar(&f.recursive, "recursive", false, "sign each manifest that an index lists, besides the index")
 	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "`KEY=VALUE` that is signed with the signature; repeatable")
@@ -130,6 +128,8 @@ func (f *signFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.output, "output", "text", "`FORMAT` of the report: text, or json (docs/sign.md)")
 	flags.IntVar(&f.jobs, "jobs", gate.DefaultJobs, "images to sign at a time, `N` of 1 to 256")
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "`DURATION` of the whole run, such as 90s")
+	f.notation.register(flags)
+	f.dct.registerSigning(flags)
 }
 
 // given refuses flags that are there and say nothing: what they were to name would
