@@ -311,6 +311,52 @@ func TestUnservedLegacy(t *testing.T) {
 	w.verifies(w.by(identity), img)
 }
 
+// A log that promises an entry, and shows that it has not kept the promise, is found
+// out whatever is stored of it.
+func TestPromiseNotKept(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(entry, verification, proof map[string]any){
+		"the promise itself":   func(_, v, _ map[string]any) { v["signedEntryTimestamp"] = "AAAA" + v["signedEntryTimestamp"].(string) },
+		"its time":             func(e, _, _ map[string]any) { e["integratedTime"] = e["integratedTime"].(float64) + 60 },
+		"its index":            func(e, _, _ map[string]any) { e["logIndex"] = e["logIndex"].(float64) + 1 },
+		"root hash":            func(_, _, p map[string]any) { p["rootHash"] = strings.Repeat("00", 32) },
+		"size of the tree":     func(_, _, p map[string]any) { p["treeSize"] = p["treeSize"].(float64) + 1 },
+		"path":                 func(_, _, p map[string]any) { p["hashes"] = []string{strings.Repeat("00", 32)} },
+		"origin of checkpoint": func(_, _, p map[string]any) { p["checkpoint"] = "x" + p["checkpoint"].(string) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{})
+			img, _ := w.image(name)
+			w.srv.Rekor1.Inject(sigstoretest.Fault{Change: func(body []byte) []byte {
+				var doc map[string]map[string]any
+				if err := json.Unmarshal(body, &doc); err != nil {
+					t.Error(err)
+					return body
+				}
+				for _, entry := range doc {
+					v, _ := entry["verification"].(map[string]any)
+					p, _ := v["inclusionProof"].(map[string]any)
+					change(entry, v, p)
+				}
+				body, err := json.Marshal(doc)
+				if err != nil {
+					t.Error(err)
+				}
+				return body
+			}})
+			for _, f := range []sign.Format{sign.Legacy, sign.Bundle} {
+				w.wire.reset(nil)
+				res := w.sign(context.Background(), sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{f}}, func(o *sigstore.Options) { o.Services = o.Legacy })
+				fails(t, res, verify.BadSignature, "check the new "+string(f)+" signature")
+				if slices.ContainsFunc(w.wire.writes(), func(q string) bool { return strings.HasPrefix(q, "PUT /v2/team/app/manifests/") }) {
+					t.Errorf("pushed: %q", w.wire.writes())
+				}
+			}
+		})
+	}
+}
+
 // Lists that are longer than is ever read are refused before anything is logged.
 func TestHuge(t *testing.T) {
 	t.Parallel()

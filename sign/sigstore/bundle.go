@@ -52,10 +52,9 @@ func (w *work) one(ctx context.Context, it item) (sealed, error) {
 	if err != nil {
 		return sealed{}, err
 	}
-	content, store := sgsign.Content(nil), storeBundle
+	content, store, payload := sgsign.Content(nil), storeBundle, []byte(nil)
 	if it.format == sign.Legacy {
-		payload, err := w.payload(it)
-		if err != nil {
+		if payload, err = w.payload(it); err != nil {
 			return sealed{}, err
 		}
 		content = &sgsign.PlainData{Data: payload}
@@ -79,6 +78,9 @@ func (w *work) one(ctx context.Context, it item) (sealed, error) {
 			err = order.Refused(verify.BadSignature, "it does not say what it was to say")
 		}
 	}
+	if err == nil && it.format == sign.Legacy {
+		err = whole(ctx, b, payload, who)
+	}
 	if err != nil {
 		return sealed{}, &verify.Error{
 			Op: "check the new " + it.String(), Err: err,
@@ -86,6 +88,17 @@ func (w *work) one(ctx context.Context, it item) (sealed, error) {
 		}
 	}
 	return s, nil
+}
+
+// whole checks all that there is of a signature over payload, and not only what the
+// legacy format keeps: of a log that is its promise, and here it has shown whether it
+// was kept.
+func whole(ctx context.Context, b *protobundle.Bundle, payload []byte, who *signatory) error {
+	_, body, err := storeBundle(b)
+	if err == nil {
+		_, err = vsig.VerifyBundle(ctx, body, who.config, vsig.Artifact{Content: bytes.NewReader(payload)})
+	}
+	return err
 }
 
 // A statement is an in-toto statement about one manifest.
