@@ -261,6 +261,15 @@ func (s Signed) images() (done, of int) {
 	return len(all) - len(failed), len(all)
 }
 
+// done is what was done to the images: an attestation is no signature, and who
+// made nothing else is not told that something is signed.
+func (s Signed) done() string {
+	if slices.ContainsFunc(s.Items, func(i SignedItem) bool { return !i.attestation() }) {
+		return "signed"
+	}
+	return "attested"
+}
+
 // outcome says how the run ended, in a line.
 func (s Signed) outcome() string {
 	done, of := s.images()
@@ -270,13 +279,13 @@ func (s Signed) outcome() string {
 	case s.Refused != nil:
 		return "nothing was signed: a check refused it"
 	case s.Complete() && !slices.ContainsFunc(s.Items, func(i SignedItem) bool { return !i.Existed }):
-		return "signed: " + count(of, "image") + ", all of it was there already"
+		return s.done() + ": " + count(of, "image") + ", all of it was there already"
 	case s.Complete():
 		from := "the registry"
 		if s.Items[0].trustData() {
 			from = "the Notary server"
 		}
-		return "signed: " + count(of, "image") + ", verified from " + from
+		return s.done() + ": " + count(of, "image") + ", verified from " + from
 	case of == 0:
 		return "nothing was signed"
 	}

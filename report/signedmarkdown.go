@@ -51,7 +51,7 @@ func (s Signed) verdict() string {
 	done, of := s.images()
 	switch {
 	case s.Complete():
-		return "SIGNED — " + count(of, "image")
+		return strings.ToUpper(s.done()) + " — " + count(of, "image")
 	case s.Skipped != "":
 		return "SKIPPED — nothing was signed"
 	case s.Refused != nil || of == 0:
