@@ -261,6 +261,15 @@ func (s Signed) images() (done, of int) {
 	return len(all) - len(failed), len(all)
 }
 
+// unsigned says of an image of a Failure what it is, in a few words: something may
+// have been made of it all the same.
+func (s Signed) unsigned(f sign.Failure) string {
+	if slices.ContainsFunc(s.Items, func(i SignedItem) bool { return i.Reference == f.Reference }) {
+		return "not signed completely"
+	}
+	return "not signed"
+}
+
 // done is what was done to the images: an attestation is no signature, and who
 // made nothing else is not told that something is signed.
 func (s Signed) done() string {

@@ -94,7 +94,7 @@ func (s Signed) failedPart() *part {
 		if sign.Reason(f.Err).NoAnswer() {
 			mark = "❔"
 		}
-		text := "- " + mark + " " + code(f.Reference, maxImage) + " is **not signed**, **" + word(sign.Reason(f.Err)) + "**: " + code(said(f.Err), 600)
+		text := "- " + mark + " " + code(f.Reference, maxImage) + " is **" + s.unsigned(f) + "**, **" + word(sign.Reason(f.Err)) + "**: " + code(said(f.Err), 600)
 		if hint := verify.Hint(f.Err); hint != "" {
 			text += "\n  **Fix:** " + code(hint, 600)
 		}

@@ -51,11 +51,13 @@ func (s Signed) overview() string {
 			lines = append(lines, word+": "+limited(name, maxImage))
 		}
 	}
+	failed := map[string]bool{}
 	for _, f := range s.Failures {
-		add("not signed", f.Reference)
+		failed[f.Reference] = true
+		add(s.unsigned(f), f.Reference)
 	}
 	for _, i := range s.Items {
-		if !seen["not signed"+i.Reference] {
+		if !failed[i.Reference] {
 			add("signed", i.Reference)
 		}
 	}
