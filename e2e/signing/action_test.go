@@ -6,8 +6,10 @@ import (
 	"html"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +195,7 @@ func TestActionDoesNotSign(t *testing.T) {
 		inputs  map[string]string
 		code    int
 		says    string
+		logged  bool // it is found out too late for the log
 	}{
 		{
 			name: "the gate is closed", code: 1, says: "gate",
@@ -212,6 +215,17 @@ func TestActionDoesNotSign(t *testing.T) {
 			},
 		},
 		{name: "no token, and no fork", inputs: map[string]string{"sign-if-possible": "true"}, prepare: func(j *job) { j.env = noToken }, code: 2, says: "id-token: write"},
+		{
+			name: "the log refuses", code: 3, says: "Rekor at 127.0.0.1", logged: true, // the timestamp comes first
+			prepare: func(j *job) { j.RekorV1.Inject(sigstack.Fault{Method: "POST", Status: http.StatusBadRequest}) },
+			inputs:  map[string]string{"format": "legacy"},
+		},
+		{
+			name: "the registry keeps nothing", code: 3, says: "127.0.0.1", logged: true,
+			prepare: func(j *job) {
+				j.Registry.Inject(sigstack.Fault{Method: "PUT", Path: regexp.MustCompile("/manifests/"), Status: http.StatusCreated})
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -229,7 +243,16 @@ func TestActionDoesNotSign(t *testing.T) {
 			if s.code != test.code || !strings.Contains(s.said(), test.says) || s.outputs["signed"] != "[]" {
 				t.Errorf("want exit %d, and %q said; signed is %s:\n%s", test.code, test.says, s.outputs["signed"], s)
 			}
-			j.nothingMade()
+			if !test.logged {
+				j.nothingMade()
+			}
+			j.Registry.Clear()
+			check(t, fs.WalkDir(os.DirFS(j.path("temp")), ".", func(name string, entry fs.DirEntry, err error) error {
+				if err == nil && strings.HasSuffix(name, ".sigstore.json") {
+					t.Errorf("there is a bundle: %s", name)
+				}
+				return err
+			}))
 			j.refused("unsigned", img.pinned(), byWorkflow()...)
 		})
 	}

@@ -3,6 +3,7 @@ package signing_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -63,7 +64,10 @@ func TestKilledBetweenWrites(t *testing.T) {
 					w := newWorkplace(t)
 					img := w.push(test.registry(w), "acme/app")
 					flags := append(test.flags(w), img.pinned())
-					w.killAt(n+1, flags)
+					w.killAt(n+1, append(flags, "--bundle-dir", w.path("bundles")))
+					if bundles, _ := os.ReadDir(w.path("bundles")); len(bundles) > 0 {
+						t.Errorf("%d bundles of what is not signed", len(bundles))
+					}
 					w.signed(flags...)
 					w.signatures(img, len(test.formats), byWorkflow())
 					for _, format := range test.formats {

@@ -31,28 +31,30 @@ type Fault struct {
 }
 
 func (f *Fault) matches(r *http.Request) bool {
-	switch f.Method {
-	case "", r.Method:
-	case "write":
-		if !writes(r) {
-			return false
-		}
-	default:
-		return false
-	}
-	return f.Path == nil || f.Path.MatchString(r.URL.Path)
+	return isMethod(f.Method, r.Method) && (f.Path == nil || f.Path.MatchString(r.URL.Path))
 }
 
-func writes(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
+// isMethod reports whether a request's method is one of those that want names: ""
+// is every one, and "write" every one but GET and HEAD.
+func isMethod(want, method string) bool {
+	return want == "" || want == method || want == "write" && writes(method)
+}
+
+func writes(method string) bool { return method != http.MethodGet && method != http.MethodHead }
 
 // A Request is one that a [Service] has got.
 type Request struct {
 	Service string // name of the service
 	Method  string
-	Path    string // with the query
-	Status  int    // what was answered; 0 is nothing: the connection was dropped, or the answer is not there yet
-	Written int    // how many requests of the whole [Front] were not GET or HEAD, this one included
+	Path    string    // with the query
+	Status  int       // what was answered; 0 is nothing: the connection was dropped, or the answer is not there yet
+	Written int       // how many requests of the whole [Front] were not GET or HEAD, this one included
+	At      time.Time // when it came
 }
+
+// Is reports whether the request's method is one of those that a [Fault]'s Method
+// stands for.
+func (r Request) Is(method string) bool { return isMethod(method, r.Method) }
 
 // String returns the request as a line of a log.
 func (r Request) String() string {
@@ -85,10 +87,10 @@ type journal struct {
 func (j *journal) add(service string, r *http.Request) (*Request, func(Request) bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if writes(r) {
+	if writes(r.Method) {
 		j.written++
 	}
-	entry := &Request{Service: service, Method: r.Method, Path: r.URL.RequestURI(), Written: j.written}
+	entry := &Request{Service: service, Method: r.Method, Path: r.URL.RequestURI(), Written: j.written, At: time.Now()}
 	j.requests = append(j.requests, entry)
 	return entry, j.intercept
 }
