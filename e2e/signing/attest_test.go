@@ -1,6 +1,7 @@
 package signing_test
 
 import (
+	"crypto/elliptic"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -13,18 +14,22 @@ import (
 )
 
 // What boltseal attests verifies with boltseal and with cosign as what it is, and
-// is not attested again.
+// is not attested again. The first way attests every type, and each other one two:
+// no way knows the types apart.
 func TestAttest(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	for i, test := range []struct {
 		name    string
-		config  func(w *workplace) string
+		config  func(w *workplace) string // nil where no service is asked
 		key     bool
+		check   []string // more flags to verify with
 		cosign2 []string
 	}{
 		{name: "Rekor v2", config: (*workplace).newest, cosign2: []string{"--use-signed-timestamps"}},
 		{name: "Rekor v1", config: func(w *workplace) string { return w.signingConfig(w.RekorV1) }},
 		{name: "key", config: (*workplace).newest, key: true, cosign2: []string{"--use-signed-timestamps"}},
+		{name: "key, Rekor v1", config: func(w *workplace) string { return w.signingConfig(w.RekorV1) }, key: true},
+		{name: "key, no log", key: true, check: []string{"--insecure-ignore-tlog"}},
 	} {
 		for _, kind := range []string{"with referrers", "without"} {
 			t.Run(test.name+", "+kind, func(t *testing.T) {
@@ -35,12 +40,17 @@ func TestAttest(t *testing.T) {
 					registry, storage = w.Legacy, fallback
 				}
 				img := w.push(registry, "acme/app")
-				flags, check := []string{img.pinned(), "--signing-config", test.config(w)}, byWorkflow()
+				flags, check := []string{img.pinned(), "--tlog-upload=false"}, byWorkflow()
+				if test.config != nil {
+					flags = []string{img.pinned(), "--signing-config", test.config(w)}
+				}
 				if test.key {
-					w.copyKey()
-					flags, check = append(flags, w.keyed()...), w.byKey()
+					flags, check = append(flags, "--key", w.plainKey(newEC(t, elliptic.P256()))), w.byKey(test.check...)
 				}
 				kinds := slices.Sorted(maps.Keys(predicates))
+				if i > 0 {
+					kinds = []string{"cyclonedx", kinds[1+i%(len(kinds)-1)]}
+				}
 				for _, kind := range kinds {
 					flags = append(flags, "--attest", kind+"="+w.write(kind+".json", []byte(predicates[kind].text)))
 				}

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -71,6 +72,8 @@ func TestKindsOfKeys(t *testing.T) {
 		{name: "Ed25519", key: newEd25519, v2: unreadable, legacy: unreadable},
 	}
 	for _, kind := range kinds {
+		// One of each kind: to find a large prime takes long.
+		key := sync.OnceValue(func() crypto.Signer { return kind.key(t) })
 		for _, way := range []struct {
 			name  string
 			hash  string
@@ -95,7 +98,7 @@ func TestKindsOfKeys(t *testing.T) {
 				t.Parallel()
 				w := newWorkplace(t)
 				img := w.push(w.Legacy, "acme/app")
-				flags := slices.Concat([]string{img.pinned(), "--key", w.plainKey(kind.key(t))}, way.flags(w))
+				flags := slices.Concat([]string{img.pinned(), "--key", w.plainKey(key())}, way.flags(w))
 				check := w.byKey(way.check...)
 				if way.hash == refused {
 					if o := w.sign(flags...); o.code == 0 || !strings.Contains(o.said(), "key") {

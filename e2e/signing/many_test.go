@@ -12,9 +12,10 @@ import (
 // Twenty images are signed in at most twice the time of one. Rekor v2 answers
 // when an entry is in its tree, which it looks for once a second, so a run that
 // signs them one after the other takes twenty. Each measurement begins where the
-// one before it has ended, at the log's stroke, and the least of each kind counts.
+// one before it has ended, at the log's stroke, and the least of each kind counts:
+// that of two rounds, or of more where a busy machine makes them differ.
 func TestManyImages(t *testing.T) {
-	const rounds, many = 3, 20
+	const rounds, most, many = 2, 5, 20
 	w := newWorkplace(t)
 	config := w.signingConfig(w.Rekor, w.TSA)
 	measure := func(n int) time.Duration {
@@ -30,19 +31,12 @@ func TestManyImages(t *testing.T) {
 	}
 	measure(1)
 	var one, twenty []time.Duration
-	for range rounds {
+	for len(one) < rounds || len(one) < most && slices.Min(twenty) > 2*slices.Min(one) {
 		one = append(one, measure(1))
 		twenty = append(twenty, measure(many))
 	}
-	least := func(all []time.Duration) time.Duration {
-		d := all[0]
-		for _, other := range all[1:] {
-			d = min(d, other)
-		}
-		return d
-	}
-	t.Logf("one image %s, of %v; %d images %s, of %v", least(one), one, many, least(twenty), twenty)
-	if least(twenty) > 2*least(one) {
+	t.Logf("one image %s, of %v; %d images %s, of %v", slices.Min(one), one, many, slices.Min(twenty), twenty)
+	if slices.Min(twenty) > 2*slices.Min(one) {
 		t.Errorf("%d images take more than twice as long as one", many)
 	}
 }

@@ -82,12 +82,24 @@ func ways() []way {
 			flags: func(w *workplace) []string { return w.keyed("--signing-config", w.signingConfig(w.Rekor, w.TSA)) },
 		},
 		{
+			name: "cosign 3, key, Rekor v1", cosign: 3, by: byKey, format: bundle, storage: asReferrer, logged: true,
+			flags: func(w *workplace) []string { return w.keyed("--signing-config", w.signingConfig(w.RekorV1)) },
+		},
+		{
+			name: "cosign 3, key, Rekor v2 without timestamp", cosign: 3, by: byKey, format: bundle, storage: asReferrer, logged: true,
+			flags: func(w *workplace) []string { return w.keyed("--signing-config", w.signingConfig(w.Rekor)) },
+		},
+		{
 			name: "cosign 3, key, no log", cosign: 3, by: byKeyUnlogged, format: bundle, storage: asReferrer,
 			flags: func(w *workplace) []string { return w.keyed("--signing-config", w.signingConfig()) },
 		},
 		{
 			name: "cosign 3, key, legacy", cosign: 3, by: byKey, format: legacy, storage: asTag, logged: true,
 			flags: func(w *workplace) []string { return w.keyed(classic(w)...) },
+		},
+		{
+			name: "cosign 3, key, legacy, no log", cosign: 3, by: byKeyUnlogged, format: legacy, storage: asTag,
+			flags: func(w *workplace) []string { return w.keyed(classic(w, "--tlog-upload=false")...) },
 		},
 		{
 			name: "cosign 2, legacy", cosign: 2, format: legacy, storage: asTag, logged: true,
@@ -100,8 +112,28 @@ func ways() []way {
 			},
 		},
 		{
+			name: "cosign 2, legacy with timestamp", cosign: 2, format: legacy, storage: asTag, logged: true,
+			flags: func(w *workplace) []string { return w.classic2("--timestamp-server-url", w.TSAURL()) },
+		},
+		{
+			name: "cosign 2, bundle without timestamp", cosign: 2, format: bundle, storage: asReferrer, logged: true,
+			flags: func(w *workplace) []string {
+				return []string{"--new-bundle-format", "--signing-config", w.signingConfig(w.RekorV1)}
+			},
+		},
+		{
+			name: "cosign 2, key, bundle", cosign: 2, by: byKey, format: bundle, storage: asReferrer, logged: true,
+			flags: func(w *workplace) []string {
+				return w.keyed("--new-bundle-format", "--signing-config", w.signingConfig(w.RekorV1, w.TSA))
+			},
+		},
+		{
 			name: "cosign 2, key, legacy", cosign: 2, by: byKey, format: legacy, storage: asTag, logged: true,
 			flags: func(w *workplace) []string { return w.keyed(w.classic2()...) },
+		},
+		{
+			name: "cosign 2, key, bundle, no log", cosign: 2, by: byKeyUnlogged, format: bundle, storage: asReferrer,
+			flags: func(w *workplace) []string { return w.keyed("--new-bundle-format", "--tlog-upload=false") },
 		},
 		{
 			name: "cosign 2, key, no log", cosign: 2, by: byKeyUnlogged, format: legacy, storage: asTag,
@@ -125,8 +157,7 @@ func TestSignedByCosign(t *testing.T) {
 			}
 			for i, registry := range []*sigstack.Service{w.Registry, w.Legacy} {
 				img := w.push(registry, "acme/app")
-				w.refused("unsigned", img.pinned(), check...)
-				w.must(cosign(slices.Concat([]string{"sign", "--yes", "--trusted-root", stack.TrustedRoot}, way.flags(w), []string{img.pinned()})...))
+				w.cosignMakes(cosign, slices.Concat([]string{"sign", "--yes", "--trusted-root", stack.TrustedRoot}, way.flags(w), []string{img.pinned()})...)
 				found := w.verified(img.tagged(), check...)
 				if len(found) != 1 || found[0].Format != way.format || found[0].Storage != way.storage[i] || found[0].Digest != img.digest ||
 					!strings.HasPrefix(found[0].Signer, signer) || (found[0].LogIndex != nil) != way.logged {
@@ -164,8 +195,8 @@ func TestAttestedByCosign(t *testing.T) {
 			file := w.write("predicate.json", []byte(predicates[kind].text))
 			for i, registry := range []*sigstack.Service{w.Registry, w.Legacy} {
 				img := w.push(registry, "acme/app")
-				w.must(cosign(slices.Concat([]string{"attest", "--yes", "--trusted-root", stack.TrustedRoot}, way.flags(w),
-					[]string{"--type", kind, "--predicate", file, img.pinned()})...))
+				w.cosignMakes(cosign, slices.Concat([]string{"attest", "--yes", "--trusted-root", stack.TrustedRoot}, way.flags(w),
+					[]string{"--type", kind, "--predicate", file, img.pinned()})...)
 				found := w.verified(img.pinned(), append(check, "--attestation-type", kind)...)
 				if len(found) != 1 || found[0].Format != way.format || found[0].Storage != storage[i] ||
 					found[0].Digest != img.digest || found[0].PredicateType != predicates[kind].uri {
@@ -186,7 +217,7 @@ func TestSignedRecursivelyByCosign(t *testing.T) {
 	cosign := w.cosign(3)
 	for _, flags := range [][]string{{"--signing-config", w.signingConfig(w.Rekor, w.TSA)}, classic(w)} {
 		img := w.pushIndex(w.Legacy, "acme/app")
-		w.must(cosign(slices.Concat([]string{"sign", "--yes", "--recursive", "--trusted-root", stack.TrustedRoot}, flags, []string{img.pinned()})...))
+		w.cosignMakes(cosign, slices.Concat([]string{"sign", "--yes", "--recursive", "--trusted-root", stack.TrustedRoot}, flags, []string{img.pinned()})...)
 		for _, digest := range append(img.platforms, img.digest) {
 			if found := w.verified(img.of(digest), byWorkflow()...); len(found) != 1 || found[0].Digest != digest {
 				t.Errorf("%+v", found)

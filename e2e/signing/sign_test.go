@@ -1,6 +1,7 @@
 package signing_test
 
 import (
+	"crypto/elliptic"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +34,8 @@ func TestSign(t *testing.T) {
 		{name: "both formats", config: both, formats: []string{"bundle", "legacy"}},
 		{name: "annotated", config: both, formats: []string{"bundle", "legacy"}, flags: []string{"-a", "commit=abc", "-a", "stage=release"}},
 		{name: "key, Rekor v2", config: v2, formats: []string{"bundle"}, key: true, cosign2: stamped},
+		{name: "key, Rekor v1", config: v1, formats: []string{"bundle"}, key: true},
+		{name: "key, legacy", config: v1, formats: []string{"legacy"}, key: true},
 		{name: "key, both formats", config: both, formats: []string{"bundle", "legacy"}, key: true},
 		{
 			name: "key, no log", formats: []string{"bundle", "legacy"}, key: true,
@@ -58,8 +61,13 @@ func TestSign(t *testing.T) {
 				}
 				check, identity := byWorkflow(), sigstack.Identity
 				if test.key {
-					w.copyKey()
-					flags = append(flags, "--key", w.path("cosign.key"))
+					file := w.path("cosign.key")
+					if len(test.formats) > 1 {
+						w.copyKey()
+					} else { // which takes no time to open
+						file = w.plainKey(newEC(t, elliptic.P256()))
+					}
+					flags = append(flags, "--key", file)
 					check, identity = w.byKey(), "key sha256:"
 				}
 				check = append(check, test.check...)
