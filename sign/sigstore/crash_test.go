@@ -21,7 +21,7 @@ import (
 
 // A run that is killed before any one of its requests, or between a write and its
 // answer, leaves nothing behind that the next run does not put right: then there
-// is one good signature of each format, and what others have signed is as it was.
+// is one good signature of each format and one attestation, and what others have signed is as it was.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	for name, o := range both {
@@ -29,7 +29,10 @@ func TestKilled(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, o)
 			order := func(img image.Pinned) sign.Order {
-				return sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{sign.Bundle, sign.Legacy}}
+				return sign.Order{
+					Images: []image.Pinned{img}, Formats: []sign.Format{sign.Bundle, sign.Legacy},
+					Attestations: []sign.Statement{{Type: slsaType, Predicate: json.RawMessage(`{"b":1}`)}},
+				}
 			}
 			// The services sign once for all: what is killed is ours.
 			prepared := func(seed string) image.Pinned {
@@ -83,7 +86,9 @@ func TestKilled(t *testing.T) {
 					w.signed(order(img), alone)
 					storage := map[bool]string{false: "referrer", true: "fallback-tag"}[o.NoReferrers]
 					equal(t, fmt.Sprintf("killed at %d (%s, late: %v), then signed again", n, whole[min(n, len(whole))-1], late),
-						w.found(w.by(identity), img), []string{"bundle-v0.3 " + storage + " map[]", "cosign-legacy sig-tag map[]"})
+						w.found(w.by(identity), img), []string{
+							"bundle-v0.3 " + storage + " " + slsaType + ` {"b":1}`, "bundle-v0.3 " + storage + " map[]", "cosign-legacy sig-tag map[]",
+						})
 					equal(t, "what others have signed", w.foreign(img), theirs)
 					w.nothingDangles(img)
 				}
