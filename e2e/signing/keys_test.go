@@ -62,14 +62,14 @@ func TestKindsOfKeys(t *testing.T) {
 		name string
 		key  func(t *testing.T) crypto.Signer
 		// What cosign 3 wants to be told of the hash, or one of those.
-		v2, v1, legacy, unlogged string
+		v2, v1, legacy, unlogged, old string
 	}{
 		{name: "P-256", key: func(t *testing.T) crypto.Signer { return newEC(t, elliptic.P256()) }},
 		{name: "P-384", key: func(t *testing.T) crypto.Signer { return newEC(t, elliptic.P384()) }, v2: "sha384", legacy: refused},
 		{name: "P-521", key: func(t *testing.T) crypto.Signer { return newEC(t, elliptic.P521()) }, v2: "sha512", legacy: refused},
 		{name: "RSA 2048", key: func(t *testing.T) crypto.Signer { return newRSA(t, 2048) }},
 		{name: "RSA 3072", key: func(t *testing.T) crypto.Signer { return newRSA(t, 3072) }},
-		{name: "Ed25519", key: newEd25519, v2: unreadable, legacy: unreadable},
+		{name: "Ed25519", key: newEd25519, v2: unreadable, legacy: unreadable, old: unreadable},
 	}
 	for _, kind := range kinds {
 		// One of each kind: to find a large prime takes long.
@@ -92,6 +92,10 @@ func TestKindsOfKeys(t *testing.T) {
 			{
 				name: "no log", hash: kind.unlogged, check: []string{"--insecure-ignore-tlog"},
 				flags: func(*workplace) []string { return []string{"--tlog-upload=false"} },
+			},
+			{
+				name: "legacy, no log", hash: kind.old, check: []string{"--insecure-ignore-tlog"}, old: true,
+				flags: func(*workplace) []string { return []string{"--format", "legacy", "--tlog-upload=false"} },
 			},
 		} {
 			t.Run(kind.name+", "+way.name, func(t *testing.T) {

@@ -126,12 +126,13 @@ func (k *Key) fitting(envelope bool, log uint32) *Key {
 	// curve, and plain Ed25519. It is also all that Rekor v1 takes of an envelope
 	// (its type dsse v0.0.1). Rekor v2 takes what the algorithm registry has as
 	// the default of a key, and of Ed25519 what can be checked with a hash only,
-	// Ed25519ph; so does Rekor v1 of a message (hashedrekord).
+	// Ed25519ph; so does Rekor v1 of a message (hashedrekord), and cosign 2 signs one
+	// so without a log, too.
 	byCurve := log >= 2 || k.byCurve
 	switch p := k.public.(type) {
 	case ed25519.PublicKey:
 		details = protocommon.PublicKeyDetails_PKIX_ED25519
-		if log >= 2 || log == 1 && !envelope {
+		if log >= 2 || !envelope {
 			details = protocommon.PublicKeyDetails_PKIX_ED25519_PH
 		}
 	case *rsa.PublicKey:

@@ -317,14 +317,14 @@ func TestFit(t *testing.T) {
 		ed         = protocommon.PublicKeyDetails_PKIX_ED25519
 		edph       = protocommon.PublicKeyDetails_PKIX_ED25519_PH
 	)
-	type row = [5]protocommon.PublicKeyDetails
+	type row = [6]protocommon.PublicKeyDetails
 	envelope, message := sgsign.Content(&sgsign.DSSEData{}), sgsign.Content(&sgsign.PlainData{})
 	for name, want := range map[string]row{
-		"P-256":   {p256sha256, p256sha256, p256sha256, p256sha256, p256sha256},
-		"P-384":   {p384sha256, p384sha256, p384sha256, p384sha384, p384sha384},
-		"P-521":   {p521sha256, p521sha256, p521sha256, p521sha512, p521sha512},
-		"RSA":     {rsa2048, rsa2048, rsa2048, rsa2048, rsa2048},
-		"Ed25519": {ed, ed, edph, edph, edph},
+		"P-256":   {p256sha256, p256sha256, p256sha256, p256sha256, p256sha256, p256sha256},
+		"P-384":   {p384sha256, p384sha256, p384sha256, p384sha384, p384sha384, p384sha256},
+		"P-521":   {p521sha256, p521sha256, p521sha256, p521sha512, p521sha512, p521sha256},
+		"RSA":     {rsa2048, rsa2048, rsa2048, rsa2048, rsa2048, rsa2048},
+		"Ed25519": {ed, ed, edph, edph, edph, edph},
 	} {
 		private := madeKeys().all()[name]
 		key, err := newKey(name, private.Public(), inMemory(private), false)
@@ -334,7 +334,7 @@ func TestFit(t *testing.T) {
 		for i, c := range []struct {
 			content sgsign.Content
 			log     uint32
-		}{{envelope, 0}, {envelope, 1}, {message, 1}, {envelope, 2}, {message, 2}} {
+		}{{envelope, 0}, {envelope, 1}, {message, 1}, {envelope, 2}, {message, 2}, {message, 0}} {
 			fitted := fit(key, c.content, c.log)
 			if got := fitted.GetSigningAlgorithm(); got != want[i] {
 				t.Errorf("%s, %T, log %d: %v, want %v", name, c.content, c.log, got, want[i])
