@@ -239,14 +239,8 @@ type work struct {
 // that pushing is allowed, sign and log, check, push, read back. Its error is
 // that of everything that is not decided yet.
 func (w *work) do(ctx context.Context) error {
-	who, err := w.signer.desk.who(ctx)
-	if err != nil {
+	if err := w.lookFirst(ctx); err != nil {
 		return err
-	}
-	if !w.Order.Force {
-		if err := w.look(ctx, who); err != nil {
-			return err
-		}
 	}
 	if !w.undone() {
 		return nil
@@ -259,6 +253,26 @@ func (w *work) do(ctx context.Context) error {
 	w.push(ctx)
 	w.readBack(ctx)
 	return nil
+}
+
+// lookFirst decides what is there already, unless all is to be made anew. Where the
+// token says who will sign, no certificate is asked for before something is to be
+// signed.
+func (w *work) lookFirst(ctx context.Context) error {
+	expected, err := w.signer.desk.expected(ctx)
+	if err != nil {
+		return err
+	}
+	if expected != nil && !w.Order.Force {
+		if err := w.look(ctx, expected); err != nil || !w.undone() {
+			return err
+		}
+	}
+	who, err := w.signer.desk.who(ctx)
+	if err != nil || w.Order.Force || expected != nil && who.same(expected) == nil {
+		return err
+	}
+	return w.look(ctx, who)
 }
 
 // undone reports whether an item is neither there nor given up.

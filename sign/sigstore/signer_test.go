@@ -132,6 +132,68 @@ func TestSignTwice(t *testing.T) {
 	}
 }
 
+// Where the token says who signs, what is there is found without a certificate,
+// which would be in a public log for good.
+func TestSignTwiceWithoutCertificate(t *testing.T) {
+	t.Parallel()
+	github := map[string]any{}
+	email := map[string]any{"iss": sigstoretest.EmailIssuer, "sub": "1", "email": "dev@example.com", "email_verified": true}
+	fork := map[string]any{"repository": "acme/fork"}
+	for _, tc := range []struct {
+		name          string
+		first, second map[string]any // claims of the tokens
+		cert          map[string]any // of the token that Fulcio sees, if another
+		force, more   bool
+		existed       bool
+		asked         int // Fulcio, for the second run
+	}{
+		{name: "workflow", first: github, second: github, existed: true},
+		{name: "workflow, by force", first: github, second: github, force: true, asked: 1},
+		{name: "workflow, another image", first: github, second: github, more: true, existed: true, asked: 1},
+		{name: "workflow that another repository calls", first: github, second: fork, asked: 1},
+		{name: "e-mail", first: email, second: email, existed: true, asked: 1},
+		// What the certificate says counts.
+		{name: "another caller than the token says", first: fork, second: github, cert: fork, existed: true, asked: 1},
+		{name: "the caller that the token does not say", first: github, second: fork, cert: github, existed: true, asked: 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, registrytest.Options{})
+			img, _ := w.image("twice")
+			other, _ := w.image("other")
+			w.signed(bundleOnly(img), func(o *sigstore.Options) { o.Token = w.token(tc.first) })
+			tokens, logged := 0, len(w.srv.Rekor1.Requests())+len(w.srv.Rekor2.Requests())
+			order := bundleOnly(img)
+			if order.Force = tc.force; tc.more {
+				order.Images = append(order.Images, other)
+			}
+			if tc.cert != nil {
+				seen := must[string](t)(w.srv.Token(tc.cert))
+				w.wire.reset(func(_ int, req *http.Request) cut {
+					if strings.Contains(req.URL.Path, "/signingCert") {
+						req.Header.Set("Authorization", "Bearer "+seen)
+					}
+					return cut{}
+				})
+			}
+			before := len(w.srv.Fulcio.Requests())
+			records := w.signed(order, func(o *sigstore.Options) {
+				token := w.token(tc.second)
+				o.Token = func(ctx context.Context) (sigstore.Token, error) { tokens++; return token(ctx) }
+			})
+			if records[0].Existed != tc.existed || tokens != 1 {
+				t.Errorf("existed %v, %d tokens", records[0].Existed, tokens)
+			}
+			if n := len(w.srv.Fulcio.Requests()) - before; n != tc.asked {
+				t.Errorf("Fulcio was asked %d times, want %d", n, tc.asked)
+			}
+			if n := len(w.srv.Rekor1.Requests()) + len(w.srv.Rekor2.Requests()) - logged; tc.existed && !tc.more && n > 0 {
+				t.Errorf("%d requests to logs", n)
+			}
+		})
+	}
+}
+
 // What is not the same signature does not count as being there, and is no
 // obstacle.
 func TestSignBeside(t *testing.T) {

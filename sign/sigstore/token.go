@@ -34,7 +34,8 @@ type Token struct {
 	held func() string
 
 	issuer   string
-	workflow string // whose it is, where GitHub issued it: OWNER/REPOSITORY/PATH@REF
+	workflow string            // whose it is, where GitHub issued it: OWNER/REPOSITORY/PATH@REF
+	claims   map[string]string // what its certificate will say besides, see githubClaims; nil where that is not known
 	expires  time.Time
 }
 
@@ -63,6 +64,34 @@ func (t Token) certified(c *certificate) error {
 		Op:   "check the certificate",
 		Err:  order.Refused(verify.WrongSigner, "it is for %.200q (issuer %.200q), and the token is from %.200q, for %.200q", c.subject, c.issuer, t.issuer, want),
 		Hint: "nothing was signed: see to it that the signing config names the Fulcio that it should",
+	}
+}
+
+// expected returns the certificate that Fulcio will issue for t, as far as it says
+// who signs; nil where t does not say so. Nobody has verified that yet, and nothing
+// is signed by it.
+func (t Token) expected() *certificate {
+	if t.claims == nil || t.workflow == "" {
+		return nil
+	}
+	return &certificate{subject: "https://github.com/" + t.workflow, issuer: t.issuer, claims: t.claims}
+}
+
+// githubClaims returns the lasting claims of the certificate for a token of GitHub
+// (Fulcio, docs/oid-info.md), nil where it could be read in two ways.
+func githubClaims(payload []byte) map[string]string {
+	names := []string{"repository", "repository_id", "repository_owner", "repository_owner_id", "ref", "workflow_ref", "runner_environment"}
+	var all map[string]any
+	if (strictjson.Shape{Names: names}).Check(payload) != nil || json.Unmarshal(payload, &all) != nil {
+		return nil
+	}
+	of := func(name string) string { text, _ := all[name].(string); return text }
+	at := func(name string) string { return "https://github.com/" + of(name) }
+	return map[string]string{
+		"source-repository-uri": at("repository"), "source-repository-identifier": of("repository_id"),
+		"source-repository-owner-uri": at("repository_owner"), "source-repository-owner-identifier": of("repository_owner_id"),
+		"source-repository-ref": of("ref"), "build-config-uri": at("workflow_ref"), "runner-environment": of("runner_environment"),
+		"github-workflow-repository": of("repository"), "github-workflow-ref": of("ref"),
 	}
 }
 
@@ -129,7 +158,7 @@ func parseToken(text, audience string, now time.Time) (Token, error) {
 	if err := c.usable(audience, now); err != nil {
 		return Token{}, err
 	}
-	return Token{held: func() string { return text }, issuer: c.issuer, workflow: c.workflow, expires: c.expires}, nil
+	return Token{held: func() string { return text }, issuer: c.issuer, workflow: c.workflow, claims: c.github, expires: c.expires}, nil
 }
 
 func checkHeader(body []byte) error {
@@ -148,6 +177,7 @@ func checkHeader(body []byte) error {
 // claims are those of a token that are looked at (RFC 7519, section 4.1).
 type claims struct {
 	issuer, workflow  string
+	github            map[string]string // see githubClaims; nil for another issuer
 	audience          []string
 	expires           time.Time
 	notBefore, issued time.Time // zero where they are not there
@@ -180,6 +210,9 @@ func readClaims(body []byte) (claims, error) {
 	}
 	c := claims{issuer: *doc.Iss}
 	_ = json.Unmarshal(doc.Workflow, &c.workflow) // of another issuer it may be anything
+	if c.issuer == githubIssuer {
+		c.github = githubClaims(body)
+	}
 	var one string
 	switch {
 	case isAbsent(doc.Aud):

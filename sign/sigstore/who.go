@@ -45,9 +45,11 @@ type signatory struct {
 type desk struct {
 	signer *Signer
 
-	mu  sync.Mutex
-	now *signatory
-	err error // that of the last request, which is not made again
+	mu   sync.Mutex
+	now  *signatory
+	err  error      // that of the last request, which is not made again
+	held *Token     // the first one, until a certificate is asked for
+	told *signatory // whom that names
 }
 
 // byKey is what accepts the signatures of the key.
@@ -83,6 +85,46 @@ func (d *desk) who(ctx context.Context) (*signatory, error) {
 	}
 	d.now = next
 	return next, nil
+}
+
+// expected returns who will sign, as far as that can be told before a certificate is
+// asked for, which gets into a public log for good; nil where it cannot.
+func (d *desk) expected(ctx context.Context) (*signatory, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.err != nil:
+		return nil, d.err
+	case d.now != nil:
+		return d.now, nil
+	case d.held != nil || d.signer.opts.Key != nil:
+		return d.told, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	if d.err = d.signer.trusted(ctx); d.err != nil {
+		return nil, d.err
+	}
+	token, err := d.signer.opts.Token(ctx)
+	if d.err = err; err != nil {
+		return nil, err
+	}
+	d.held = &token
+	if cert := token.expected(); cert != nil {
+		if config, err := d.signer.byCertificate(cert); err == nil { // else the certificate will tell
+			d.told = &signatory{cert: cert, config: config}
+		}
+	}
+	return d.told, nil
+}
+
+// token returns the one that is held, or asks for another.
+func (d *desk) token(ctx context.Context) (Token, error) {
+	if t := d.held; t != nil {
+		d.held = nil
+		return *t, nil
+	}
+	return d.signer.opts.Token(ctx)
 }
 
 // same returns an error unless both are one person: what was looked for must be
@@ -127,7 +169,7 @@ func (s *Signer) signatory(ctx context.Context) (*signatory, error) {
 	if s.opts.Key != nil {
 		return &signatory{key: s.opts.Key, config: s.byKey()}, nil
 	}
-	token, err := s.opts.Token(ctx)
+	token, err := s.desk.token(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -162,22 +204,31 @@ func (s *Signer) certified(ctx context.Context, key *Key, cert *certificate, ask
 	if err != nil {
 		return nil, wrong(err)
 	}
-	subject, err := exactly(cert.subject)
-	if err != nil {
-		return nil, wrong(order.Refused(verify.Unsupported, "its identity: %w", err))
-	}
-	issuer, err := exactly(cert.issuer)
-	if err != nil {
-		return nil, wrong(order.Refused(verify.Unsupported, "its issuer: %w", err))
-	}
-	id, err := vsig.NewIdentity(subject, issuer, nil)
+	config, err := s.byCertificate(cert)
 	if err != nil {
 		return nil, wrong(err)
 	}
+	age := min(maxAge, cert.leaf.NotAfter.Sub(cert.leaf.NotBefore)/2)
+	return &signatory{key: key, cert: cert, chain: chain, config: config, renew: asked.Add(age)}, nil
+}
+
+// byCertificate is what accepts the signatures of whoever the certificate is for.
+func (s *Signer) byCertificate(cert *certificate) (vsig.Config, error) {
+	subject, err := exactly(cert.subject)
+	if err != nil {
+		return vsig.Config{}, order.Refused(verify.Unsupported, "its identity: %w", err)
+	}
+	issuer, err := exactly(cert.issuer)
+	if err != nil {
+		return vsig.Config{}, order.Refused(verify.Unsupported, "its issuer: %w", err)
+	}
+	id, err := vsig.NewIdentity(subject, issuer, nil)
+	if err != nil {
+		return vsig.Config{}, err
+	}
 	c := s.config()
 	c.Identities = []vsig.Identity{id}
-	age := min(maxAge, cert.leaf.NotAfter.Sub(cert.leaf.NotBefore)/2)
-	return &signatory{key: key, cert: cert, chain: chain, config: c, renew: asked.Add(age)}, nil
+	return c, nil
 }
 
 // chain returns the authorities that vouch for a certificate, the one that issued
