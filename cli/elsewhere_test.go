@@ -70,7 +70,10 @@ func TestFlagErrors(t *testing.T) {
 		{[]string{"scan", "--frobnicate"}, "unknown flag: --frobnicate\n  next: boltseal scan --help lists the flags\n"},
 		{[]string{"scan", "--yes"}, "unknown flag: --yes\n  next: boltseal scan --help lists the flags\n"},
 		{[]string{"sign", "-x"}, "unknown shorthand flag: 'x' in -x\n  next: boltseal sign --help lists the flags\n"},
-		{[]string{"sign", "--force=maybe"}, "--force: \"maybe\" is neither true nor false\n  next: write --force, or --force=false\n"},
+		{[]string{"sign", "--force=maybe"}, "--force: what it is given is neither true nor false\n  next: write --force, or --force=false\n"},
+		{[]string{"sign", "--registry-password-stdin=open sesame"}, "--registry-password-stdin: what it is given is neither true nor false\n  next: write --registry-password-stdin, or --registry-password-stdin=false\n"},
+		{[]string{"sign", "--registry-password=open sesame"}, "unknown flag: --registry-password\n  next: write --registry-password-stdin, and pipe it in: a command line is no place for secrets\n"},
+		{[]string{"sign", "--registry-token", "open sesame"}, "unknown flag: --registry-token\n"},
 		{[]string{"sign", "--timeout", "5"}, "--timeout: \"5\" is no duration\n  next: write a number with its unit, such as 90s or 3m\n"},
 		{[]string{"sign", "--jobs", "many"}, "--jobs: \"many\" is no number\n  next: write a whole number, such as 16\n"},
 		{[]string{"sign", "x", "--key"}, "flag needs an argument: --key\n  next: write --key FILE; is a variable not set?\n"},
@@ -88,6 +91,8 @@ func TestFlagErrors(t *testing.T) {
 	} {
 		if code, said := plain(t, tc.args...); code != 2 || !strings.HasPrefix(said, "boltseal: "+tc.want) {
 			t.Errorf("%q: exit %d, want:\n%s\ngot:\n%s", tc.args, code, tc.want, said)
+		} else if strings.Contains(said, "open sesame") {
+			t.Errorf("%q: the password is said:\n%s", tc.args, said)
 		}
 	}
 }

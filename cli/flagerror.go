@@ -45,7 +45,8 @@ func wrongValue(f *pflag.Flag, value string, otherwise error) error {
 	flag := "--" + f.Name
 	switch f.Value.Type() {
 	case "bool":
-		return usagef(flag, "write "+flag+", or "+flag+"=false", "%q is neither true nor false", value)
+		// Not quoted: who writes --registry-password-stdin=… writes a password.
+		return usagef(flag, "write "+flag+", or "+flag+"=false", "what it is given is neither true nor false")
 	case "int":
 		return usagef(flag, "write a whole number, such as "+f.DefValue, "%q is no number", value)
 	case "duration":
