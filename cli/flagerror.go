@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	switch {
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" { // what follows the letter may be its value, such as a password
+			err = fmt.Errorf("unknown flag: -%s", name)
+		}
 		if next := flagElsewhere(cmd.Name(), name); next != "" {
 			return usagef("", next, "%w", err)
 		}
