@@ -198,14 +198,14 @@ func TestActionDoesNotSign(t *testing.T) {
 		logged  bool // it is found out too late for the log
 	}{
 		{
-			name: "the gate is closed", code: 1, says: "gate",
+			name: "the gate is closed", code: 1, says: "the run did not pass: 1 of its 1 image did not pass",
 			prepare: func(j *job) {
 				if s := j.step(j.gate(j.push(j.Registry, "acme/base"))); s.code != 1 {
 					t.Errorf("the gate: %s", s)
 				}
 			},
 		},
-		{name: "no gate", inputs: map[string]string{"require-gate": "true"}, code: 2, says: "gate"},
+		{name: "no gate", inputs: map[string]string{"require-gate": "true"}, code: 2, says: "no step of this job"},
 		{name: "a tag", images: image.tagged, code: 2, says: "sign-tags"},
 		{name: "no token", prepare: func(j *job) { j.env = noToken }, code: 2, says: "id-token: write"},
 		{

@@ -19,58 +19,63 @@ func TestBadInput(t *testing.T) {
 		name  string
 		flags func(w *workplace) []string
 		env   []string
+		unset string // a variable
 		code  int
 		says  string
 	}{
 		{name: "no key there", code: 2, says: "no such file", flags: func(w *workplace) []string { return w.keyed() }},
 		{
-			name: "no key in it", code: 2, says: "--key",
+			name: "no key in it", code: 2, says: "it holds no PEM block",
 			flags: func(w *workplace) []string { return []string{"--key", w.write("cosign.key", []byte("hello"))} },
 		},
 		{
-			name: "wrong password", code: 2, says: "COSIGN_PASSWORD", env: []string{"COSIGN_PASSWORD=something else"},
+			name: "wrong password", code: 2, says: "the password does not open it", env: []string{"COSIGN_PASSWORD=something else"},
 			flags: func(w *workplace) []string { w.copyKey(); return w.keyed() },
 		},
 		{
-			name: "no password", code: 2, says: "COSIGN_PASSWORD", env: []string{"COSIGN_PASSWORD="},
+			name: "empty password", code: 2, says: "COSIGN_PASSWORD to the password that the key was made with; the one that is there is empty", env: []string{"COSIGN_PASSWORD="},
 			flags: func(w *workplace) []string { w.copyKey(); return w.keyed() },
 		},
 		{
-			name: "no JSON", code: 2, says: "JSON",
+			name: "no password", code: 2, says: "it is encrypted, and no password is given", unset: "COSIGN_PASSWORD",
+			flags: func(w *workplace) []string { w.copyKey(); return w.keyed() },
+		},
+		{
+			name: "no JSON", code: 2, says: "it is not JSON: byte 1",
 			flags: func(w *workplace) []string { return []string{"--attest", "spdxjson=" + w.write("p.json", []byte("{"))} },
 		},
 		{
-			name: "predicate of another type", code: 2, says: "CycloneDX",
+			name: "predicate of another type", code: 2, says: "it is CycloneDX 1.6, not an SPDX document",
 			flags: func(w *workplace) []string {
 				return []string{"--attest", "spdxjson=" + w.write("p.json", []byte(predicates["cyclonedx"].text))}
 			},
 		},
 		{
-			name: "expired token", code: 2, says: "expired",
+			name: "expired token", code: 2, says: "expired at ",
 			flags: func(w *workplace) []string {
 				return w.token(map[string]any{"exp": time.Now().Add(-time.Minute).Unix()})
 			},
 		},
 		{
-			name: "token for others", code: 2, says: "audience",
+			name: "token for others", code: 2, says: `is for the audience "others", not for "sigstore"`,
 			flags: func(w *workplace) []string { return w.token(map[string]any{"aud": "others"}) },
 		},
 		{
-			name: "legacy without a log for it", code: 2, says: "--signing-config",
+			name: "legacy without a log for it", code: 2, says: "of version 1, which the legacy format needs",
 			flags: func(w *workplace) []string {
 				return []string{"--format", "legacy", "--signing-config", w.signingConfig(w.Rekor, w.TSA)}
 			},
 		},
 		{
-			name: "scan report for another image", code: 1, says: "another image",
+			name: "scan report for another image", code: 1, says: "it is about another image",
 			flags: func(w *workplace) []string { return []string{"--scan-report", w.write("trivy.json", []byte(foreign))} },
 		},
 		{
-			name: "findings", code: 1, says: "CVE-2026-0001",
+			name: "findings", code: 1, says: "refused: critical CVE-2026-0001 in openssl 1",
 			flags: func(w *workplace) []string { return []string{"--scan-report", w.write("trivy.json", nil)} },
 		},
 		{
-			name: "gate that did not pass", code: 1, says: "gate",
+			name: "gate that did not pass", code: 1, says: "the run did not pass: 1 of its 1 image did not pass",
 			flags: func(w *workplace) []string {
 				o := w.boltseal("verify", w.push(w.Registry, "acme/base").pinned(), "--trusted-root", byWorkflow()[1],
 					"--certificate-identity", "x", "--certificate-oidc-issuer", "y", "--report-file", w.path("gate.json"))
@@ -94,11 +99,12 @@ func TestBadInput(t *testing.T) {
 				flags = append(flags, "--signing-config", w.newest())
 			}
 			w.Forget()
+			w.unset = test.unset
 			s := w.signWith(test.env, append(flags, img.pinned())...)
 			if s.code != test.code || !strings.Contains(s.said(), test.says) || len(s.Signed) > 0 {
 				t.Errorf("want exit %d, and %q said:\n%s", test.code, test.says, s)
 			}
-			if test.code == 2 && !strings.Contains(s.stderr, "next:") {
+			if next := strings.Contains(s.stderr, "next:"); next != (test.code == 2) || !next && !strings.Contains(s.stdout, `"hint": "`) {
 				t.Errorf("it does not say what to do:\n%s", s)
 			}
 			if made := w.writes(); len(made) > 0 {

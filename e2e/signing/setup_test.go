@@ -43,6 +43,7 @@ type workplace struct {
 	t       *testing.T
 	dir     string
 	secrets []string // that nothing may say
+	unset   string   // a variable that programs do not get
 }
 
 func newWorkplace(t *testing.T) *workplace {
@@ -177,6 +178,7 @@ func (w *workplace) start(ctx context.Context, program string, env, args []strin
 		"HOME=" + w.dir, "TMPDIR=" + w.dir, "DOCKER_CONFIG=" + w.dir, "XDG_CACHE_HOME=" + w.path("cache"),
 		"PATH=" + os.Getenv("PATH"), "COSIGN_PASSWORD=" + password,
 	}, w.RunnerEnv(), env)
+	command.Env = slices.DeleteFunc(command.Env, func(v string) bool { return w.unset != "" && strings.HasPrefix(v, w.unset+"=") })
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	from := time.Now()
