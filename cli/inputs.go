@@ -141,6 +141,7 @@ func actionInputs() []input {
 		{"ignore-unfixed", inputSwitch, signStep},
 		{"scan-allow", inputLines, signStep},
 		{"allow-empty-scan", inputSwitch, signStep},
+		{"allow-partial-scan", inputSwitch, signStep},
 		{"vsa", inputSwitch, signStep},
 		{"force", inputSwitch, signStep},
 		{"signing-config", inputText, signStep},

@@ -529,9 +529,9 @@ func TestSignSummaryClaims(t *testing.T) {
 		{img, []string{"--scan-report", "nobody.json", "--scan-report", "app.json"}, "", scan},
 		{img, []string{"--scan-report", "nothing.json", "--allow-empty-scan"}, "", scan},
 		{img, []string{"--scan-report", "app.json", "--allow-empty-scan"}, scan, ""},
-		{index, []string{"--scan-report", "amd64.json"}, "", scan},
-		{index, []string{"--scan-report", "index.json"}, "", scan},
-		{index, []string{"--scan-report", "index.json", "--scan-report", "arm64.json"}, "", scan},
+		{index, []string{"--scan-report", "amd64.json", "--allow-partial-scan"}, "", scan},
+		{index, []string{"--scan-report", "index.json", "--allow-partial-scan"}, "", scan},
+		{index, []string{"--scan-report", "index.json", "--scan-report", "arm64.json", "--allow-partial-scan"}, "", scan},
 		{index, []string{"--scan-report", "arm64.json", "--scan-report", "amd64.json"}, scan, ""},
 	} {
 		r, doc := w.signJSON(append(tc.args, tc.image, "--vsa", "--attest-only", "--bundle-dir", "bundles")...)
@@ -549,6 +549,60 @@ func TestSignSummaryClaims(t *testing.T) {
 		}
 		if !slices.Equal(doc.Notices, want) {
 			t.Errorf("%q: notices %q, want %q", tc.args, doc.Notices, want)
+		}
+	}
+}
+
+// Each platform of an index has a report about it, whatever the index calls what it
+// lists.
+func TestSignPlatforms(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	const repo = "team/multi"
+	amd, arm, sbom := w.must(w.reg.PutImage(repo, "amd64", "amd64")), w.must(w.reg.PutImage(repo, "arm64", "arm64")), w.must(w.reg.PutImage(repo, "sbom", "sbom"))
+	amd.Platform, arm.Platform = &ocispec.Platform{OS: "linux", Architecture: "amd64"}, &ocispec.Platform{OS: "linux", Architecture: "arm64"}
+	claim := map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": amd.Digest.String()}
+	sbom.Platform, sbom.Annotations = &ocispec.Platform{OS: "unknown", Architecture: "unknown"}, claim
+	hidden := arm // which a runtime takes for its platform
+	hidden.Annotations = claim
+	at := func(d ocispec.Descriptor) string { return w.reg.Host() + "/" + repo + "@" + d.Digest.String() }
+	two, attested, hiding := at(w.must(w.reg.PutIndex(repo, "two", amd, arm))), at(w.must(w.reg.PutIndex(repo, "attested", amd, sbom))), at(w.must(w.reg.PutIndex(repo, "hiding", amd, hidden)))
+	w.scan("amd64.json", at(amd), "")
+	w.scan("arm64.json", at(arm), "")
+	w.scan("bad.json", at(arm), "CRITICAL")
+	w.scan("two.json", two, "")
+	w.scan("name.json", w.reg.Host()+"/"+repo+":two", "")
+	one := []string{"look at the scan reports", "of the 2 platforms of ", "none of them says that it is about linux/arm64 (" + arm.Digest.String() + ")", "trivy image --platform OS/ARCH", "--allow-partial-scan"}
+	for _, tc := range []struct {
+		name, image string
+		reports     []string
+		code        int
+		says        []string
+	}{
+		{"one of two", two, []string{"amd64.json"}, 1, one},
+		{"each", two, []string{"amd64.json", "arm64.json"}, 0, nil},
+		{"each, and one is bad", two, []string{"amd64.json", "bad.json"}, 1, []string{"CVE-2026-1001"}},
+		{"the index, which says of no platform", two, []string{"two.json"}, 1, []string{"linux/amd64 (" + amd.Digest.String() + "), linux/arm64 ("}},
+		{"the name", w.reg.Host() + "/" + repo + ":two", []string{"name.json"}, 1, []string{"linux/amd64 (", "linux/arm64 ("}},
+		{"beside an attestation", attested, []string{"amd64.json"}, 0, nil},
+		{"beside what calls itself one", hiding, []string{"amd64.json"}, 1, one},
+	} {
+		args := []string{tc.image, "--sign-tags"}
+		for _, r := range tc.reports {
+			args = append(args, "--scan-report", r)
+		}
+		w.reset()
+		r, doc := w.signJSON(args...)
+		if r.code != tc.code || (len(doc.Signed) > 0) != (tc.code == 0) {
+			t.Errorf("%s: exit %d, want %d: %s%s", tc.name, r.code, tc.code, r.stdout, r.stderr)
+		}
+		for _, want := range tc.says {
+			if doc.Refused == nil || !strings.Contains(doc.Refused.Message+doc.Refused.Hint, want) {
+				t.Errorf("%s: %+v does not say %q", tc.name, doc.Refused, want)
+			}
+		}
+		if services, writes := w.asked(); tc.code != 0 && services+writes != 0 {
+			t.Errorf("%s: %d requests to services, %d writes", tc.name, services, writes)
 		}
 	}
 }

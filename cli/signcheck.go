@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +26,7 @@ type checkFlags struct {
 	gates, scans, allow               []string
 	failOn                            string
 	ignoreUnfixed, allowEmpty, attest bool
+	allowPartial                      bool
 
 	ofJob bool // gates are those that the Action found, and nobody named
 }
@@ -38,6 +38,7 @@ func (k *checkFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&k.ignoreUnfixed, "ignore-unfixed", false, "findings without a fix refuse nothing")
 	f.StringArrayVar(&k.allow, "scan-allow", nil, "YAML `FILE` of findings that are let through until a date (docs/scan-report.md); repeatable")
 	f.BoolVar(&k.allowEmpty, "allow-empty-scan", false, "a scan report that shows nothing that was scanned refuses nothing")
+	f.BoolVar(&k.allowPartial, "allow-partial-scan", false, "platforms of an index that no scan report is about refuse nothing")
 	f.BoolVar(&k.attest, "vsa", false, "attest what was checked, as a SLSA verification summary")
 }
 
@@ -56,6 +57,7 @@ type checks struct {
 	gates   []predicate.Checked
 	scans   []scanned
 	limits  scanreport.Limits
+	partial bool   // platforms that no scan is about are let through
 	attest  bool   // what was checked
 	allowed []byte // the text of all that is let through, nil for none
 	// whole has the images, by their String, of which the scans say that each platform
@@ -78,7 +80,7 @@ type scanned struct {
 // read looks at all of them. An error is bad input; what speaks against signing
 // is in the checks.
 func (k *checkFlags) read(c Command, now time.Time, images int) (checks, error) {
-	all := checks{attest: k.attest}
+	all := checks{attest: k.attest, partial: k.allowPartial}
 	var err error
 	if all.limits, all.allowed, err = k.limits(c); err != nil {
 		return all, err
@@ -114,7 +116,7 @@ func (k *checkFlags) limits(c Command) (l scanreport.Limits, allowed []byte, err
 		for _, x := range []struct {
 			flag string
 			set  bool
-		}{{"--fail-on", k.failOn != defaultFailOn}, {"--scan-allow", len(k.allow) > 0}, {"--ignore-unfixed", k.ignoreUnfixed}, {"--allow-empty-scan", k.allowEmpty}} {
+		}{{"--fail-on", k.failOn != defaultFailOn}, {"--scan-allow", len(k.allow) > 0}, {"--ignore-unfixed", k.ignoreUnfixed}, {"--allow-empty-scan", k.allowEmpty}, {"--allow-partial-scan", k.allowPartial}} {
 			if x.set {
 				return l, nil, withoutScan(x.flag)
 			}
@@ -266,14 +268,14 @@ func finding(f scanreport.Finding) string {
 }
 
 // match sees that each report is about one of the images, and that each image
-// has one. An error says that the registry gave no answer; what speaks against
+// has one, and of an index each platform. An error says that the registry gave no answer; what speaks against
 // signing is in the checks.
 func (k *checks) match(ctx context.Context, client *registry.Client, images []image.Pinned) error {
 	if len(k.scans) == 0 {
 		return nil
 	}
 	covered := make([]bool, len(images))
-	subjects := make([]scanreport.Subject, len(images))
+	subjects := make([]scanSubject, len(images))
 	platforms := make([]map[string]bool, len(images)) // of which a report says that it is
 	for i, img := range images {
 		var err error
@@ -286,7 +288,7 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 	for _, s := range k.scans {
 		about, why := 0, error(nil)
 		for i, subject := range subjects {
-			m, err := s.report.About(subject)
+			m, err := s.report.About(subject.Subject)
 			switch {
 			case err != nil:
 				why = cmp.Or(why, err)
@@ -317,11 +319,28 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 		if !ok {
 			k.refuse(&verify.Error{Op: "look at the scan reports", Err: fmt.Errorf("none of them is about %s", images[i]), Hint: "scan that image by its digest, and add the report; or sign it in a run of its own"})
 		}
-		if children := subjects[i].Children; len(children) > 1 && !slices.ContainsFunc(children, func(c string) bool { return !platforms[i][c] }) {
+		missing := subjects[i].without(platforms[i])
+		switch {
+		case len(subjects[i].Children) < 2:
+		case len(missing) == 0:
 			k.whole[images[i].String()] = true
+		case ok && !k.partial:
+			k.refuse(&verify.Error{
+				Op: "look at the scan reports", Err: fmt.Errorf("of the %s of %s none of them says that it is about %s", number(len(subjects[i].Children), "platform"), images[i], some(missing)),
+				Hint: "scan each, as with trivy image --platform OS/ARCH, and give each report; or let them through with --allow-partial-scan",
+			})
 		}
 	}
 	return nil
+}
+
+// some names the first of several.
+func some(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 // summary is the verification summary of an image that is to be signed. notice is
@@ -330,7 +349,7 @@ func (k *checks) summary(img image.Pinned) (made sign.Statement, notice string, 
 	name := img.String()
 	v := predicate.VSA{
 		Resource: name, Gates: k.gates, Version: version(), Scanned: k.whole[name],
-		Limits: predicate.Limits{FailOn: k.limits.FailOn.String(), IgnoreUnfixed: k.limits.IgnoreUnfixed, AllowEmpty: k.limits.AllowEmpty, Allow: k.allowed},
+		Limits: predicate.Limits{FailOn: k.limits.FailOn.String(), IgnoreUnfixed: k.limits.IgnoreUnfixed, AllowEmpty: k.limits.AllowEmpty, AllowPartial: k.partial, Allow: k.allowed},
 	}
 	for _, s := range k.scans {
 		if digest, ok := s.about[name]; ok {
@@ -351,9 +370,26 @@ func (k *checks) summary(img image.Pinned) (made sign.Statement, notice string, 
 // in a report.
 const maxConfigs = 64
 
-// subjectOf is what a scanner may call an image.
-func subjectOf(ctx context.Context, client *registry.Client, img image.Pinned) (scanreport.Subject, error) {
-	s := scanreport.Subject{Ref: img.Ref(), Digest: img.Digest()}
+// A scanSubject is what a scanner may call an image.
+type scanSubject struct {
+	scanreport.Subject
+	platforms []string // of the Children, "" where the index names none
+}
+
+// without returns the children that are not in a set of digests, as people know them.
+func (s scanSubject) without(set map[string]bool) []string {
+	var names []string
+	for i, digest := range s.Children {
+		if !set[digest] {
+			names = append(names, strings.TrimSpace(s.platforms[i]+" ("+digest+")"))
+		}
+	}
+	return names
+}
+
+// subjectOf returns what a scanner may call an image.
+func subjectOf(ctx context.Context, client *registry.Client, img image.Pinned) (scanSubject, error) {
+	s := scanSubject{Subject: scanreport.Subject{Ref: img.Ref(), Digest: img.Digest()}}
 	img, err := client.Describe(ctx, img)
 	if err != nil {
 		return s, err
@@ -361,6 +397,7 @@ func subjectOf(ctx context.Context, client *registry.Client, img image.Pinned) (
 	for _, c := range img.Children() {
 		if c.Attests == "" {
 			s.Children = append(s.Children, c.Digest)
+			s.platforms = append(s.platforms, c.Platform)
 		}
 	}
 	manifests := s.Children

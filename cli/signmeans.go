@@ -29,6 +29,7 @@ const (
 func fits() map[string]fit {
 	return map[string]fit{
 		"allow-empty-scan":        withAny,
+		"allow-partial-scan":      withAny,
 		"annotation":              withEnvelope,
 		"attest":                  withSigstore,
 		"attest-only":             withSigstore,

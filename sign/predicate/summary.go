@@ -47,6 +47,7 @@ type Limits struct {
 	FailOn        string // least severity that is refused, such as "high"
 	IgnoreUnfixed bool
 	AllowEmpty    bool   // a report that shows nothing that was scanned is within
+	AllowPartial  bool   // so are reports that are not about every platform
 	Allow         []byte // the allow-list as it was read; nil for none
 }
 
@@ -110,11 +111,12 @@ type (
 	// terms are what the policy asks for. The names are sorted, so that jq -S
 	// writes the same.
 	terms struct {
-		AllowEmptyScan bool   `json:"allowEmptyScan,omitempty"`
-		AllowList      string `json:"allowList,omitempty"` // sha256:<hex>
-		FailOn         string `json:"failOn,omitempty"`
-		IgnoreUnfixed  bool   `json:"ignoreUnfixed,omitempty"`
-		RequireGate    bool   `json:"requireGate,omitempty"`
+		AllowEmptyScan   bool   `json:"allowEmptyScan,omitempty"`
+		AllowList        string `json:"allowList,omitempty"` // sha256:<hex>
+		AllowPartialScan bool   `json:"allowPartialScan,omitempty"`
+		FailOn           string `json:"failOn,omitempty"`
+		IgnoreUnfixed    bool   `json:"ignoreUnfixed,omitempty"`
+		RequireGate      bool   `json:"requireGate,omitempty"`
 	}
 )
 
@@ -148,7 +150,8 @@ func summary(v VSA) (predicate json.RawMessage, unclaimed []string, err error) {
 		if v.Limits.FailOn == "" {
 			return nil, nil, errors.New("it is not said which findings a scan report must not have")
 		}
-		asked.FailOn, asked.IgnoreUnfixed, asked.AllowEmptyScan = v.Limits.FailOn, v.Limits.IgnoreUnfixed, v.Limits.AllowEmpty
+		asked.FailOn, asked.IgnoreUnfixed = v.Limits.FailOn, v.Limits.IgnoreUnfixed
+		asked.AllowEmptyScan, asked.AllowPartialScan = v.Limits.AllowEmpty, v.Limits.AllowPartial
 		if v.Limits.Allow != nil {
 			asked.AllowList = "sha256:" + sha256Hex(v.Limits.Allow)
 		}

@@ -109,8 +109,8 @@ func TestSummaryClaims(t *testing.T) {
 			v.Scans, v.Gates = nil, append(v.Gates, predicate.Checked{Name: "b.json", Body: []byte("b"), Exempt: 1})
 		}, `["SLSA_BUILD_LEVEL_UNEVALUATED"]`, `"2026-11-22T11:00:00Z"`, `{"requireGate":true}`, "BOLTSEAL_BASES_VERIFIED", `{"exempt":1}`},
 		{"scan of a part", func(v *predicate.VSA) {
-			v.Scanned, v.Scans[0].About, v.Limits = false, "sha256:a", predicate.Limits{FailOn: "low", AllowEmpty: true}
-		}, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED"]`, `"2026-11-22T11:01:00Z"`, `{"allowEmptyScan":true,"failOn":"low","requireGate":true}`, "BOLTSEAL_SCAN_PASSED", `{"scanned":"sha256:a"}`},
+			v.Scanned, v.Scans[0].About, v.Limits = false, "sha256:a", predicate.Limits{FailOn: "low", AllowEmpty: true, AllowPartial: true}
+		}, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_BASES_VERIFIED"]`, `"2026-11-22T11:01:00Z"`, `{"allowEmptyScan":true,"allowPartialScan":true,"failOn":"low","requireGate":true}`, "BOLTSEAL_SCAN_PASSED", `{"scanned":"sha256:a"}`},
 		{"scan", func(v *predicate.VSA) { v.Gates, v.Limits = nil, predicate.Limits{FailOn: "low"} }, `["SLSA_BUILD_LEVEL_UNEVALUATED","BOLTSEAL_SCAN_PASSED"]`, `"2026-11-22T11:01:00Z"`, `{"failOn":"low"}`, "", ""},
 		{"scan without a time", func(v *predicate.VSA) {
 			v.Gates, v.Scans[0].Time, v.Limits = nil, time.Time{}, predicate.Limits{FailOn: "low"}
