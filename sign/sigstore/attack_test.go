@@ -349,6 +349,9 @@ func TestPromiseNotKept(t *testing.T) {
 				w.wire.reset(nil)
 				res := w.sign(context.Background(), sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{f}}, func(o *sigstore.Options) { o.Services = o.Legacy })
 				fails(t, res, verify.BadSignature, "check the new "+string(f)+" signature")
+				if text := res.Failures[0].Err.Error(); strings.Contains(text, "\n") || strings.Contains(text, "[") {
+					t.Errorf("nobody can read %q", text)
+				}
 				if slices.ContainsFunc(w.wire.writes(), func(q string) bool { return strings.HasPrefix(q, "PUT /v2/team/app/manifests/") }) {
 					t.Errorf("pushed: %q", w.wire.writes())
 				}
