@@ -390,6 +390,9 @@ func (s *signing) readOrder() error {
 		}
 		s.order.Attestations = append(s.order.Attestations, made)
 	}
+	if name := s.command.getenv(repositoryVariable); name != "" && f.repository == "" && s.system.name == sigstore.System {
+		s.notices = append(s.notices, fmt.Sprintf("%s is set and not read: the signatures are stored beside the image; to have them there write --signature-repository", repositoryVariable))
+	}
 	if f.repository != "" {
 		var err error
 		if s.where, err = image.ParseRepository(f.repository); err != nil {
@@ -499,6 +502,9 @@ func bare(err error) error {
 
 // hintOf is what err suggests, or else next.
 func hintOf(err error, next string) string { return cmp.Or(verify.Hint(err), next) }
+
+// repositoryVariable says to cosign where signatures are stored.
+const repositoryVariable = "COSIGN_REPOSITORY"
 
 // signedImage is what an error calls an argument.
 const signedImage = "IMAGE[@DIGEST]"

@@ -342,6 +342,22 @@ func TestSignAnnotationWithComma(t *testing.T) {
 	}
 }
 
+// Who has told cosign where signatures are stored is told that it counts for
+// cosign only.
+func TestSignCosignRepository(t *testing.T) {
+	t.Parallel()
+	w := newSignWorld(t, registrytest.Options{}, sigstoretest.Without{})
+	img, elsewhere := w.at("team/app"), w.reg.Host()+"/team/signatures"
+	w.env["COSIGN_REPOSITORY"] = elsewhere
+	r, doc := w.signJSON(img)
+	if r.code != 0 || len(doc.Notices) != 1 || !strings.HasPrefix(doc.Notices[0], "COSIGN_REPOSITORY is set and not read: the signatures are stored beside the image") || !strings.Contains(doc.Signed[0].Source, "/team/app@") {
+		t.Errorf("exit %d: %s", r.code, r.stdout)
+	}
+	if r, doc := w.signJSON(img, "--signature-repository", elsewhere); r.code != 0 || len(doc.Notices) != 0 || !strings.HasPrefix(doc.Signed[0].Source, elsewhere) {
+		t.Errorf("exit %d: %s", r.code, r.stdout)
+	}
+}
+
 // A second run writes nothing, a forced one does; a tag is signed by the digest
 // that it has, and told of.
 func TestSignAgain(t *testing.T) {
