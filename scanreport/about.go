@@ -71,17 +71,25 @@ func newAbout(id string, known []string) about {
 		a.id = cut("sha256:" + id) // as podman writes it
 	}
 	for _, k := range known {
-		_, digest, pinned := strings.Cut(k, "@")
-		switch {
-		case k == "":
-		case pinned && !slices.Contains(a.digests, digest):
-			a.digests = append(a.digests, digest)
-		case !pinned && !slices.Contains(a.names, k):
-			a.names = append(a.names, k)
-		}
+		a.add(k)
 	}
 	return a
 }
+
+// add adds what a scanner knows an image by.
+func (a *about) add(known string) {
+	_, digest, pinned := strings.Cut(known, "@")
+	switch {
+	case known == "":
+	case pinned && !slices.Contains(a.digests, digest):
+		a.digests = append(a.digests, digest)
+	case !pinned && !slices.Contains(a.names, known):
+		a.names = append(a.names, known)
+	}
+}
+
+// named reports whether there is anything that the image is known by.
+func (a about) named() bool { return a.id != "" || len(a.digests)+len(a.names) > 0 }
 
 // About compares what the report says of the image that was scanned with an
 // image. Where the report has digests and they are others the error is a
@@ -148,7 +156,7 @@ func (a about) match(s Subject) (Match, error) {
 	case len(of) > 0:
 		return known(of[0], s), nil
 	}
-	return a.named(s)
+	return a.byName(s)
 }
 
 // known returns the Match of a report that names a digest of the image.
@@ -167,8 +175,8 @@ func known(digest string, s Subject) Match {
 	return m
 }
 
-// named compares names, which anybody may give to anything.
-func (a about) named(s Subject) (Match, error) {
+// byName compares names, which anybody may give to anything.
+func (a about) byName(s Subject) (Match, error) {
 	var others []string
 	for _, n := range a.names {
 		ref, err := image.Parse(n)

@@ -107,6 +107,11 @@ func TestAbout(t *testing.T) {
 		{name: "SARIF: Grype", body: string(file(t, "grype.sarif")), subject: one, warning: "no digest"},
 		{name: "SARIF: Grype by digest", body: strings.ReplaceAll(string(file(t, "grype.sarif")), "acme/app:v1 at", "acme/app@"+index+" at"), subject: one, known: true, digest: index},
 		{name: "SARIF: Grype, another", body: string(file(t, "grype.sarif")), subject: scanreport.Subject{Ref: ref(t, "acme/other"), Digest: index}, err: "called"},
+		{name: "SARIF: Sysdig", body: sysdig(`"pullString":"x","digest":"` + index + `","imageId":"` + config + `"`), subject: one, known: true, digest: config},
+		{name: "SARIF: Sysdig, another", body: sysdig(`"pullString":` + q(name+":v1") + `,"digest":"` + index + `","imageId":"` + other + `"`), subject: one, err: "the ID of the image"},
+		{name: "SARIF: Sysdig, digest", body: sysdig(`"digest":"` + index + `"`), subject: one, known: true, digest: index},
+		{name: "SARIF: Sysdig, another digest", body: sysdig(`"pullString":` + q(name+":v1") + `,"digest":"` + other + `"`), subject: one, err: "what was scanned is " + other},
+		{name: "SARIF: Sysdig, name", body: sysdig(`"pullString":` + q(name+":v1")), subject: one, warning: "no digest"},
 		{name: "SARIF: Scout", body: string(file(t, "scout.sarif")), subject: one, warning: "does not say"},
 		{name: "SARIF: runs of two images", body: twoRuns(name+"@"+index, name+"@"+other), subject: one, err: "what was scanned is " + other},
 		{name: "SARIF: runs of one image", body: twoRuns(name+"@"+index, name+"@"+index), subject: one, known: true, digest: index},
@@ -135,6 +140,10 @@ func TestAbout(t *testing.T) {
 			t.Errorf("%s: %+v (%v)", tc.name, m, err)
 		}
 	}
+}
+
+func sysdig(properties string) string {
+	return `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"sysdig-cli-scanner"}},"results":[{"ruleId":"CVE-2026-10001"}],"properties":{` + properties + `,"layersCount":3}}]}`
 }
 
 func twoRuns(a, b string) string {

@@ -594,6 +594,25 @@ func TestTrivyDistribution(t *testing.T) {
 	}
 }
 
+// What a run says of the image can be read in one way only.
+func TestSARIFImage(t *testing.T) {
+	t.Parallel()
+	for properties, kind := range map[string]error{
+		`"imageId":"` + other + `","imageid":"` + config + `"`: scanreport.ErrAmbiguous,
+		`"ImageId":"` + other + `"`:                            scanreport.ErrAmbiguous,
+		`"digest":1`:                                           scanreport.ErrMalformed,
+	} {
+		_, err := scanreport.Read([]byte(sysdig(properties)))
+		if why := refusal(err, kind); why != "" {
+			t.Errorf("%s: %s", properties, why)
+		}
+	}
+	body := strings.Replace(sarif("Trivy", "[]", `[{"ruleId":"CVE-2026-10001"}]`), `"imageName"`, `"imageId":"x","imageName"`, 1)
+	if _, err := scanreport.Read([]byte(body)); refusal(err, scanreport.ErrAmbiguous) != "" {
+		t.Errorf("Trivy with another case: %v", err)
+	}
+}
+
 // Grype says of which packages it knows nothing, and which nobody looks after.
 func TestGrypeAlerts(t *testing.T) {
 	t.Parallel()

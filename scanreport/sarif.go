@@ -30,13 +30,20 @@ type (
 		Invocations list[sarifInvocation] `json:"invocations"`
 		Results     list[sarifResult]     `json:"results"`
 		External    json.RawMessage       `json:"externalPropertyFileReferences"`
-		// Trivy says so which image was scanned.
-		Properties struct {
-			ImageName   string       `json:"imageName"`
-			ImageID     string       `json:"imageID"`
-			RepoTags    list[string] `json:"repoTags"`
-			RepoDigests list[string] `json:"repoDigests"`
-		} `json:"properties"`
+		Properties  json.RawMessage       `json:"properties"` // of a sarifImage or a sysdigImage
+	}
+	// What Trivy says of the image that was scanned.
+	sarifImage struct {
+		ImageName   string       `json:"imageName"`
+		ImageID     string       `json:"imageID"`
+		RepoTags    list[string] `json:"repoTags"`
+		RepoDigests list[string] `json:"repoDigests"`
+	}
+	// What Sysdig says of it.
+	sysdigImage struct {
+		PullString string `json:"pullString"`
+		Digest     string `json:"digest"`
+		ImageID    string `json:"imageId"`
 	}
 	sarifInvocation struct {
 		Successful *bool `json:"executionSuccessful"`
@@ -134,7 +141,7 @@ func readSARIF(text []byte) (Report, error) {
 	if doc.Version != "2.1.0" {
 		return Report{}, refuse(ErrNotReport, "write it as SARIF 2.1.0", "it is SARIF of version %s, and only 2.1.0 is known", quoted(doc.Version))
 	}
-	if elsewhere(doc.Inline) {
+	if present(doc.Inline) {
 		return Report{}, refuse(ErrIncomplete, "write all of it into the runs", "a part of what was found is outside of the runs (inlineExternalProperties)")
 	}
 	r := Report{format: SARIF, sound: true}
@@ -159,8 +166,8 @@ func readSARIF(text []byte) (Report, error) {
 	return r, refuse(ErrNothingScanned, nextJSON+"; --allow-empty-scan takes it as it is", "SARIF without results does not tell a clean image from one in which no packages were found")
 }
 
-// elsewhere reports whether something is said to be in another place.
-func elsewhere(at json.RawMessage) bool { return len(at) > 0 && string(at) != "null" }
+// present reports whether a place has something in it.
+func present(at json.RawMessage) bool { return len(at) > 0 && string(at) != "null" }
 
 // errExtension says that an extension has a rule.
 var errExtension = errors.New("a rule of an extension")
@@ -184,6 +191,7 @@ const (
 	grypeTool
 	scoutTool
 	osvTool
+	sysdigTool
 )
 
 func toolOf(driver string) sarifTool {
@@ -196,6 +204,8 @@ func toolOf(driver string) sarifTool {
 		return scoutTool
 	case "osv-scanner":
 		return osvTool
+	case "sysdig-cli-scanner":
+		return sysdigTool
 	}
 	return anyTool
 }
@@ -227,7 +237,11 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	if err != nil {
 		return err
 	}
-	if tool == trivyTool && run.Properties.ImageName == "" && run.Properties.ImageID == "" {
+	scanned, err := scannedBy(tool, run.Properties)
+	if err != nil {
+		return err
+	}
+	if tool == trivyTool && !scanned.named() {
 		return notImage("Trivy", "no image, or it is a version that does not name it", "trivy image --format sarif --output FILE IMAGE")
 	}
 	rules, err := s.rules(driver.Rules)
@@ -269,7 +283,7 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	switch {
 	case err != nil:
 		return err
-	case elsewhere(run.External):
+	case present(run.External):
 		return refuse(ErrIncomplete, "write all of it into one file", "a part of what %s found is in other files (externalPropertyFileReferences)", quoted(driver.Name))
 	case !named:
 		if n := others + len(s.report.findings) - at; n > 0 {
@@ -296,16 +310,42 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	}
 	s.others += others
 	s.tools = append(s.tools, strings.TrimSpace(cut(driver.Name+" "+driver.Version)))
-	digests, err := texts(run.Properties.RepoDigests, "repoDigests")
-	if err != nil {
-		return err
+	for _, name := range images {
+		scanned.add(name)
 	}
-	tags, err := texts(run.Properties.RepoTags, "repoTags")
-	if err != nil {
-		return err
-	}
-	s.report.about = append(s.report.about, newAbout(run.Properties.ImageID, slices.Concat(digests, []string{cut(run.Properties.ImageName)}, tags, images)))
+	s.report.about = append(s.report.about, scanned)
 	return nil
+}
+
+// scannedBy reads what the properties of a run say of the image.
+func scannedBy(tool sarifTool, properties json.RawMessage) (about, error) {
+	if !present(properties) {
+		return newAbout("", nil), nil
+	}
+	if tool == sysdigTool {
+		var image sysdigImage
+		if err := strict(properties, &image); err != nil {
+			return about{}, err
+		}
+		known := []string{cut(image.PullString)}
+		if image.Digest != "" {
+			known = append(known, "@"+cut(image.Digest))
+		}
+		return newAbout(image.ImageID, known), nil
+	}
+	var image sarifImage
+	if err := strict(properties, &image); err != nil {
+		return about{}, err
+	}
+	digests, err := texts(image.RepoDigests, "repoDigests")
+	if err != nil {
+		return about{}, err
+	}
+	tags, err := texts(image.RepoTags, "repoTags")
+	if err != nil {
+		return about{}, err
+	}
+	return newAbout(image.ImageID, slices.Concat(digests, []string{cut(image.ImageName)}, tags)), nil
 }
 
 // vulnerable reports whether Trivy says in a result that it is of a package.
