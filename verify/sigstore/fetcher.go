@@ -71,7 +71,7 @@ func (f *fetcher) newest(anchor []byte) []byte {
 	}
 }
 
-// download tries three times.
+// download tries tufAttempts times.
 func (f *fetcher) download(url string, limit int64) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := f.once(url, min(limit, maxTUF))
@@ -81,7 +81,7 @@ func (f *fetcher) download(url string, limit int64) ([]byte, error) {
 			return body, nil
 		case errors.As(err, &status) && status.StatusCode < 500 && status.StatusCode != http.StatusTooManyRequests:
 			return nil, err
-		case attempt == 3 || f.ctx.Err() != nil || errors.Is(err, errTooLong):
+		case attempt == tufAttempts || f.ctx.Err() != nil || errors.Is(err, errTooLong):
 			f.silent.Store(!errors.Is(err, errTooLong))
 			return nil, err
 		}

@@ -33,6 +33,11 @@ const (
 	// maxTUF bounds one file of a TUF repository, in bytes, where the
 	// metadata sets no tighter bound itself.
 	maxTUF = 8 << 20
+	// tufAttempt bounds one attempt at a file, which is small, and tufAttempts how
+	// often it is asked for: a mirror that does not answer is given up after less
+	// than half a minute.
+	tufAttempt  = 8 * time.Second
+	tufAttempts = 3
 )
 
 // TUFOptions say where a trust root is fetched from.
@@ -58,7 +63,7 @@ func TrustTUF(o TUFOptions) *Trust {
 	if o.Proxy != nil {
 		transport.Proxy = func(req *http.Request) (*url.URL, error) { return o.Proxy(req.URL) }
 	}
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second} // the files are small
+	client := &http.Client{Transport: transport, Timeout: tufAttempt}
 	// Both are written before the material is ready, and read after it is.
 	var repository *tuf.Client
 	var from *fetcher

@@ -471,6 +471,15 @@ func TestTUFWaits(t *testing.T) {
 	if !slices.Equal(asked, []string{root2, root2, root2}) || !slices.Equal(slept, []time.Duration{200 * time.Millisecond, 400 * time.Millisecond}) {
 		t.Errorf("asked for %q, waited %v", asked, slept)
 	}
+	// One that takes every request and never answers: a job that signs is to end in
+	// half a minute.
+	total := time.Duration(len(asked)) * tufAttempt
+	for _, d := range slept {
+		total += d
+	}
+	if total > 25*time.Second {
+		t.Errorf("one that does not answer is waited for %s", total)
+	}
 }
 
 // Interrupted, a run neither goes on nor falls back.
