@@ -162,7 +162,10 @@ func (k *checks) gate(c Command, name string, now time.Time, ofJob bool) error {
 	}
 	done := report.SignCheck{What: "gate", File: name, Passed: err == nil}
 	if err != nil {
-		done.Summary = err.Error()
+		done.Summary = "it does not show that the gate passed"
+		if k.refused != nil { // of the first no the reason is said as that of the run
+			done.Details = append(done.Details, err.Error())
+		}
 		k.done = append(k.done, done)
 		next := hintOf(err, "run the gate again, in this job")
 		if ofJob {

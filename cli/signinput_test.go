@@ -179,6 +179,10 @@ func TestSignBadInput(t *testing.T) {
 		{"gate that contradicts itself", []string{"IMAGE", "--require-gate", "contradicts.json"}, nil, 1, []string{"the report contradicts itself"}},
 		{"gate that is too old", []string{"IMAGE", "--require-gate", "old.json"}, nil, 1, []string{"it is 24h0m0s old, and at most 24h0m0s are taken", "run the gate again, in this job"}},
 		{"gate of the future", []string{"IMAGE", "--require-gate", "future.json"}, nil, 1, []string{"which is yet to come"}},
+		{"two gates", []string{"IMAGE", "--require-gate", "failed.json", "--require-gate", "cut.json"}, nil, 1, []string{
+			"refused        gate failed.json: it does not show that the gate passed\nrefused        gate cut.json: it does not show that the gate passed\n               note      read the report: it is cut off: the document has no end\n" +
+				"refused        look at the gate's report failed.json: read the report: the run did not pass",
+		}},
 		{"one gate of two", []string{"IMAGE", "--require-gate", "gate.json", "--require-gate", "failed.json"}, nil, 1, []string{"look at the gate's report failed.json", "passed at 2026-03-01T12:00:00Z, 1 image"}},
 
 		{"scan that is not there", []string{"IMAGE", "--scan-report", "none.json"}, nil, 2, []string{"--scan-report: open "}},
