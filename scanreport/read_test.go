@@ -217,7 +217,7 @@ func TestReadRefuses(t *testing.T) {
 		{"of two scanners", `{"SchemaVersion":2,"matches":[]}`, scanreport.ErrAmbiguous, "SchemaVersion and matches"},
 		{"SARIF and predicate", `{"runs":[],"scanner":{}}`, scanreport.ErrAmbiguous, "runs and scanner"},
 		{"Grype: twice", strings.Replace(grype("[]"), `"matches":[]`, `"matches":[],"matches":[]`, 1), scanreport.ErrAmbiguous, "twice"},
-		{"SARIF: rule twice", sarif("x", `[{"id":"CVE-2026-10001"},{"id":"CVE-2026-10001"}]`, `[{"ruleId":"CVE-2026-10001"}]`), scanreport.ErrAmbiguous, "several rules"},
+		{"SARIF: rule twice, and one is wrong", sarif("x", `[{"id":"CVE-2026-10001"},{"id":"CVE-2026-10001","properties":{"security-severity":"99"}}]`, `[{"ruleId":"CVE-2026-10001"}]`), scanreport.ErrMalformed, "security-severity"},
 		{"SARIF: twice", sarif("x", "[]", `[{"ruleId":"CVE-2026-10001","level":"error","level":"note"}]`), scanreport.ErrAmbiguous, "twice"},
 		{"predicate: twice", `{"scanner":{"result":{},"result":{}}}`, scanreport.ErrAmbiguous, "twice"},
 
@@ -478,6 +478,39 @@ func TestSARIFRuleOf(t *testing.T) {
 		r, err := scanreport.Read([]byte(sarif("x", rules, "["+result+"]")))
 		if err != nil || len(r.Findings()) != 1 || r.Findings()[0].Severity != want {
 			t.Errorf("%s: %+v (%v)", result, r.Findings(), err)
+		}
+	}
+}
+
+// Where several rules have the ID of a result and nothing says which it means, the
+// worst counts, and there may be a fix.
+func TestSARIFRuleTwice(t *testing.T) {
+	t.Parallel()
+	rule := func(text string) string { return `{"id":"CVE-2026-10001"` + text + `}` }
+	score := func(s string) string {
+		return rule(`,"properties":{"security-severity":"` + s + `","fixed_version":"not fixed","purls":["pkg:deb/debian/a@1"]}`)
+	}
+	for _, tc := range []struct {
+		rules, result string
+		want          scanreport.Severity
+	}{
+		{score("5.0") + "," + score("9.8"), ``, scanreport.Critical},
+		{score("9.8") + "," + score("5.0"), ``, scanreport.Critical},
+		{score("5.0") + "," + score("9.8") + "," + score("2.0"), `,"level":"note"`, scanreport.Critical},
+		{score("5.0") + "," + rule(`,"help":{"text":"Severity: High"}`), ``, scanreport.High},
+		{score("5.0") + "," + score("9.8"), `,"ruleIndex":0`, scanreport.Medium},
+		{rule(`,"defaultConfiguration":{"level":"note"}`) + "," + rule(`,"defaultConfiguration":{"level":"note"}`), ``, scanreport.Low},
+		{rule(`,"defaultConfiguration":{"level":"note"}`) + "," + rule(`,"defaultConfiguration":{"level":"warning"}`), ``, scanreport.Critical},
+		{rule(`,"defaultConfiguration":{"level":"error"},"properties":{"security-severity":"5.0"}`) + "," + rule(`,"defaultConfiguration":{"level":"warning"}`), ``, scanreport.Critical},
+		{rule("") + "," + rule(""), `,"level":"warning"`, scanreport.Medium},
+	} {
+		r, err := scanreport.Read([]byte(sarif("x", "["+tc.rules+"]", `[{"ruleId":"CVE-2026-10001"`+tc.result+`}]`)))
+		if err != nil || len(r.Findings()) != 1 {
+			t.Errorf("%s: %+v (%v)", tc.rules, r.Findings(), err)
+			continue
+		}
+		if f := r.Findings()[0]; f.Severity != tc.want || !strings.Contains(tc.result, "ruleIndex") && (f.Fix != scanreport.FixUnknown || f.Package != "") {
+			t.Errorf("%s%s: %+v, want %s", tc.rules, tc.result, f, tc.want)
 		}
 	}
 }

@@ -244,7 +244,7 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	if tool == trivyTool && !scanned.named() {
 		return notImage("Trivy", "no image, or it is a version that does not name it", "trivy image --format sarif --output FILE IMAGE")
 	}
-	rules, err := s.rules(driver.Rules)
+	rules, err := s.rules(tool, driver.Rules)
 	if err != nil {
 		return err
 	}
@@ -256,10 +256,7 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 		if result.Kind == "pass" || result.Kind == "notApplicable" {
 			return nil
 		}
-		rule, err := rules.of(result)
-		if err != nil {
-			return err
-		}
+		rule := rules.of(result)
 		if tool == trivyTool && slices.Contains([]string{"Misconfiguration", "Secret", "License"}, rule.Name) && !vulnerable(result) {
 			others++
 			return nil
@@ -356,18 +353,39 @@ func vulnerable(r sarifResult) bool { return strings.HasPrefix(r.Message.Text, "
 // sarifRules are the rules of a run. IDs need not be unique.
 type sarifRules struct {
 	all  []sarifRule
-	byID map[string]int // -1 for several
+	byID map[string]sarifRule
 }
 
-func (s *sarifReader) rules(l list[sarifRule]) (sarifRules, error) {
-	rules := sarifRules{byID: map[string]int{}}
-	err := l.each("rules", maxRules, func(i int, rule sarifRule) error {
-		if _, twice := rules.byID[rule.ID]; twice {
-			i = -1
-		}
-		rules.byID[rule.ID] = i
+// rules reads the rules of a run. Where several have one ID, as Sysdig writes one
+// for each package, the worst of them stands for all, and says nothing else: it may
+// be of another package.
+func (s *sarifReader) rules(tool sarifTool, l list[sarifRule]) (sarifRules, error) {
+	rules := sarifRules{byID: map[string]sarifRule{}}
+	err := l.each("rules", maxRules, func(_ int, rule sarifRule) error {
 		rule.Help.Text = cut(rule.Help.Text)
 		rules.all = append(rules.all, rule)
+		other, twice := rules.byID[rule.ID]
+		if !twice {
+			rules.byID[rule.ID] = rule
+			return nil
+		}
+		worst := sarifRule{ID: rule.ID, Name: rule.Name}
+		worst.Properties.Tags = rule.Properties.Tags
+		switch levels := []string{other.Configuration.Level, rule.Configuration.Level}; {
+		case levels[0] == levels[1]:
+			worst.Configuration.Level = levels[0]
+		case slices.Contains(levels, levelError):
+			worst.Configuration.Level = levelError
+		}
+		for _, r := range []sarifRule{other, rule} {
+			f := sarifFinding{tool: tool, rule: r}
+			severity, _, err := f.rating(&Finding{ID: rule.ID}, r.Properties, f.words(r.Help.Text, false))
+			if err != nil {
+				return err
+			}
+			worst.Properties.said = max(worst.Properties.said, severity)
+		}
+		rules.byID[rule.ID] = worst
 		return nil
 	})
 	return rules, err
@@ -377,25 +395,21 @@ func (s *sarifReader) rules(l list[sarifRule]) (sarifRules, error) {
 // counts only where the rule there has the ID of the result, or the result none:
 // indexes of old Grypes are all 0. The ID of a result may have more behind that of
 // the rule and a slash (sarif-v2.1.0, 3.27.5).
-func (r sarifRules) of(result sarifResult) (sarifRule, error) {
+func (r sarifRules) of(result sarifResult) sarifRule {
 	id := result.id(sarifRule{})
 	for _, i := range []*int{result.RuleIndex, result.Rule.Index} {
 		if i != nil && *i >= 0 && *i < len(r.all) && (id == "" || r.all[*i].ID == id || r.all[*i].ID != "" && strings.HasPrefix(id, r.all[*i].ID+"/")) {
-			return r.all[*i], nil
+			return r.all[*i]
 		}
 	}
-	i, ok := r.byID[id]
+	rule, ok := r.byID[id]
 	for end := strings.LastIndexByte(id, '/'); !ok && end > 0 && len(id) <= maxText; end = strings.LastIndexByte(id[:end], '/') {
-		i, ok = r.byID[id[:end]]
+		rule, ok = r.byID[id[:end]]
 	}
-	switch {
-	case !ok || id == "":
-		return sarifRule{}, nil
-	case i < 0:
-		return sarifRule{}, refuse(ErrAmbiguous, "scan the image again with a current version of the scanner", "several rules are called %s, and a result does not say which it means", quoted(id))
-	default:
-		return r.all[i], nil
+	if !ok || id == "" {
+		return sarifRule{}
 	}
+	return rule
 }
 
 func (r sarifResult) id(rule sarifRule) string {
