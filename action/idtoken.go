@@ -141,7 +141,7 @@ func (r *Runner) askForToken(req *http.Request) (string, error) {
 		if err != nil {
 			again = !hopeless(err)
 		} else {
-			err = fmt.Errorf("it answered %d %s", a.status, http.StatusText(a.status))
+			err = &StatusError{a.status}
 		}
 		pause := max(firstWait<<attempt, a.retryAfter)
 		switch {
@@ -168,6 +168,19 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
+}
+
+// A StatusError is in the error of a token endpoint that answered, but gave no
+// token.
+type StatusError struct{ Status int }
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("it answered %d %s", e.Status, http.StatusText(e.Status))
+}
+
+// Refused reports whether the job's credential is not taken.
+func (e *StatusError) Refused() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
 
 type answer struct {

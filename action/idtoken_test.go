@@ -158,6 +158,10 @@ func TestIDTokenRetries(t *testing.T) {
 			}
 			continue
 		}
+		s := (*action.StatusError)(nil)
+		if refused := errors.As(err, &s) && s.Refused(); refused != (strings.Contains(tc.err, "answered 401") || strings.Contains(tc.err, "answered 403")) {
+			t.Errorf("%s: refused %t: %v", tc.name, refused, err)
+		}
 		if got != "" || err == nil || !strings.Contains(err.Error(), "token endpoint at runner.test: ") || !strings.Contains(err.Error(), tc.err) || log.Len() != 0 {
 			t.Errorf("%s: %q, %v, want %q; log %q", tc.name, got, err, tc.err, log.String())
 		} else if s := err.Error(); strings.Contains(s, secret) || strings.Contains(s, base64.StdEncoding.EncodeToString([]byte(secret))) || strings.Contains(s, token) || strings.Contains(s, "\n") || len(s) > 200 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"regexp"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/boltseal/boltseal/action"
+	"github.com/boltseal/boltseal/registry"
 	maker "github.com/boltseal/boltseal/sign/sigstore"
 	"github.com/boltseal/boltseal/verify"
 )
@@ -166,7 +168,12 @@ func (s *signerChoice) runnerToken(c Command) (credentials, error) {
 func (s *signerChoice) ask(ctx context.Context, c Command, runner *action.Runner) (maker.Token, error) {
 	text, err := runner.IDToken(ctx, s.audience)
 	if err != nil {
-		return maker.Token{}, &verify.Error{Op: "sign keyless", Err: err, Hint: "run the job again; https://www.githubstatus.com tells of outages of GitHub's token service"}
+		e := &verify.Error{Op: "sign keyless", Err: err, Hint: "run the job again; https://www.githubstatus.com tells of outages of GitHub's token service"}
+		if s := (*action.StatusError)(nil); errors.As(err, &s) && s.Refused() {
+			e.Err = fmt.Errorf("%w: %w", registry.ErrDenied, err)
+			e.Hint = "see that the job has `permissions: id-token: write` and still runs, as what it asks for tokens with ends with it"
+		}
+		return maker.Token{}, e
 	}
 	token, err := maker.ParseToken(text, s.audience, c.now())
 	if err != nil {

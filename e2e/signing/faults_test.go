@@ -394,7 +394,7 @@ func TestRefusals(t *testing.T) {
 			env: []string{"GITHUB_ACTIONS=true", "ACTIONS_ID_TOKEN_REQUEST_URL=", "ACTIONS_ID_TOKEN_REQUEST_TOKEN="},
 		},
 		{
-			name: "token endpoint refuses", code: 3, reason: "unavailable", says: []string{"token endpoint at 127.0.0.1", "it answered 401"}, befall: func(*workplace) {},
+			name: "token endpoint refuses", code: 3, reason: "denied", says: []string{"token endpoint at 127.0.0.1", "it answered 401", "id-token: write"}, befall: func(*workplace) {},
 			env: []string{"ACTIONS_ID_TOKEN_REQUEST_TOKEN=outdated"},
 		},
 		{
