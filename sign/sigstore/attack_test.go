@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -357,6 +358,62 @@ func TestPromiseNotKept(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A timestamp or a log entry that nobody believes is found out although verifiers are
+// content with another one.
+func TestOneOfSeveral(t *testing.T) {
+	t.Parallel()
+	foreign := must[*sigstoretest.Instance](t)(sigstoretest.New(started))
+	srv := must[*sigstoretest.Services](t)(foreign.Serve(sigstoretest.ServeOptions{}))
+	t.Cleanup(srv.Close)
+	key := newKey(t)
+	for name, tc := range map[string]struct {
+		change func(w *world, config map[string]any)
+		says   string
+	}{
+		"as it should be": {func(*world, map[string]any) {}, ""},
+		"timestamp authority of another instance": {func(w *world, config map[string]any) {
+			config["tsaUrls"].([]any)[0].(map[string]any)["url"] = srv.TSA.URL() + "/api/v1/timestamp"
+		}, "not every timestamp is by an authority of the trust root"},
+		"log of another instance": {func(w *world, config map[string]any) {
+			own := config["rekorTlogUrls"].([]any)
+			theirs := maps.Clone(own[len(own)-1].(map[string]any))
+			theirs["url"], theirs["operator"] = srv.Rekor1.URL(), "other"
+			config["rekorTlogUrls"] = append(own, theirs)
+			config["rekorTlogConfig"] = map[string]any{"selector": "ALL"}
+		}, "not enough verified log entries from transparency log"},
+	} {
+		for _, keyless := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", keyless: ", keyless), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, registrytest.Options{})
+				img, _ := w.image(name)
+				var doc map[string]any
+				if err := json.Unmarshal(must[[]byte](t)(w.srv.SigningConfig(sigstoretest.Without{Rekor2: true})), &doc); err != nil {
+					t.Fatal(err)
+				}
+				tc.change(w, doc)
+				config := must[*sigstore.SigningConfig](t)(sigstore.ParseSigningConfig(must[[]byte](t)(json.Marshal(doc))))
+				for _, f := range []sign.Format{sign.Bundle, sign.Legacy} {
+					res := w.sign(context.Background(), sign.Order{Images: []image.Pinned{img}, Formats: []sign.Format{f}}, func(o *sigstore.Options) {
+						o.Services = must[sigstore.Services](t)(config.Services(started, 1))
+						o.Legacy = o.Services
+						if !keyless {
+							o.Token, o.Key = nil, key
+						}
+					})
+					if tc.says == "" {
+						if !res.Complete() {
+							t.Errorf("%s: %+v", f, res.Failures)
+						}
+						continue
+					}
+					fails(t, res, verify.BadSignature, "check the new "+string(f)+" signature", tc.says)
+				}
+			})
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Signer) SignBlob(ctx context.Context, content []byte, inToto bool) (bun
 	}
 	_, body, err := storeBundle(b)
 	if err == nil {
-		_, err = vsig.VerifyBundle(ctx, body, who.config, about)
+		_, err = vsig.CheckBundle(ctx, body, who.config, about)
 	}
 	if err != nil {
 		return nil, &verify.Error{

@@ -78,8 +78,12 @@ func (w *work) one(ctx context.Context, it item) (sealed, error) {
 			err = order.Refused(verify.BadSignature, "it does not say what it was to say")
 		}
 	}
-	if err == nil && it.format == sign.Legacy {
-		err = whole(ctx, b, payload, who)
+	if err == nil {
+		about := vsig.Artifact{Digest: w.m.Image.Digest()}
+		if it.format == sign.Legacy {
+			about = vsig.Artifact{Content: bytes.NewReader(payload)}
+		}
+		err = whole(ctx, b, about, who)
 	}
 	if err != nil {
 		return sealed{}, &verify.Error{
@@ -90,13 +94,13 @@ func (w *work) one(ctx context.Context, it item) (sealed, error) {
 	return s, nil
 }
 
-// whole checks all that there is of a signature over payload, and not only what the
-// legacy format keeps: of a log that is its promise, and here it has shown whether it
-// was kept.
-func whole(ctx context.Context, b *protobundle.Bundle, payload []byte, who *signatory) error {
+// whole checks all that there is of a signature, and not only what verifiers need or
+// the legacy format keeps: of a log that is its promise, and here it has shown
+// whether it was kept.
+func whole(ctx context.Context, b *protobundle.Bundle, about vsig.Artifact, who *signatory) error {
 	_, body, err := storeBundle(b)
 	if err == nil {
-		_, err = vsig.VerifyBundle(ctx, body, who.config, vsig.Artifact{Content: bytes.NewReader(payload)})
+		_, err = vsig.CheckBundle(ctx, body, who.config, about)
 	}
 	return err
 }

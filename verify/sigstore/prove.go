@@ -96,6 +96,7 @@ type prover struct {
 	keys     []Key
 	noLog    bool // accept a key's signature without a log entry
 	flags    bool // as in Config
+	every    bool // all log entries and timestamps have to verify, not just one
 }
 
 // prove returns what s proves about the artifact, or a *refusal. With a refusal
@@ -120,10 +121,24 @@ func (p prover) check(s signature, about Artifact) (facts, error) {
 	if err != nil {
 		return facts{}, refuse(verify.BadSignature, "%w", err)
 	}
+	if stamps, err := s.entity.Timestamps(); p.every && p.material != nil && err == nil {
+		if _, err := sgverify.VerifySignedTimestampWithThreshold(s.entity, p.material, len(stamps)); err != nil {
+			return facts{}, refuse(verify.BadSignature, "not every timestamp is by an authority of the trust root: %w", legible(err))
+		}
+	}
 	if content.Certificate() != nil {
 		return p.keyless(s, about)
 	}
 	return p.keyed(s, about)
+}
+
+// logs is of how many logs there have to be entries.
+func (p prover) logs(s signature) int {
+	entries, err := s.entity.TlogEntries()
+	if !p.every || err != nil {
+		return 1
+	}
+	return max(1, len(entries))
 }
 
 // keyless checks a signature made with a certificate. It leaves the identity
@@ -133,7 +148,7 @@ func (p prover) keyless(s signature, about Artifact) (facts, error) {
 	if p.material == nil {
 		return facts{}, refuse(verify.WrongSigner, "signed with a certificate, where only keys are accepted")
 	}
-	v, err := sgverify.NewVerifier(p.material, p.rules.options()...)
+	v, err := sgverify.NewVerifier(p.material, p.rules.options(p.logs(s))...)
 	if err != nil {
 		return facts{}, refuse(verify.Undecided, "%w", err)
 	}
@@ -225,7 +240,7 @@ func (p prover) unknown(s signature, about Artifact) facts {
 func (p prover) withKey(s signature, about Artifact, material keyMaterial) (facts, error) {
 	opts := []sgverify.VerifierOption{sgverify.WithNoObserverTimestamps(), sgverify.WithoutStatementPredicate()}
 	if !p.noLog {
-		opts = append(opts, sgverify.WithTransparencyLog(1))
+		opts = append(opts, sgverify.WithTransparencyLog(p.logs(s)))
 	}
 	if p.material == nil {
 		material.TrustedMaterial = &root.BaseTrustedMaterial{}

@@ -28,10 +28,12 @@ func PublicRules() Rules { return Rules{log: true, sct: true} }
 // repositories out of public logs: a timestamp of its time authority instead.
 func GitHubRules() Rules { return Rules{timestamp: true} }
 
-func (r Rules) options() []verify.VerifierOption {
+// options are those of a verifier that wants entries of so many logs, where it wants
+// any.
+func (r Rules) options(logs int) []verify.VerifierOption {
 	var opts []verify.VerifierOption
 	if r.log {
-		opts = append(opts, verify.WithTransparencyLog(1))
+		opts = append(opts, verify.WithTransparencyLog(logs))
 	}
 	if r.sct {
 		opts = append(opts, verify.WithSignedCertificateTimestamps(1))
