@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/boltseal/boltseal/internal/golden"
+	"github.com/boltseal/boltseal/internal/programtest"
 	"github.com/boltseal/boltseal/internal/runnertest"
 	"github.com/boltseal/boltseal/report"
 	"github.com/boltseal/boltseal/sign"
@@ -290,10 +291,7 @@ func TestSignedComplete(t *testing.T) {
 // A shell reads the command lines as they were meant.
 func TestSignedCommands(t *testing.T) {
 	t.Parallel()
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip(err)
-	}
+	sh := programtest.Found(t, "sh")
 	for _, s := range []string{"plain", "a b", "it's", "$(touch x)", "`x`", "a;b", "a\nb", `\`, `'`, "''", "!x", "~", "*", "-x", "&", "|", ">x", "#x", "a=b", "ä"} {
 		i := made("ghcr.io/acme/app:v1", "a", func(i *report.SignedItem) { i.Identity, i.Issuer = s, s })
 		for _, command := range (report.Signed{Items: []report.SignedItem{i}}).Commands() {
@@ -314,10 +312,7 @@ func TestSignedCommands(t *testing.T) {
 // annotation.
 func TestSignedAnnotations(t *testing.T) {
 	t.Parallel()
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip(err)
-	}
+	sh := programtest.Found(t, "sh")
 	for _, value := range []string{"plain", "1,y=2", ",", `"`, `a"b`, `"a"`, `"a","b"`, `it's, "it"`, " a", "a ", "", "=", "a b"} {
 		run := report.Signed{Items: []report.SignedItem{made("ghcr.io/acme/app:v1", "a")}, Consumer: report.Consumer{Annotations: map[string]string{"k": value}}}
 		command := run.Commands()[0]
@@ -337,10 +332,7 @@ func TestSignedAnnotations(t *testing.T) {
 // So it does those of notation, whose trust policy is JSON that names who signed.
 func TestSignedNotationCommands(t *testing.T) {
 	t.Parallel()
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip(err)
-	}
+	sh := programtest.Found(t, "sh")
 	for _, s := range []string{"plain", "a b", "it's", "$(touch x)", "`x`", "a;b", "a\nb", `\`, `'`, "''", `"`, `\"`, "%s", "-x", "<&>", "ä"} {
 		i := made("ghcr.io/acme/app:v1", "a", byNotation, func(i *report.SignedItem) { i.Identity = s })
 		run := report.Signed{Items: []report.SignedItem{i, made("ghcr.io/acme/other:v1", "b", byNotation)}, Consumer: report.Consumer{Annotations: map[string]string{"k": s}}}
