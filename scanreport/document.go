@@ -21,6 +21,7 @@ const (
 	maxRules    = 50_000  // of a SARIF run
 	maxRuns     = 100
 	maxResults  = 100_000 // of Trivy: one for each file with packages
+	maxTags     = 100     // of a rule or a result: those of a rule are read for each of its results
 	maxList     = 1000    // of anything smaller: IDs of one finding, names of an image
 	maxText     = 1000    // bytes of a text that is kept
 	maxID       = 200     // bytes

@@ -218,6 +218,10 @@ func TestReadRefuses(t *testing.T) {
 		{"SARIF and predicate", `{"runs":[],"scanner":{}}`, scanreport.ErrAmbiguous, "runs and scanner"},
 		{"Grype: twice", strings.Replace(grype("[]"), `"matches":[]`, `"matches":[],"matches":[]`, 1), scanreport.ErrAmbiguous, "twice"},
 		{"SARIF: rule twice, and one is wrong", sarif("x", `[{"id":"CVE-2026-10001"},{"id":"CVE-2026-10001","properties":{"security-severity":"99"}}]`, `[{"ruleId":"CVE-2026-10001"}]`), scanreport.ErrMalformed, "security-severity"},
+		{"SARIF: two rules", sarif("x", "[]", `[{"ruleId":"CVE-2026-10001","rule":{"id":"CVE-2026-10002"},"level":"note"}]`), scanreport.ErrAmbiguous, "names two rules"},
+		{"SARIF: two indexes", sarif("x", `[{"id":"CVE-2026-10001"},{"id":"CVE-2026-10001"}]`, `[{"ruleId":"CVE-2026-10001","ruleIndex":0,"rule":{"index":1},"level":"note"}]`), scanreport.ErrAmbiguous, "names two rules"},
+		{"SARIF: an endless ID of a rule", sarif("x", `[{"id":"`+strings.Repeat("a", 2000)+`"}]`, `[]`), scanreport.ErrMalformed, "has 2000 bytes"},
+		{"SARIF: tags without end", sarif("x", `[{"id":"CVE-2026-10001","properties":{"tags":["a"`+strings.Repeat(`,"a"`, 100)+`]}}]`, `[{"ruleId":"CVE-2026-10001"}]`), scanreport.ErrTooLarge, "tags of"},
 		{"SARIF: twice", sarif("x", "[]", `[{"ruleId":"CVE-2026-10001","level":"error","level":"note"}]`), scanreport.ErrAmbiguous, "twice"},
 		{"predicate: twice", `{"scanner":{"result":{},"result":{}}}`, scanreport.ErrAmbiguous, "twice"},
 
@@ -403,6 +407,9 @@ func TestSARIFSeverity(t *testing.T) {
 		{"another's message", "x", ``, `"level":"note",` + trivyText("HIGH"), scanreport.High},
 		{"another's message in another form", "sysdig-cli-scanner", `"properties":{"security-severity":"5.0"}`, `"level":"note","message":{"text":"Package: p\n.\n    severity : Critical\n"}`, scanreport.Critical},
 		{"another's help", "x", `"help":{"text":"Vulnerability\nSeverity: High\n"}`, `"level":"warning"`, scanreport.High},
+		{"a word that is no opinion", "x", ``, `"level":"error","properties":{"cvssV3_severity":"UNKNOWN"}`, scanreport.Critical},
+		{"a word and a blank", "x", ``, `"level":"warning","properties":{"severity":"CRITICAL "}`, scanreport.Critical},
+		{"a word and a score", "x", `"help":{"text":"Severity: CRITICAL (9.8)"}`, `"level":"warning"`, scanreport.Critical},
 		{"no word for a severity", "x", ``, `"level":"note","message":{"text":"Severity: see below\nSeverity: unknown"}`, scanreport.Low},
 		{"a property", "x", `"properties":{"severity":"CRITICAL"}`, `"level":"warning"`, scanreport.Critical},
 		{"a property of the result", "x", `"properties":{"security-severity":"2.0"}`, `"level":"warning","properties":{"Vendor_Severity":"important"}`, scanreport.High},
@@ -482,6 +489,24 @@ func TestSARIFRuleOf(t *testing.T) {
 	}
 }
 
+// A rule that has all of a result's ID counts before one that has its beginning,
+// wherever its index points.
+func TestSARIFRuleExact(t *testing.T) {
+	t.Parallel()
+	const rules = `[{"id":"CVE-2026-10001","properties":{"security-severity":"1.0"}},{"id":"CVE-2026-10001/a/b","properties":{"security-severity":"9.9"}}]`
+	for result, want := range map[string]scanreport.Severity{
+		`{"ruleId":"CVE-2026-10001/a/b","ruleIndex":0}`: scanreport.Critical,
+		`{"ruleId":"CVE-2026-10001/a/b/c"}`:             scanreport.Critical,
+		`{"ruleId":"CVE-2026-10001/a","ruleIndex":0}`:   scanreport.Low,
+		`{"ruleId":"CVE-2026-10001/a","ruleIndex":1}`:   scanreport.Low,
+	} {
+		r, err := scanreport.Read([]byte(sarif("x", rules, "["+result+"]")))
+		if err != nil || len(r.Findings()) != 1 || r.Findings()[0].Severity != want {
+			t.Errorf("%s: %+v (%v)", result, r.Findings(), err)
+		}
+	}
+}
+
 // Where several rules have the ID of a result and nothing says which it means, the
 // worst counts, and there may be a fix.
 func TestSARIFRuleTwice(t *testing.T) {
@@ -503,6 +528,11 @@ func TestSARIFRuleTwice(t *testing.T) {
 		{rule(`,"defaultConfiguration":{"level":"note"}`) + "," + rule(`,"defaultConfiguration":{"level":"warning"}`), ``, scanreport.Critical},
 		{rule(`,"defaultConfiguration":{"level":"error"},"properties":{"security-severity":"5.0"}`) + "," + rule(`,"defaultConfiguration":{"level":"warning"}`), ``, scanreport.Critical},
 		{rule("") + "," + rule(""), `,"level":"warning"`, scanreport.Medium},
+		// What one of them leaves to its level is not bettered by the other's rating.
+		{rule("") + "," + score("1.0"), ``, scanreport.Critical},
+		{score("1.0") + "," + rule(""), ``, scanreport.Critical},
+		{score("1.0") + "," + rule(`,"defaultConfiguration":{"level":"warning"}`), ``, scanreport.Medium},
+		{score("1.0") + "," + score("2.0") + "," + rule(""), ``, scanreport.Critical},
 	} {
 		r, err := scanreport.Read([]byte(sarif("x", "["+tc.rules+"]", `[{"ruleId":"CVE-2026-10001"`+tc.result+`}]`)))
 		if err != nil || len(r.Findings()) != 1 {

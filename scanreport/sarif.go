@@ -215,7 +215,7 @@ func toolOf(driver string) sarifTool {
 // a way of its own.
 func otherKind(driver string) bool {
 	switch strings.ToLower(driver) {
-	case "codeql", "gosec", "eslint", "bandit", "hadolint", "dockle", "kics", "tfsec", "gitleaks", "scorecard", "shellcheck", "zizmor":
+	case "codeql", "gosec", "eslint", "bandit", "hadolint", "dockle", "kics", "tfsec", "gitleaks", "shellcheck", "zizmor":
 		return true
 	}
 	return false
@@ -255,6 +255,9 @@ func (s *sarifReader) run(i int, run sarifRun) error {
 	err = run.Results.each("results", maxFindings, func(_ int, result sarifResult) error {
 		if result.Kind == "pass" || result.Kind == "notApplicable" {
 			return nil
+		}
+		if result.torn() {
+			return refuse(ErrAmbiguous, "give the scanner's own JSON", "a result of %s names two rules, in ruleId or ruleIndex and in rule", quoted(driver.Name))
 		}
 		rule := rules.of(result)
 		if tool == trivyTool && slices.Contains([]string{"Misconfiguration", "Secret", "License"}, rule.Name) && !vulnerable(result) {
@@ -362,6 +365,9 @@ type sarifRules struct {
 func (s *sarifReader) rules(tool sarifTool, l list[sarifRule]) (sarifRules, error) {
 	rules := sarifRules{byID: map[string]sarifRule{}}
 	err := l.each("rules", maxRules, func(_ int, rule sarifRule) error {
+		if len(rule.ID) > maxText {
+			return malformed("the ID of a rule has %d bytes", len(rule.ID))
+		}
 		rule.Help.Text = cut(rule.Help.Text)
 		rules.all = append(rules.all, rule)
 		other, twice := rules.byID[rule.ID]
@@ -377,13 +383,22 @@ func (s *sarifReader) rules(tool sarifTool, l list[sarifRule]) (sarifRules, erro
 		case slices.Contains(levels, levelError):
 			worst.Configuration.Level = levelError
 		}
-		for _, r := range []sarifRule{other, rule} {
+		var (
+			said  [2]Severity
+			rated [2]bool
+		)
+		for i, r := range []sarifRule{other, rule} {
 			f := sarifFinding{tool: tool, rule: r}
-			severity, _, err := f.rating(&Finding{ID: rule.ID}, r.Properties, f.words(r.Help.Text, false))
+			var err error
+			if said[i], rated[i], err = f.rating(&Finding{ID: rule.ID}, r.Properties, f.words(r.Help.Text, false)); err == nil && !rated[i] {
+				said[i], err = f.level(&Finding{ID: rule.ID})
+			}
 			if err != nil {
 				return err
 			}
-			worst.Properties.said = max(worst.Properties.said, severity)
+		}
+		if rated[0] || rated[1] { // else the level of both says it
+			worst.Properties.said = max(said[0], said[1])
 		}
 		rules.byID[rule.ID] = worst
 		return nil
@@ -394,22 +409,47 @@ func (s *sarifReader) rules(tool sarifTool, l list[sarifRule]) (sarifRules, erro
 // of returns the rule of a result; the zero rule where it has none. Its index
 // counts only where the rule there has the ID of the result, or the result none:
 // indexes of old Grypes are all 0. The ID of a result may have more behind that of
-// the rule and a slash (sarif-v2.1.0, 3.27.5).
+// the rule and a slash (sarif-v2.1.0, 3.27.5), where no rule has all of it.
 func (r sarifRules) of(result sarifResult) sarifRule {
 	id := result.id(sarifRule{})
-	for _, i := range []*int{result.RuleIndex, result.Rule.Index} {
-		if i != nil && *i >= 0 && *i < len(r.all) && (id == "" || r.all[*i].ID == id || r.all[*i].ID != "" && strings.HasPrefix(id, r.all[*i].ID+"/")) {
-			return r.all[*i]
-		}
+	indexed, has := r.indexed(result)
+	if has && (id == "" || indexed.ID == id) {
+		return indexed
+	}
+	if id == "" {
+		return sarifRule{}
 	}
 	rule, ok := r.byID[id]
+	if rest, above := strings.CutPrefix(id, indexed.ID); !ok && has && indexed.ID != "" && above && strings.HasPrefix(rest, "/") {
+		return indexed
+	}
 	for end := strings.LastIndexByte(id, '/'); !ok && end > 0 && len(id) <= maxText; end = strings.LastIndexByte(id[:end], '/') {
 		rule, ok = r.byID[id[:end]]
 	}
-	if !ok || id == "" {
-		return sarifRule{}
-	}
 	return rule
+}
+
+// indexed returns the rule at the index of a result, if it has one.
+func (r sarifRules) indexed(result sarifResult) (sarifRule, bool) {
+	for _, i := range []*int{result.RuleIndex, result.Rule.Index} {
+		if i != nil && *i >= 0 && *i < len(r.all) {
+			return r.all[*i], true
+		}
+	}
+	return sarifRule{}, false
+}
+
+// torn reports whether a result names two rules (sarif-v2.1.0, 3.27.5 to 3.27.7
+// want them equal).
+func (r sarifResult) torn() bool {
+	index := func(i *int) int { // -1 is SARIF's for none
+		if i == nil {
+			return -1
+		}
+		return max(*i, -1)
+	}
+	a, b := index(r.RuleIndex), index(r.Rule.Index)
+	return r.RuleID != "" && r.Rule.ID != "" && r.RuleID != r.Rule.ID || a >= 0 && b >= 0 && a != b
 }
 
 func (r sarifResult) id(rule sarifRule) string {

@@ -19,7 +19,7 @@ type sarifFinding struct {
 func (s *sarifFinding) tagged(tag string) bool {
 	found := false
 	for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
-		_ = bag.Tags.each("tags", maxFindings, func(_ int, t string) error { // severity has read them
+		_ = bag.Tags.each("tags", maxTags, func(_ int, t string) error { // severity has read them
 			found = found || strings.EqualFold(t, tag)
 			return nil
 		})
@@ -144,7 +144,7 @@ func linesOf(text string, keys ...string) map[string]string {
 func (s *sarifFinding) onePackage() (name, version string, err error) {
 	for _, bag := range []sarifBag{s.result.Properties, s.rule.Properties} {
 		several := false
-		err := bag.PURLs.each("purls", maxResults, func(i int, purl string) error {
+		err := bag.PURLs.each("purls", maxList, func(i int, purl string) error {
 			n, v := purlOf(purl)
 			several = several || i > 0 && (n != name || v != version)
 			name, version = n, v

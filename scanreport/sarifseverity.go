@@ -19,6 +19,9 @@ func (s *sarifFinding) severity(f *Finding) (Severity, error) {
 	if err != nil {
 		return Unknown, err
 	}
+	if own == Unknown && s.tool != trivyTool { // UNKNOWN is no opinion that a level could not better
+		ownRated = false
+	}
 	shared, sharedRated, err := s.rating(f, s.rule.Properties, s.words(s.rule.Help.Text, false))
 	switch worst := max(own, shared); {
 	case err != nil:
@@ -58,7 +61,7 @@ func (s *sarifFinding) rating(f *Finding, bag sarifBag, words []string) (worst S
 	if bag.said > Unknown {
 		rate(bag.said)
 	}
-	err = bag.Tags.each("tags of "+quoted(f.ID), maxFindings, func(_ int, tag string) error {
+	err = bag.Tags.each("tags of "+quoted(f.ID), maxTags, func(_ int, tag string) error {
 		if word, err := ParseSeverity(tag); err == nil && word != Unknown {
 			rate(word)
 		}
@@ -84,7 +87,7 @@ func (b *sarifBag) UnmarshalJSON(text []byte) error {
 		if !strings.Contains(strings.ToLower(name), "severity") || json.Unmarshal(value, &word) != nil {
 			continue
 		}
-		if sev, err := ParseSeverity(word); err == nil {
+		if sev, err := ParseSeverity(strings.TrimSpace(word)); err == nil {
 			b.said = max(b.said, sev)
 		}
 	}
@@ -107,11 +110,11 @@ func (s *sarifFinding) words(text string, message bool) []string {
 			all = append(all, m[1])
 		}
 	case s.tool != trivyTool && s.tool != grypeTool:
-		// Many write lines as Trivy does. What else such a line says is no word for
-		// a severity.
+		// Many write lines as Trivy does, some with a score behind the word. What else
+		// such a line says is no word for a severity.
 		for line := range strings.SplitSeq(text, "\n") {
 			key, word, _ := strings.Cut(line, ":")
-			if word = strings.TrimSpace(word); !strings.EqualFold(strings.TrimSpace(key), "severity") {
+			if word, _, _ = strings.Cut(strings.TrimSpace(word), " "); !strings.EqualFold(strings.TrimSpace(key), "severity") {
 				continue
 			}
 			if sev, err := ParseSeverity(word); err == nil && sev != Unknown {
