@@ -297,6 +297,7 @@ func TestActionBadInput(t *testing.T) {
 		{"misspelt", w.inputs(img, with("certificate-identiy", identity)), "input certificate-identiy", []string{"input certificate-identiy: there is no such input", "did you mean certificate-identity?"}},
 		{"of nobody", w.inputs(img, with("frobnicate", "x")), "input frobnicate", []string{"no such input", "docs/action.md"}},
 		{"of another Action", w.inputs(img, with("cosign-release", "v3")), "input cosign-release", []string{"no such input", "next: leave it out: nothing has to be installed before"}},
+		{"of cosign's command line", w.inputs(img, with("verbose", "true")), "input verbose", []string{"no such input", "next: leave it out: the job summary says"}},
 		{"of Notation's Action", w.inputs(img, with("trust_policy", "x.json")), "input trust_policy", []string{"no such input", "next: write notation-trust-policy"}},
 		{"another of Notation's Action", w.inputs(img, with("plugin_config", "a=b")), "input plugin_config", []string{"no such input", "next: did you mean plugin-config?"}},
 		{"of cosign verify", w.inputs(img, with("insecure-ignore-sct", "true")), "input insecure-ignore-sct", []string{"no such input", "next: describe the instance in a trusted_root.json, and name that with trusted-root"}},

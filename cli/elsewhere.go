@@ -54,6 +54,8 @@ func inputElsewhere(name string, signs bool) string {
 		return "write format"
 	case "allow_referrers_api", "force_referrers_tag":
 		return leftOut + "the referrers API is used where the registry has it, else the tag"
+	case "verbose":
+		return leftOut + "the job summary says what was done, and the outputs all of it"
 	case "trust_policy":
 		return "write notation-trust-policy"
 	case "trust_store":

@@ -583,6 +583,15 @@ func TestSignPlatforms(t *testing.T) {
 	hidden.Annotations = claim
 	at := func(d ocispec.Descriptor) string { return w.reg.Host() + "/" + repo + "@" + d.Digest.String() }
 	two, attested, hiding := at(w.must(w.reg.PutIndex(repo, "two", amd, arm))), at(w.must(w.reg.PutIndex(repo, "attested", amd, sbom))), at(w.must(w.reg.PutIndex(repo, "hiding", amd, hidden)))
+	inner := w.must(w.reg.PutIndex(repo, "inner", amd, arm))
+	inner.Platform = &ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	nested := at(w.must(w.reg.PutIndex(repo, "nested", inner)))
+	disguised := inner
+	disguised.MediaType = ocispec.MediaTypeImageManifest
+	lying := at(w.must(w.reg.PutIndex(repo, "lying", disguised)))
+	w.scan("nested.json", nested, "")
+	w.scan("inner.json", at(inner), "")
+	w.scan("lying.json", lying, "")
 	w.scan("amd64.json", at(amd), "")
 	w.scan("arm64.json", at(arm), "")
 	w.scan("bad.json", at(arm), "CRITICAL")
@@ -600,6 +609,9 @@ func TestSignPlatforms(t *testing.T) {
 		{"each, and one is bad", two, []string{"amd64.json", "bad.json"}, 1, []string{"CVE-2026-1001"}},
 		{"the index, which says of no platform", two, []string{"two.json"}, 1, []string{"linux/amd64 (" + amd.Digest.String() + "), linux/arm64 ("}},
 		{"the name", w.reg.Host() + "/" + repo + ":two", []string{"name.json"}, 1, []string{"linux/amd64 (", "linux/arm64 ("}},
+		{"an index in an index", nested, []string{"nested.json"}, 1, []string{"lists another index, " + inner.Digest.String(), "make one index of all platforms"}},
+		{"the one inside", nested, []string{"inner.json"}, 1, []string{"lists another index"}},
+		{"one that is listed as a manifest", lying, []string{"lying.json"}, 1, []string{"lists another index"}},
 		{"beside an attestation", attested, []string{"amd64.json"}, 0, nil},
 		{"beside what calls itself one", hiding, []string{"amd64.json"}, 1, one},
 	} {

@@ -324,6 +324,12 @@ func (k *checks) match(ctx context.Context, client *registry.Client, images []im
 		}
 		missing := subjects[i].without(platforms[i])
 		switch {
+		case subjects[i].nested != "":
+			delete(k.whole, images[i].String())
+			k.refuse(&verify.Error{
+				Op: "look at the scan reports", Err: fmt.Errorf("%s lists another index, %s, whose platforms no report can be matched with", images[i], subjects[i].nested),
+				Hint: "make one index of all platforms, or sign each index by itself",
+			})
 		case len(subjects[i].Children) < 2:
 		case len(missing) == 0:
 			k.whole[images[i].String()] = true
@@ -377,6 +383,7 @@ const maxConfigs = 64
 type scanSubject struct {
 	scanreport.Subject
 	platforms []string // of the Children, "" where the index names none
+	nested    string   // the first of the Children that is an index itself
 }
 
 // without returns the children that are not in a set of digests, as people know them.
@@ -401,6 +408,9 @@ func subjectOf(ctx context.Context, client *registry.Client, img image.Pinned) (
 		if c.Attests == "" {
 			s.Children = append(s.Children, c.Digest)
 			s.platforms = append(s.platforms, c.Platform)
+			if registry.IsIndex(c.MediaType) {
+				s.nested = cmp.Or(s.nested, c.Digest)
+			}
 		}
 	}
 	manifests := s.Children
@@ -419,6 +429,9 @@ func subjectOf(ctx context.Context, client *registry.Client, img image.Pinned) (
 			Config struct {
 				Digest string `json:"digest"`
 			} `json:"config"`
+		}
+		if len(s.Children) > 0 && registry.IsIndex(m.MediaType) { // whatever it is listed as
+			s.nested = cmp.Or(s.nested, digest)
 		}
 		// What is no manifest has no config, and is known by its digest alone.
 		if json.Unmarshal(m.Body, &doc) != nil || !image.ValidDigest(doc.Config.Digest) {

@@ -383,12 +383,13 @@ func TestAttachGone(t *testing.T) {
 	const unknown = `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}`
 	layer := func(text string) registrytest.Layer { return registrytest.Layer{MediaType: "m", Blob: []byte(text)} }
 	for name, tc := range map[string]struct {
-		deleted bool
-		fault   *registrytest.Fault
-		kind    error
-		hint    string
+		deleted, late bool
+		fault         *registrytest.Fault
+		kind          error
+		hint          string
 	}{
 		"gone":                  {deleted: true},
+		"only late":             {late: true, fault: &registrytest.Fault{Method: "PUT", Status: 400, Detail: unknown, Times: 1}},
 		"as distribution does":  {deleted: true, fault: &registrytest.Fault{Method: "PUT", Status: 400, Detail: unknown, Times: 1}},
 		"nothing is gone":       {fault: &registrytest.Fault{Method: "PUT", Status: 400, Detail: unknown}, kind: registry.ErrIncomplete, hint: "look at what the tag leads to"},
 		"no answer about one":   {deleted: true, fault: &registrytest.Fault{Method: "GET", Path: "/manifests/sha256:", Status: 503}, kind: registry.ErrUnavailable, hint: "run it again"},
@@ -413,9 +414,18 @@ func TestAttachGone(t *testing.T) {
 				}
 				r.Break(*tc.fault)
 			}
+			if tc.late {
+				r.Break(registrytest.Fault{Method: "GET", Path: "/manifests/" + second.Digest.String() + "$", Status: 404, Times: 1})
+			}
 			c, _ := client(registry.Options{})
 			digest, storage, err := c.Attach(t.Context(), ref(t, r.Host()+"/a"), subject, bundle("x"))
 			after := fallback(t, r, subject)
+			if tc.late {
+				if err != nil || !slices.Equal(digests(after), append(digests(before), digest)) {
+					t.Errorf("%v: listed %v, before %v", err, digests(after), digests(before))
+				}
+				return
+			}
 			if tc.kind != nil {
 				if !errors.Is(err, tc.kind) || !strings.Contains(hintOf(t, err, r.Host()), tc.hint) || registry.Reason(err) == verify.NotFound {
 					t.Errorf("%v (%s): %s", err, registry.Reason(err), hintOf(t, err, r.Host()))
@@ -432,6 +442,31 @@ func TestAttachGone(t *testing.T) {
 				t.Errorf("listed %v, before %v", after, before)
 			}
 		})
+	}
+}
+
+// A registry that gives no answer about one of many is not asked about the rest.
+func TestAttachGoneGivesUp(t *testing.T) {
+	t.Parallel()
+	r := start(t, registrytest.Options{NoReferrers: true})
+	subject := put(t)(r.PutImage("a", "v1", "seed"))
+	const listed = 100
+	for i := range listed {
+		put(t)(r.PutReferrer("a", subject, "m", registrytest.Layer{MediaType: "m", Blob: fmt.Append(nil, i)}))
+	}
+	r.Break(registrytest.Fault{Method: "PUT", Path: fallbackTag(subject) + "$", Status: 404, Detail: `{"errors":[{"code":"MANIFEST_UNKNOWN"}]}`})
+	r.Break(registrytest.Fault{Method: "GET", Path: "/manifests/sha256:", Status: 503})
+	c, _ := client(registry.Options{})
+	_, _, err := c.Attach(t.Context(), ref(t, r.Host()+"/a"), subject, bundle("x"))
+	wantErr(t, err, verify.Unavailable, registry.ErrUnavailable)
+	asked := 0
+	for _, q := range r.Requests() {
+		if q.Method == "GET" && strings.Contains(q.URI, "/manifests/sha256:") {
+			asked++
+		}
+	}
+	if asked == 0 || asked > listed {
+		t.Errorf("asked %d times about %d", asked, listed)
 	}
 }
 

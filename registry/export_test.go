@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -33,3 +34,12 @@ func Pushing(e *Error) *Error {
 
 // Scrub is scrub, for the fuzz tests.
 func Scrub(err error) error { return scrub(err, &shown{}) }
+
+// Remembered returns how many secrets a request with an Authorization header leaves
+// to be looked for in what a server says.
+func Remembered(authorization string) int {
+	s := &shown{}
+	req := (&http.Request{Header: http.Header{"Authorization": {authorization}}}).WithContext(remembering(context.Background(), s))
+	rememberRequest(req)
+	return len(s.secrets)
+}

@@ -74,9 +74,15 @@ func described(ctx context.Context, from Asker, img image.Pinned) (image.Pinned,
 	return describe(img, m)
 }
 
+// IsIndex reports whether a manifest of a media type lists others: OCI's, or
+// docker's.
+func IsIndex(mediaType string) bool {
+	return mediaType == ocispec.MediaTypeImageIndex || mediaType == dockerIndex
+}
+
 func describe(img image.Pinned, m Manifest) (image.Pinned, error) {
 	sized := img.Sized(int64(len(m.Body)))
-	if m.MediaType != ocispec.MediaTypeImageIndex && m.MediaType != dockerIndex {
+	if !IsIndex(m.MediaType) {
 		return sized.Described(m.MediaType, nil), nil
 	}
 	index, err := parseIndex(m.Body)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -18,6 +19,9 @@ import (
 
 	"github.com/boltseal/boltseal/image"
 )
+
+// unseen is how long it may take until what was pushed is there.
+const unseen = 2 * time.Second
 
 // addReferrer adds m, whose bytes are body, to the index behind the tag of its
 // subject (OCI distribution-spec, "Referrers Tag Schema").
@@ -56,25 +60,32 @@ func (c *Client) addReferrer(ctx context.Context, repo image.Ref, m ocispec.Mani
 	}
 	// Some registries take an index only if they have all that it lists, and delete
 	// manifests that it lists. Nothing could be added ever again.
-	var failed error
-	if gone, failed = c.gone(ctx, repo, tag); failed != nil || len(gone) == 0 {
-		return cmp.Or(failed, err)
+	// Whether they are gone is asked twice: some show late what was pushed.
+	list, failed := c.writable(ctx, repo, tag)
+	looking, cancel := context.WithTimeout(ctx, maxPushWait)
+	defer cancel()
+	for look := 0; failed == nil && look < 2; look++ {
+		if look > 0 {
+			if failed = c.pause(looking, unseen); failed != nil {
+				return updateError(repo, tag, failed)
+			}
+		}
+		if gone, failed = c.missing(looking, repo, list); failed == nil && look == 0 && len(gone) == 0 {
+			return err
+		}
+		list = slices.DeleteFunc(slices.Clone(list), func(d ocispec.Descriptor) bool { return !gone[d.Digest.String()] })
+	}
+	if failed != nil {
+		return failed
 	}
 	return c.Update(ctx, repo, tag, add)
 }
 
-// gone returns which of the manifests that the index behind a tag lists the
-// registry says it does not have.
-func (c *Client) gone(ctx context.Context, repo image.Ref, tag string) (map[string]bool, error) {
-	list, err := c.writable(ctx, repo, tag)
-	if err != nil {
-		return nil, err
-	}
-	var (
-		mu    sync.Mutex
-		gone  = map[string]bool{}
-		group errgroup.Group
-	)
+// missing returns which of a list the registry says that it does not have.
+func (c *Client) missing(ctx context.Context, repo image.Ref, list []ocispec.Descriptor) (map[string]bool, error) {
+	var mu sync.Mutex
+	missing := map[string]bool{}
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
 	for _, d := range list {
 		group.Go(func() error {
@@ -82,12 +93,13 @@ func (c *Client) gone(ctx context.Context, repo image.Ref, tag string) (map[stri
 			if errors.Is(err, ErrNotFound) {
 				mu.Lock()
 				defer mu.Unlock()
-				gone[d.Digest.String()], err = true, nil
+				missing[d.Digest.String()], err = true, nil
 			}
 			return err
 		})
 	}
-	return gone, group.Wait()
+	err := group.Wait()
+	return missing, err
 }
 
 // readFallback is ParseFallback for those who would write it: what they do not

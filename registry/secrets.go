@@ -18,6 +18,10 @@ import (
 // the whole.
 const leastPart = 16
 
+// mostSaid bounds what is looked at of a server's words, in bytes: more than is
+// repeated of them. Looking for secrets takes time for each byte of both.
+const mostSaid = 4 * maxDetail
+
 // shown is what the servers that one query has asked have seen of credentials.
 // Some of them, and some gateways, repeat what they were sent; errors do not.
 type shown struct {
@@ -54,7 +58,11 @@ func rememberRequest(req *http.Request) {
 	if _, password, ok := req.BasicAuth(); ok {
 		remember(req.Context(), password)
 	}
-	for _, part := range strings.Split(secret, ".") { // of a JWT
+	parts := strings.Split(secret, ".")
+	if len(parts) != 3 { // it is no JWT
+		return
+	}
+	for _, part := range parts {
 		if len(part) >= leastPart {
 			remember(req.Context(), part)
 		}
@@ -82,7 +90,7 @@ var (
 func (s *shown) quote(said string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	said = legible.Without(said, false, s.secrets...)
+	said = legible.Without(said[:min(len(said), mostSaid)], len(said) > mostSaid, s.secrets...)
 	said = authorization().ReplaceAllString(said, "$1 ***")
 	return clip(webToken().ReplaceAllString(said, "***"))
 }

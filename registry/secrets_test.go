@@ -139,3 +139,20 @@ func TestNoHTTPHoldsNoCredentials(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The parts of a JWT are secrets, and a token that a service makes of thousands of
+// them is one: each is looked for at each byte of what a server says.
+func TestSecretsOfToken(t *testing.T) {
+	t.Parallel()
+	part := strings.Repeat("a", 20)
+	for token, want := range map[string]int{
+		part + "." + part + "b." + part + "c":   4,
+		"short." + part + ".short":              2,
+		strings.Repeat(part+".", 3600):          1,
+		part + "." + part + "b." + part + "c.d": 1,
+	} {
+		if got := registry.Remembered("Bearer " + token); got != want {
+			t.Errorf("%.100s: %d secrets, want %d", token, got, want)
+		}
+	}
+}

@@ -272,6 +272,9 @@ func (w *work) lookFirst(ctx context.Context) error {
 	if err != nil || w.Order.Force || expected != nil && who.same(expected) == nil {
 		return err
 	}
+	for i := range w.results { // what the token's signatory has made is not who's
+		w.results[i] = result{item: w.results[i].item, err: order.ErrUndone}
+	}
 	return w.look(ctx, who)
 }
 

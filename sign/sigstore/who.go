@@ -120,8 +120,9 @@ func (d *desk) expected(ctx context.Context) (*signatory, error) {
 
 // token returns the one that is held, or asks for another.
 func (d *desk) token(ctx context.Context) (Token, error) {
-	if t := d.held; t != nil {
-		d.held = nil
+	t := d.held
+	d.held = nil
+	if t != nil && d.signer.opts.Now().Add(clockSkew).Before(t.expires) { // looking may have taken longer than it lives
 		return *t, nil
 	}
 	return d.signer.opts.Token(ctx)
@@ -130,6 +131,9 @@ func (d *desk) token(ctx context.Context) (Token, error) {
 // same returns an error unless both are one person: what was looked for must be
 // what is signed.
 func (s *signatory) same(before *signatory) error {
+	if s == before { // such as the key
+		return nil
+	}
 	unlike, was := s.cert.unlike(before.cert.subject, before.cert.issuer, before.cert.claims)
 	if unlike == "" {
 		return nil

@@ -2,6 +2,7 @@ package sigstore
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"encoding/hex"
 	"errors"
@@ -121,8 +122,8 @@ func (p prover) check(s signature, about Artifact) (facts, error) {
 	if err != nil {
 		return facts{}, refuse(verify.BadSignature, "%w", err)
 	}
-	if stamps, err := s.entity.Timestamps(); p.every && p.material != nil && err == nil {
-		if _, err := sgverify.VerifySignedTimestampWithThreshold(s.entity, p.material, len(stamps)); err != nil {
+	if p.every && p.material != nil {
+		if err := p.allStamped(s); err != nil {
 			return facts{}, refuse(verify.BadSignature, "not every timestamp is by an authority of the trust root: %w", legible(err))
 		}
 	}
@@ -132,13 +133,46 @@ func (p prover) check(s signature, about Artifact) (facts, error) {
 	return p.keyed(s, about)
 }
 
+// allStamped returns an error unless each timestamp is by an authority of the trust
+// root. The library counts authorities, of which two may have the same address, or
+// none.
+func (p prover) allStamped(s signature) error {
+	stamps, err := s.entity.Timestamps()
+	if err != nil {
+		return err
+	}
+	content, err := s.entity.SignatureContent()
+	if err != nil {
+		return err
+	}
+	for _, stamp := range stamps {
+		var errs []error
+		for _, tsa := range p.material.TimestampingAuthorities() {
+			_, err := tsa.Verify(stamp, content.Signature())
+			if err == nil {
+				errs = nil
+				break
+			}
+			errs = append(errs, err)
+		}
+		if len(errs) > 0 || len(p.material.TimestampingAuthorities()) == 0 {
+			return cmp.Or(errors.Join(errs...), errors.New("it has none"))
+		}
+	}
+	return nil
+}
+
 // logs is of how many logs there have to be entries.
 func (p prover) logs(s signature) int {
 	entries, err := s.entity.TlogEntries()
 	if !p.every || err != nil {
 		return 1
 	}
-	return max(1, len(entries))
+	keys := map[string]bool{}
+	for _, e := range entries {
+		keys[e.LogKeyID()] = true
+	}
+	return max(1, len(keys))
 }
 
 // keyless checks a signature made with a certificate. It leaves the identity
