@@ -374,6 +374,13 @@ func TestOneOfSeveral(t *testing.T) {
 		says   string
 	}{
 		"as it should be": {func(*world, map[string]any) {}, ""},
+		"two timestamps at one address": {func(_ *world, config map[string]any) {
+			own := config["tsaUrls"].([]any)
+			again := maps.Clone(own[0].(map[string]any))
+			again["operator"] = "other"
+			config["tsaUrls"] = append(own, again)
+			config["tsaConfig"] = map[string]any{"selector": "ALL"}
+		}, ""},
 		"timestamp authority of another instance": {func(w *world, config map[string]any) {
 			config["tsaUrls"].([]any)[0].(map[string]any)["url"] = srv.TSA.URL() + "/api/v1/timestamp"
 		}, "not every timestamp is by an authority of the trust root"},

@@ -2,16 +2,12 @@ package sigstore
 
 import (
 	"bytes"
-	"cmp"
 	"crypto"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
@@ -131,48 +127,6 @@ func (p prover) check(s signature, about Artifact) (facts, error) {
 		return p.keyless(s, about)
 	}
 	return p.keyed(s, about)
-}
-
-// allStamped returns an error unless each timestamp is by an authority of the trust
-// root. The library counts authorities, of which two may have the same address, or
-// none.
-func (p prover) allStamped(s signature) error {
-	stamps, err := s.entity.Timestamps()
-	if err != nil {
-		return err
-	}
-	content, err := s.entity.SignatureContent()
-	if err != nil {
-		return err
-	}
-	for _, stamp := range stamps {
-		var errs []error
-		for _, tsa := range p.material.TimestampingAuthorities() {
-			_, err := tsa.Verify(stamp, content.Signature())
-			if err == nil {
-				errs = nil
-				break
-			}
-			errs = append(errs, err)
-		}
-		if len(errs) > 0 || len(p.material.TimestampingAuthorities()) == 0 {
-			return cmp.Or(errors.Join(errs...), errors.New("it has none"))
-		}
-	}
-	return nil
-}
-
-// logs is of how many logs there have to be entries.
-func (p prover) logs(s signature) int {
-	entries, err := s.entity.TlogEntries()
-	if !p.every || err != nil {
-		return 1
-	}
-	keys := map[string]bool{}
-	for _, e := range entries {
-		keys[e.LogKeyID()] = true
-	}
-	return max(1, len(keys))
 }
 
 // keyless checks a signature made with a certificate. It leaves the identity
@@ -295,34 +249,6 @@ func (p prover) withKey(s signature, about Artifact, material keyMaterial) (fact
 		return facts{}, refuse(verify.BadSignature, "the signature is for %s", other)
 	}
 	return facts{}, legible(err)
-}
-
-// A worded is an error of the library in words that fit on a line.
-type worded struct {
-	text string
-	err  error
-}
-
-func (w *worded) Error() string { return w.text }
-func (w *worded) Unwrap() error { return w.err }
-
-// byteList is how the library writes a hash.
-var byteList = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[(?:[0-9]{1,3} ){15,}[0-9]{1,3}\]`) })
-
-// legible returns err on one line, and with hashes in hex.
-func legible(err error) error {
-	text := byteList().ReplaceAllStringFunc(err.Error(), func(list string) string {
-		var hash []byte
-		for _, n := range strings.Fields(strings.Trim(list, "[]")) {
-			b, err := strconv.ParseUint(n, 10, 8)
-			if err != nil {
-				return list
-			}
-			hash = append(hash, byte(b))
-		}
-		return hex.EncodeToString(hash)
-	})
-	return &worded{strings.Join(strings.Fields(text), " "), err}
 }
 
 // artifactPolicy ties a signature to what it has to be about.
